@@ -1,0 +1,167 @@
+"""Devices: PyTorch's ``device`` objects and the JAX devices behind them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import jax
+
+__all__ = ["as_device", "device", "jax_device", "platform_available"]
+
+#: JAX's platform names behind PyTorch's device types.
+PLATFORMS = {"cpu": "cpu", "cuda": "gpu", "tpu": "tpu", "xla": "tpu", "mps": "mps"}
+_KNOWN = (
+    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, "
+    "privateuseone"
+)
+
+
+class device:
+    """Where a tensor lives (``torch.device``): a type and, for accelerators, an index.
+
+    Args:
+        type: ``"cuda"``, ``"cuda:1"``, an accelerator's index, or a device.
+        index: ordinal, when ``type`` names none.
+
+    Raises:
+        RuntimeError: unknown types and malformed strings, with PyTorch's text.
+    """
+
+    __slots__ = ("__weakref__", "_hash", "_restore", "index", "type")
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any, index: int | None = None) -> None:
+        if isinstance(type, device):
+            kind, number = type.type, type.index
+        elif isinstance(type, int) and not isinstance(type, bool):
+            kind, number = _accelerator_type(), type
+        elif isinstance(type, str):
+            kind, number = _parse(type)
+        else:
+            raise TypeError(
+                f"device(): argument 'type' (position 1) must be str, not {type.__class__.__name__}"
+            )
+        if index is not None:
+            if number is not None:
+                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+            number = int(index)
+        self.type, self.index = kind, number
+        self._hash = hash((kind, number))
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, device):
+            return NotImplemented
+        return self.type == other.type and self.index == other.index
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return device, (str(self),)
+
+    def __deepcopy__(self, memo: Any) -> device:
+        return self
+
+    def __enter__(self) -> device:
+        """As a context manager: factory functions place their tensors here."""
+        global _default_device
+        _restore_stack.append(_default_device)
+        _default_device = canonical(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _default_device
+        _default_device = _restore_stack.pop()
+
+
+def _accelerator_type() -> str:
+    for kind in ("cuda", "tpu", "mps"):
+        if platform_available(kind):
+            return kind
+    return "cuda"
+
+
+def _parse(text: str) -> tuple[str, int | None]:
+    match = re.fullmatch(r"([a-zA-Z_]+)(?::([0-9]+))?", text)
+    if not match or (match[2] and len(match[2]) > 1 and match[2][0] == "0"):
+        raise RuntimeError(f"Invalid device string: '{text}'")
+    kind = match[1]
+    if kind not in PLATFORMS and kind != "meta":
+        raise RuntimeError(f"Expected one of {_KNOWN} device type at start of device string: {kind}")
+    return kind, int(match[2]) if match[2] else None
+
+
+CPU = device("cpu")
+META = device("meta")
+_default_device = CPU
+_restore_stack: list[device] = []
+
+
+def default_device() -> device:
+    """Where factory functions place tensors (``torch.get_default_device``)."""
+    return _default_device
+
+
+def set_default_device(target: Any) -> None:
+    """Place what factory functions make on ``target`` from now on; ``None`` means the CPU again."""
+    global _default_device
+    _default_device = CPU if target is None else canonical(device(target))
+
+
+@functools.cache
+def platform_available(kind: str) -> bool:
+    """Whether JAX has a backend for this device type (starts JAX's backends)."""
+    platform = PLATFORMS.get(kind)
+    if platform is None:
+        return False
+    try:
+        return bool(jax.devices(platform))
+    except RuntimeError:
+        return False
+
+
+@functools.cache
+def canonical(target: device) -> device:
+    """The device with the index that PyTorch's tensors report: none for the CPU, 0 for a bare ``cuda``."""
+    if target.type in ("cpu", "meta"):
+        # PyTorch keeps cpu:0 apart in name only; one object here makes identity comparisons valid.
+        return CPU if target.type == "cpu" else META
+    return device(target.type, 0) if target.index is None else device(target.type, target.index)
+
+
+def as_device(target: Any) -> device:
+    """Any device-like (``None``: the default) as the canonical device object."""
+    if target is None:
+        return _default_device
+    return canonical(target if isinstance(target, device) else device(target))
+
+
+@functools.cache
+def jax_device(target: device) -> Any:
+    """The ``jax.Device`` behind a device.
+
+    Raises:
+        RuntimeError: the backend is missing or has fewer devices; texts as PyTorch's without CUDA.
+    """
+    platform = PLATFORMS[target.type]
+    try:
+        found = jax.local_devices(backend=platform)
+    except RuntimeError as error:
+        if target.type == "cuda":
+            message = "Found no NVIDIA driver on your system (JAX has no GPU backend here)."
+        else:
+            message = f"PyTorch device type {target.type} needs a JAX backend '{platform}', which is not available"
+        raise RuntimeError(message) from error
+    index = target.index or 0
+    if index >= len(found):
+        raise RuntimeError(f"{target.type.upper()} error: invalid device ordinal")
+    return found[index]

@@ -1,0 +1,27 @@
+"""Exceptions and the hints that travel with them.
+
+PyTorch's own texts stay as they are (programs match on ``str(error)``); help of ours is an exception note, which
+Python prints below the message.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+__all__ = ["AsyncExecutionError", "TraceError", "with_hint"]
+
+E = TypeVar("E", bound=BaseException)
+
+
+class TraceError(RuntimeError):
+    """An invariant of the recorded graph is broken: a bug in jtorch, never the user's."""
+
+
+class AsyncExecutionError(RuntimeError):
+    """A compiled program failed after the line that recorded it had returned."""
+
+
+def with_hint(error: E, hint: str) -> E:
+    """Attach ``hint`` as a note to ``error`` and return it, for ``raise with_hint(...)``."""
+    error.add_note(f"jtorch: {hint}")
+    return error

@@ -1,0 +1,1 @@
+"""Pure JAX functions by family, each with its registration."""

@@ -1,0 +1,171 @@
+"""Registration: what the rest of jtorch needs to know of a pure function to make a PyTorch operation of it.
+
+An op is ``fn(*arrays, **static) -> array | tuple``: jittable, without side effects. One ``@register`` line adds what
+cannot be read off the function; functions, methods, in-place and ``out=`` forms, operators, gradients and
+documentation are derived from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+__all__ = ["OPS", "Op", "register"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Every registered op by its PyTorch name below ``torch`` (``add``, ``nn.functional.gelu``, ``linalg.inv``).
+OPS: dict[str, Op] = {}
+
+#: Kinds of parameters. An operand is an array or a number that may change from call to call; static ones are part of
+#: the program; a list is a sequence of operands.
+OPERAND, STATIC, LIST = 0, 1, 2
+
+
+class Op:
+    """A pure function with its registration. See :func:`register` for the attributes."""
+
+    __slots__ = (
+        "aliases",
+        "baked",
+        "defaults",
+        "fn",
+        "function",
+        "host",
+        "inplace",
+        "kinds",
+        "lists",
+        "method",
+        "name",
+        "node",
+        "operators",
+        "opmath",
+        "out",
+        "params",
+        "plans",
+        "positional",
+        "promote",
+        "promoted",
+        "required",
+        "result_like",
+        "returns",
+        "saves",
+        "static",
+        "varargs",
+    )
+
+    def __init__(self, name: str, fn: Callable[..., Any], static: str, lists: str, **attributes: Any) -> None:
+        self.name, self.fn = name, fn
+        self.static, self.lists = frozenset(static.split()), frozenset(lists.split())
+        parameters = list(inspect.signature(fn).parameters.values())
+        self.params = tuple(p.name for p in parameters)
+        unknown = (self.static | self.lists) - set(self.params)
+        assert not unknown, f"{name}: {unknown} are no parameters of it"
+        self.kinds = tuple(STATIC if p in self.static else LIST if p in self.lists else OPERAND for p in self.params)
+        self.defaults = tuple(p.default for p in parameters)
+        self.positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+        self.required = sum(p.default is p.empty for p in parameters)
+        for key, value in attributes.items():
+            setattr(self, key, value)
+        operands = [p for p in self.params if p not in self.static]
+        self.promoted = frozenset(operands if self.promoted is None else self.promoted.split())
+        #: plan cache of dispatch: call signature -> Plan
+        self.plans: dict[Any, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def register(
+    name: str | None = None,
+    *,
+    node: str | Callable[..., str] | None,
+    static: str = "",
+    lists: str = "",
+    promote: str | None,
+    promoted: str | None = None,
+    baked: str = "",
+    opmath: bool | None = None,
+    saves: str | None = None,
+    function: bool = True,
+    method: bool | str = False,
+    varargs: str = "",
+    inplace: bool = False,
+    out: bool = False,
+    operators: str = "",
+    aliases: str = "",
+    returns: str | None = None,
+    host: bool = False,
+    result_like: str | None = None,
+) -> Callable[[F], F]:
+    """Make an op of a pure function; the function itself is returned unchanged.
+
+    The function's parameters have PyTorch's names, order, defaults and keyword-only marker. What arrives in them:
+
+    * operands: JAX arrays (or tracers). A Python number passed by the user arrives as a 0-dim array, of the common
+      dtype if the operand is promoted, else of ``result_type(first tensor, number)``; a number left at its default
+      arrives as that Python number; ``None`` stays ``None``.
+    * static parameters: hashable Python values; lists become tuples, dtypes are :class:`jtorch.dtypes.dtype`.
+    * lists: tuples of arrays.
+
+    Args:
+        name: PyTorch's name below ``torch``, dotted (``"linalg.inv"``); the function's own by default.
+        node: name of the autograd node, with PyTorch's number (``"MulBackward0"``); a function of
+            ``(input_shapes, static values)`` where it depends on the call; ``None`` if not differentiable.
+        static: names of static parameters, separated by blanks.
+        lists: names of parameters that are sequences of operands.
+        promote: ``"default"``: operands are converted to their common dtype, as PyTorch's arithmetic; ``"float"``:
+            the same, integers becoming the default floating dtype; ``None``: dtypes are left as they are.
+        promoted: the operands that take part in promotion; all by default.
+        baked: operands whose Python numbers are part of the program (an exponent) instead of its inputs.
+        opmath: compute in float32 for float16 and bfloat16 arrays and round once at the end, as PyTorch's CPU
+            kernels do. Default: on where ``promote`` is set.
+        saves: what PyTorch's backward reads: names of operands, ``"result"``, or ``""`` for nothing. Operands left
+            out are not kept alive (only their shape and dtype reach the gradient); modifying what is listed in place
+            before ``backward`` is an error. Default: every operand.
+        function: exists as ``torch.<name>``.
+        method: exists as ``Tensor.<name>``, or under the name given.
+        varargs: a static parameter that may be spread over the positions of the method (``x.permute(1, 0)``).
+        inplace: ``Tensor.<name>_`` exists; for ``nn.functional`` names a static ``inplace`` argument does.
+        out: the function takes ``out=``.
+        operators: special methods, separated by blanks (``"__add__ __radd__ __iadd__"``).
+        aliases: other names, dotted like ``name``; everything derived exists under them as well.
+        returns: name and fields of a named result: ``"max values indices"``.
+        host: the function takes and returns NumPy arrays and runs when called (its result's shape depends on values).
+        result_like: operand whose dtype an in-place or floating result is cast to, where it is not promotion's.
+    """
+
+    def decorate(fn: F) -> F:
+        full = name or fn.__name__
+        assert full not in OPS, f"{full} is registered twice"
+        OPS[full] = Op(
+            full,
+            fn,
+            static,
+            lists,
+            node=node,
+            promote=promote,
+            promoted=promoted,
+            baked=frozenset(baked.split()),
+            opmath=promote is not None if opmath is None else opmath,
+            saves=None if saves is None else frozenset(saves.split()),
+            function=function,
+            method=(full.rsplit(".", 1)[-1] if method is True else method) or "",
+            varargs=varargs,
+            inplace=inplace,
+            out=out,
+            operators=tuple(operators.split()),
+            aliases=tuple(aliases.split()),
+            returns=returns,
+            host=host,
+            result_like=result_like,
+        )
+        return fn
+
+    return decorate
+
+
+def named(names: Sequence[str]) -> list[Op]:
+    """The ops of these names, for tests and tables."""
+    return [OPS[n] for n in names]
