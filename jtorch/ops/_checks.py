@@ -9,7 +9,17 @@ import jax.numpy as jnp
 
 from jtorch import dtypes
 
-__all__ = ["kind", "not_implemented", "reject_kinds", "scalar_type", "type_name", "wrap_dim", "wrap_dims"]
+__all__ = [
+    "check_broadcast",
+    "check_expand",
+    "kind",
+    "not_implemented",
+    "reject_kinds",
+    "scalar_type",
+    "type_name",
+    "wrap_dim",
+    "wrap_dims",
+]
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -20,7 +30,9 @@ def wrap_dim(dim: int, ndim: int) -> int:
     """
     size = ndim if ndim > 0 else 1
     if not -size <= dim < size:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+        )
     return dim + size if dim < 0 else dim
 
 
@@ -58,13 +70,13 @@ def type_name(x: Any) -> str:
 _C_NAMES = {
     "bool": "bool",
     "uint8": "unsigned char",
-    "uint16": "unsigned short",
+    "uint16": "short unsigned int",
     "uint32": "unsigned int",
-    "uint64": "unsigned long",
+    "uint64": "long unsigned int",
     "int8": "signed char",
-    "int16": "short",
+    "int16": "short int",
     "int32": "int",
-    "int64": "long",
+    "int64": "long int",
     "float16": "c10::Half",
     "bfloat16": "c10::BFloat16",
     "float32": "float",
@@ -74,21 +86,38 @@ _C_NAMES = {
 }
 
 
+def check_broadcast(*arrays: Any) -> tuple[int, ...]:
+    """The shape that the arrays broadcast to (``None`` and numbers are skipped).
+
+    Raises:
+        RuntimeError: two sizes differ and neither is 1.
+    """
+    shape: tuple[int, ...] = ()
+    for array in arrays:
+        other = getattr(array, "shape", ())
+        if other == shape or not other:
+            continue
+        ndim = max(len(shape), len(other))
+        a, b = (1,) * (ndim - len(shape)) + shape, (1,) * (ndim - len(other)) + other
+        for axis in reversed(range(ndim)):
+            if a[axis] != b[axis] and a[axis] != 1 and b[axis] != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({a[axis]}) must match the size of tensor b ({b[axis]}) "
+                    f"at non-singleton dimension {axis}"
+                )
+        shape = tuple(n if m == 1 else m for m, n in zip(a, b, strict=True))
+    return shape
+
+
 def not_implemented(kernel: str, x: Any) -> NotImplementedError:
     """PyTorch's error for a CPU kernel that lacks the type of ``x``."""
     return NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(x)}'")
 
 
-def reject_kinds(kernel: str, kinds: str, *arrays: Any) -> None:
-    """Raise :func:`not_implemented` if the first array's type is of one of ``kinds``.
-
-    Args:
-        kernel: the name in PyTorch's message.
-        kinds: of ``b`` (bool), ``i`` (integers), ``f`` (floating), ``c`` (complex).
-        arrays: operands, already of one type.
-    """
-    if kind(arrays[0]) in kinds:
-        raise not_implemented(kernel, arrays[0])
+def reject_kinds(kernel: str, kinds: str, x: Any) -> None:
+    """Raise :func:`not_implemented` if the type of ``x`` is of one of ``kinds`` (see :func:`kind`)."""
+    if kind(x) in kinds:
+        raise not_implemented(kernel, x)
 
 
 def kind(x: Any) -> str:
@@ -99,3 +128,21 @@ def kind(x: Any) -> str:
     if jnp.issubdtype(dtype, jnp.integer):
         return "i"
     return "c" if jnp.issubdtype(dtype, jnp.complexfloating) else "f"
+
+
+def check_expand(x: Any, size: Sequence[int]) -> None:
+    """Check that ``x`` broadcasts to ``size``, with the texts of ``Tensor.expand``."""
+    shape = tuple(x.shape)
+    if len(shape) > len(size):
+        raise RuntimeError(
+            f"expand(torch.{scalar_type(x)}Tensor{{{list(shape)}}}, size={list(size)}): the number of sizes "
+            f"provided ({len(size)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    offset = len(size) - len(shape)
+    for axis in reversed(range(len(shape))):
+        if shape[axis] != 1 and shape[axis] != size[axis + offset]:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({size[axis + offset]}) must match the existing size "
+                f"({shape[axis]}) at non-singleton dimension {axis + offset}.  Target sizes: {list(size)}.  "
+                f"Tensor sizes: {list(shape)}"
+            )
