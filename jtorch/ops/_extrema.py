@@ -1,0 +1,183 @@
+"""Largest and smallest values over dimensions, and where they are.
+
+PyTorch has two conventions for the gradient of a tie: ``amax`` and ``max`` over everything share it evenly, and
+``max(dim)`` gives all to the position that it reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
+from jtorch.ops._registry import register
+
+Dim = int | Sequence[int] | None
+
+
+def along(input: Array, dim: int, index: Array, keepdim: bool) -> Array:
+    """The values at ``index`` (the shape of ``input`` with size 1 along ``dim``); the gradient goes there alone."""
+    values = jnp.take_along_axis(input, index, dim)
+    return values if keepdim else jnp.squeeze(values, dim)
+
+
+def check_not_empty(
+    name: str, input: Array, dim: Dim, error: type[Exception] = RuntimeError
+) -> tuple[int, ...]:
+    """The axes to reduce over, none of which may have size 0.
+
+    Raises:
+        IndexError: a dimension of size 0, or out of range.
+        error: an empty input without ``dim``.
+    """
+    axes = wrap_dims(dim, input.ndim)
+    if dim is None or dim == ():
+        if input.size == 0:
+            hint = " Specify the reduction dim with the 'dim' argument." if error is RuntimeError else ""
+            raise error(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.{hint}")
+    else:
+        for axis in axes:
+            if input.shape[axis] == 0:
+                raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+    return axes
+
+
+@register("amax", node="AmaxBackward0", static="dim keepdim", promote=None, method=True, out=True)
+def amax(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
+    """The largest value over ``dim`` (several, or all if empty), nan if there is one; ties share the gradient."""
+    axes = check_not_empty("amax", input, dim)
+    reject_kinds("max_values_cpu", "c", input)
+    return jnp.max(input, axes, keepdims=keepdim)
+
+
+@register("amin", node="AminBackward0", static="dim keepdim", promote=None, method=True, out=True)
+def amin(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
+    """The smallest value over ``dim`` (several, or all if empty), nan if there is one; ties share the gradient."""
+    axes = check_not_empty("amin", input, dim)
+    reject_kinds("min_values_cpu", "c", input)
+    return jnp.min(input, axes, keepdims=keepdim)
+
+
+@register(
+    "aminmax",
+    node="AminmaxBackward0",
+    static="dim keepdim",
+    promote=None,
+    method=True,
+    out=True,
+    returns="aminmax min max",
+)
+def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> tuple[Array, Array]:
+    """Both extremes over one dimension or all; see :func:`amin` and :func:`amax`."""
+    axes = wrap_dims(dim, input.ndim)
+    if dim is None and input.size == 0:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
+    for axis in axes:
+        if input.shape[axis] == 0:
+            raise IndexError(f"aminmax: Expected reduction dim {axis} to have non-zero size.")
+    reject_kinds("aminmax_cpu", "c", input)
+    return jnp.min(input, axes, keepdims=keepdim), jnp.max(input, axes, keepdims=keepdim)
+
+
+@register("max", node="MaxBackward1", promote=None, method=True, out=True)
+def max_all(input: Array) -> Array:
+    """The largest value of all, nan if there is one; ties share the gradient.
+
+    ``max(input, dim)`` is the op ``max.dim``, ``max(input, other)`` is ``maximum``.
+    """
+    check_not_empty("max", input, None)
+    reject_kinds("max_all", "c", input)
+    return jnp.max(input)
+
+
+@register("min", node="MinBackward1", promote=None, method=True, out=True)
+def min_all(input: Array) -> Array:
+    """The smallest value of all, nan if there is one; ties share the gradient.
+
+    ``min(input, dim)`` is the op ``min.dim``, ``min(input, other)`` is ``minimum``.
+    """
+    check_not_empty("min", input, None)
+    reject_kinds("min_all", "c", input)
+    return jnp.min(input)
+
+
+@register(
+    "max.dim",
+    node="MaxBackward0",
+    static="dim keepdim",
+    promote=None,
+    function=False,
+    out=True,
+    returns="max values indices",
+)
+def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
+    """The largest value along ``dim`` and the first position that has it, which alone receives the gradient."""
+    return extreme_along("max", lax.argmax, input, dim, keepdim)
+
+
+@register(
+    "min.dim",
+    node="MinBackward0",
+    static="dim keepdim",
+    promote=None,
+    function=False,
+    out=True,
+    returns="min values indices",
+)
+def min_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
+    """The smallest value along ``dim`` and the first position that has it, which alone receives the gradient."""
+    return extreme_along("min", lax.argmin, input, dim, keepdim)
+
+
+def extreme_along(name: str, arg: Any, input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+    if kind(input) == "c":
+        raise RuntimeError(f"{name}(): does not support complex input")
+    axis = wrap_dim(dim, input.ndim)
+    if not input.ndim:
+        return input, jnp.zeros((), jnp.int64)
+    check_not_empty(name, input, dim)
+    index = arg(input, axis, jnp.int64)
+    values = along(input, axis, jnp.expand_dims(index, axis), keepdim)
+    return values, jnp.expand_dims(index, axis) if keepdim else index
+
+
+@register("argmax", node=None, static="dim keepdim", promote=None, saves="", method=True, out=True)
+def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
+    """The first position of the largest value along ``dim``, or in the flattened input; nan counts as largest.
+
+    Raises:
+        RuntimeError: complex numbers and booleans.
+        IndexError: positions of nothing.
+    """
+    return position_of_extreme("argmax", lax.argmax, input, dim, keepdim)
+
+
+@register("argmin", node=None, static="dim keepdim", promote=None, saves="", method=True, out=True)
+def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
+    """The first position of the smallest value along ``dim``, or in the flattened input; nan counts as smallest.
+
+    Raises:
+        RuntimeError: complex numbers and booleans.
+        IndexError: positions of nothing.
+    """
+    return position_of_extreme("argmin", lax.argmin, input, dim, keepdim)
+
+
+def position_of_extreme(name: str, arg: Any, input: Array, dim: int | None, keepdim: bool) -> Array:
+    if kind(input) in "bc":
+        kinds = {"b": "bool", "c": "complex"}
+        raise RuntimeError(f"{name}(): does not support {kinds[kind(input)]} input")
+    check_not_empty(name, input, dim, error=IndexError)
+    if dim is None:
+        index = arg(input.reshape(-1), 0, jnp.int64)
+        return index.reshape((1,) * input.ndim) if keepdim else index
+    if not input.ndim:
+        return jnp.zeros((), jnp.int64)
+    axis = wrap_dim(dim, input.ndim)
+    index = arg(input, axis, jnp.int64)
+    return jnp.expand_dims(index, axis) if keepdim else index
