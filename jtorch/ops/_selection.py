@@ -39,12 +39,12 @@ def where(condition: Array, input: Array, other: Array) -> Array:
 
 def raised_to(input: Array, min: Array) -> Array:
     """The larger of both, nan if either is; at a tie the gradient belongs to ``input`` alone."""
-    return jnp.where((input < min) | (min != min), min, input)
+    return jnp.where((input < min) | jnp.isnan(min), min, input)
 
 
 def lowered_to(input: Array, max: Array) -> Array:
     """The smaller of both, nan if either is; at a tie the gradient belongs to ``input`` alone."""
-    return jnp.where((input > max) | (max != max), max, input)
+    return jnp.where((input > max) | jnp.isnan(max), max, input)
 
 
 def check_clamp(input: Array, min: Array | None, max: Array | None) -> None:
@@ -159,7 +159,7 @@ def fmax(input: Array, other: Array) -> Array:
         RuntimeError: complex numbers.
     """
     check_extremum("fmax", input, other)
-    return jnp.where((input >= other) | (other != other), input, other)
+    return jnp.where((input >= other) | jnp.isnan(other), input, other)
 
 
 @binary("fmin", node="FminBackward0")
@@ -170,7 +170,7 @@ def fmin(input: Array, other: Array) -> Array:
         RuntimeError: complex numbers.
     """
     check_extremum("fmin", input, other)
-    return jnp.where((input <= other) | (other != other), input, other)
+    return jnp.where((input <= other) | jnp.isnan(other), input, other)
 
 
 @register(
