@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_kinds, type_name
+from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
 
@@ -76,7 +77,13 @@ def sub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
     return input - scaled(other, alpha)
 
 
-@register("rsub", node="RsubBackward0", promote="default", promoted="input other", saves="")
+@register(
+    "rsub",
+    node=by_number("Rsub", tensors=0, numbers={1: 1}),
+    promote="default",
+    promoted="input other",
+    saves="",
+)
 def rsub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
     """``other - alpha * input``, the reverse of :func:`sub`."""
     check_sub(input, other)
@@ -124,7 +131,7 @@ def check_rounding_mode(rounding_mode: str) -> None:
 
 @register(
     "div.mode",
-    node="DivBackward1",
+    node="DivBackward2",
     static="rounding_mode",
     promote="default",
     function=False,
@@ -188,7 +195,7 @@ def floor_divide(input: Array, other: Array) -> Array:
 
 @register(
     "remainder",
-    node="RemainderBackward1",
+    node=by_number("Remainder", tensors=1, numbers={1: 0}),
     promote="default",
     method=True,
     inplace=True,
@@ -206,7 +213,14 @@ def remainder(input: Array, other: Array) -> Array:
     return jnp.remainder(input, other)
 
 
-@register("fmod", node="FmodBackward1", promote="default", method=True, inplace=True, out=True)
+@register(
+    "fmod",
+    node=by_number("Fmod", tensors=1, numbers={1: 0}),
+    promote="default",
+    method=True,
+    inplace=True,
+    out=True,
+)
 def fmod(input: Array, other: Array) -> Array:
     """What is left of ``input`` after whole multiples of ``other``, with the sign of ``input`` (C's ``fmod``).
 
@@ -261,7 +275,7 @@ def power(input: Any, exponent: Any) -> Array:
 
 @register(
     "pow",
-    node=lambda shapes, static: "PowBackward0" if shapes[1] is None else "PowBackward1",
+    node=by_number("Pow", tensors=1, numbers={1: 0, 0: 2}),
     promote="default",
     baked="input exponent",
     method=True,
@@ -283,7 +297,7 @@ def pow_(input: Array, exponent: Array) -> Array:
 
 @register(
     "float_power",
-    node=lambda shapes, static: "PowBackward0" if shapes[1] is None else "PowBackward1",
+    node=by_number("Pow", tensors=1, numbers={1: 0, 0: 2}),
     promote=None,
     baked="input exponent",
     method=True,
@@ -333,7 +347,7 @@ def neg(input: Array) -> Array:
     return -input
 
 
-@register("positive", node=None, promote=None, saves="", method=True, operators="__pos__")
+@register("positive", node="AliasBackward0", promote=None, saves="", method=True, operators="__pos__")
 def positive(input: Array) -> Array:
     """``input`` itself.
 
@@ -481,7 +495,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array | int 
 
 @register(
     "lerp",
-    node=lambda shapes, static: "LerpBackward0" if shapes[2] is None else "LerpBackward1",
+    node=by_number("Lerp", tensors=1, numbers={2: 0}),
     promote=None,
     opmath=True,
     method=True,

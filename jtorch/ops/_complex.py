@@ -64,13 +64,13 @@ def conj_physical(input: Array) -> Array:
     return conj(input)
 
 
-@register("resolve_conj", node=None, promote=None, saves="", method=True)
+@register("resolve_conj", node="AliasBackward0", promote=None, saves="", method=True)
 def resolve_conj(input: Array) -> Array:
     """``input``: no tensor is lazily conjugated here."""
     return input
 
 
-@register("resolve_neg", node=None, promote=None, saves="", method=True)
+@register("resolve_neg", node="AliasBackward0", promote=None, saves="", method=True)
 def resolve_neg(input: Array) -> Array:
     """``input``: no tensor is lazily negated here."""
     return input

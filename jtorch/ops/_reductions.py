@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,18 +11,10 @@ from jax import Array
 
 from jtorch import dtypes
 from jtorch.ops._checks import kind, scalar_type, wrap_dims
+from jtorch.ops._nodes import by_dim
 from jtorch.ops._registry import register
 
 Dim = int | Sequence[int] | None
-
-
-def by_dim(name: str, whole: int = 0) -> Any:
-    """The node's name: number ``whole`` without ``dim``, the next one with it."""
-
-    def node(shapes: Any, static: Mapping[str, Any]) -> str:
-        return f"{name}Backward{whole if static['dim'] is None else whole + 1}"
-
-    return node
 
 
 reduction = partial(register, static="dim keepdim dtype", promote=None, saves="", method=True, out=True)

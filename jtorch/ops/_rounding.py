@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_kinds
+from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
 rounding = partial(register, promote=None, saves="", method=True, inplace=True, out=True)
@@ -122,7 +123,14 @@ def ldexp(input: Array, other: Array) -> Array:
     return input * (jnp.exp2(other) if kind(other) != "c" else jnp.power(2, other))
 
 
-@register("copysign", node="CopysignBackward0", promote="float", method=True, inplace=True, out=True)
+@register(
+    "copysign",
+    node=by_number("Copysign", tensors=0, numbers={1: 1}),
+    promote="float",
+    method=True,
+    inplace=True,
+    out=True,
+)
 def copysign(input: Array, other: Array) -> Array:
     """The magnitude of ``input`` with the sign of ``other``; the gradient at 0 is 0.
 

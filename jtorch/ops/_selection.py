@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, reject_kinds, scalar_type
+from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
 binary = partial(register, promote="default", opmath=False, method=True, out=True)
@@ -58,7 +59,7 @@ def check_clamp(input: Array, min: Array | None, max: Array | None) -> None:
 
 @register(
     "clamp",
-    node=lambda shapes, static: "ClampBackward1",
+    node=lambda shapes, static: "ClampBackward1" if shapes[1] is shapes[2] is None else "ClampBackward0",
     promote="default",
     opmath=False,
     method=True,
@@ -85,7 +86,7 @@ def clamp(input: Array, min: Array | None = None, max: Array | None = None) -> A
 
 @register(
     "clamp_min",
-    node=lambda shapes, static: "ClampMinBackward0" if shapes[1] is None else "ClampMinBackward1",
+    node=by_number("ClampMin", tensors=1, numbers={1: 0}),
     promote="default",
     opmath=False,
     method=True,
@@ -105,7 +106,7 @@ def clamp_min(input: Array, min: Array) -> Array:
 
 @register(
     "clamp_max",
-    node=lambda shapes, static: "ClampMaxBackward0" if shapes[1] is None else "ClampMaxBackward1",
+    node=by_number("ClampMax", tensors=1, numbers={1: 0}),
     promote="default",
     opmath=False,
     method=True,
