@@ -47,6 +47,7 @@ class Op:
         "positional",
         "promote",
         "promoted",
+        "raw",
         "required",
         "result_like",
         "returns",
@@ -62,7 +63,9 @@ class Op:
         self.params = tuple(p.name for p in parameters)
         unknown = (self.static | self.lists) - set(self.params)
         assert not unknown, f"{name}: {unknown} are no parameters of it"
-        self.kinds = tuple(STATIC if p in self.static else LIST if p in self.lists else OPERAND for p in self.params)
+        self.kinds = tuple(
+            STATIC if p in self.static else LIST if p in self.lists else OPERAND for p in self.params
+        )
         self.defaults = tuple(p.default for p in parameters)
         self.positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
         self.required = sum(p.default is p.empty for p in parameters)
@@ -86,6 +89,7 @@ def register(
     promote: str | None,
     promoted: str | None = None,
     baked: str = "",
+    raw: str = "",
     opmath: bool | None = None,
     saves: str | None = None,
     function: bool = True,
@@ -119,6 +123,7 @@ def register(
             the same, integers becoming the default floating dtype; ``None``: dtypes are left as they are.
         promoted: the operands that take part in promotion; all by default.
         baked: operands whose Python numbers are part of the program (an exponent) instead of its inputs.
+        raw: operands whose Python numbers keep their own type (int64, float64), such as positions.
         opmath: compute in float32 for float16 and bfloat16 arrays and round once at the end, as PyTorch's CPU
             kernels do. Default: on where ``promote`` is set.
         saves: what PyTorch's backward reads: names of operands, ``"result"``, or ``""`` for nothing. Operands left
@@ -148,6 +153,7 @@ def register(
             promote=promote,
             promoted=promoted,
             baked=frozenset(baked.split()),
+            raw=frozenset(raw.split()),
             opmath=promote is not None if opmath is None else opmath,
             saves=None if saves is None else frozenset(saves.split()),
             function=function,

@@ -1,0 +1,341 @@
+"""Plans: what one call of an op amounts to, worked out once per combination of operand avals and static arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jtorch import dtypes
+from jtorch.devices import CPU, META, device
+from jtorch.dispatch._promotion import number_dtype, result_dtype
+from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
+from jtorch.ops._registry import LIST, OPERAND, OPS, Op
+from jtorch.trace import Aval, Signature, aval_of
+
+__all__ = ["Plan", "clear_plans", "common_device", "plan_call"]
+
+DIFFERENTIABLE = FLOAT
+
+
+class Plan:
+    """One operation, ready to be recorded: a pure function of its operands with known result avals.
+
+    Attributes:
+        fn: ``fn(*operand arrays) -> tuple``; operands in order, Python numbers as 0-dim arrays.
+        operands: an :class:`Aval` or the type of a Python number, each.
+        outputs: avals of the results.
+        signature: in the trace; ``None`` on the meta device.
+        node: name of the autograd node, or ``None``.
+        saved: positions of operands that the backward reads (their values are kept, their versions checked).
+        saves_result: the backward reads the result in PyTorch, so it must not be modified.
+        single: there is one result, not a tuple.
+    """
+
+    __slots__ = (
+        "_vjps",
+        "differentiable",
+        "fn",
+        "frees",
+        "moved",
+        "node",
+        "node_class",
+        "operands",
+        "outputs",
+        "returns",
+        "saved",
+        "saves_result",
+        "signature",
+        "single",
+        "title",
+    )
+
+    def __init__(
+        self,
+        title: str,
+        fn: Callable[..., tuple[Any, ...]],
+        operands: Sequence[Aval | type],
+        *,
+        device: device,
+        node: str | None,
+        saved: Sequence[int] | None = None,
+        saves_result: bool = False,
+        single: bool = True,
+        returns: Any = None,
+    ) -> None:
+        self.title, self.fn, self.operands = title, fn, tuple(operands)
+        self.node, self.single, self.returns = node, single, returns
+        with jax.enable_x64(True):
+            shapes = jax.eval_shape(fn, *(_spec(x) for x in self.operands))
+        self.outputs = tuple(aval_of(tuple(s.shape), from_numpy_dtype(s.dtype), device) for s in shapes)
+        self.signature = None if device is META else Signature(title, fn, self.operands, self.outputs)
+        self.differentiable = node is not None and any(a.dtype.category >= DIFFERENTIABLE for a in self.outputs)
+        self.saved = frozenset(range(len(self.operands)) if saved is None else saved)
+        self.saves_result = saves_result
+        #: a backward frees something, so that a second one is an error
+        self.frees = any(isinstance(self.operands[i], Aval) for i in self.saved)
+        #: positions of 0-dim CPU operands that go along to the op's device
+        self.moved: tuple[int, ...] = ()
+        #: class of the autograd node, filled in by the tape
+        self.node_class: Any = None
+        self._vjps: dict[Any, Plan] = {}
+
+    def __repr__(self) -> str:
+        return f"<plan {self.title}{list(self.operands)} -> {list(self.outputs)}>"
+
+    def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
+        """The plan of the gradient.
+
+        Its operands are the kept operands of this plan in order, then a cotangent per output in ``given``; its
+        results the gradients of the operands in ``needs``.
+
+        Args:
+            needs: positions of operands to differentiate.
+            given: numbers of the outputs that have a cotangent; the others' are zero.
+        """
+        key = (needs, given)
+        found = self._vjps.get(key)
+        if found is None:
+            found = self._vjps[key] = _vjp_plan(self, needs, given)
+        return found
+
+
+_NUMBER_STORAGE = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
+
+
+def _spec(x: Aval | type) -> jax.ShapeDtypeStruct:
+    if isinstance(x, Aval):
+        return jax.ShapeDtypeStruct(x.shape, x.dtype.numpy)
+    return jax.ShapeDtypeStruct((), _NUMBER_STORAGE[x])
+
+
+def _vjp_plan(plan: Plan, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
+    kept = sorted(plan.saved)
+    count = len(kept)
+    shapes = plan.operands
+
+    def backward(*arrays: Any) -> tuple[Any, ...]:
+        saved = dict(zip(kept, arrays[:count], strict=True))
+        # Operands that the gradient does not depend on are known by shape alone.
+        primals = [saved[i] if i in saved else _zeros(shapes[i]) for i in range(len(shapes))]
+
+        def forward(*wanted: Any) -> tuple[Any, ...]:
+            full = list(primals)
+            for i, x in zip(needs, wanted, strict=True):
+                full[i] = x
+            results = plan.fn(*full)
+            return tuple(results[i] for i in given)
+
+        _, pull = jax.vjp(forward, *(primals[i] for i in needs))
+        # PyTorch's gradient of a complex operand is the conjugate of JAX's.
+        gradients = pull(tuple(_conj(c) for c in arrays[count:]))
+        return tuple(_conj(g) for g in gradients)
+
+    operands = [*(shapes[i] for i in kept), *(plan.outputs[i] for i in given)]
+    name = plan.title + "_backward"
+    return Plan(
+        name,
+        backward,
+        operands,
+        device=plan.outputs[0].device,
+        node=(plan.node or plan.title).removesuffix("0") + "Backward0",
+        single=False,
+    )
+
+
+def _zeros(x: Aval | type) -> Any:
+    if isinstance(x, Aval):
+        return jnp.zeros(x.shape, x.dtype.numpy)
+    return jnp.zeros((), _NUMBER_STORAGE[x])
+
+
+def _conj(x: Any) -> Any:
+    return jnp.conj(x) if jnp.iscomplexobj(x) else x
+
+
+def clear_plans() -> None:
+    """Forget every plan of an op; needed when something that plans depend on changes (the default dtype)."""
+    for op in OPS.values():
+        op.plans.clear()
+
+
+def common_device(name: str, avals: Sequence[Aval]) -> device:
+    """The device of an op's tensors; 0-dim CPU tensors go along with any.
+
+    Raises:
+        RuntimeError: tensors on different devices.
+    """
+    found: device | None = None
+    for a in avals:
+        if a.device is found:
+            continue
+        if found is None or (found is CPU and _scalar_on_cpu(avals, found)):
+            found = a.device
+        elif not (a.device is CPU and a.ndim == 0):
+            first, second = sorted((str(found), str(a.device)), reverse=True)
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{first} and {second}!"
+            )
+    return CPU if found is None else found
+
+
+def _scalar_on_cpu(avals: Sequence[Aval], found: device) -> bool:
+    return all(a.ndim == 0 for a in avals if a.device is found)
+
+
+def plan_call(op: Op, args: Sequence[Any]) -> Plan:
+    """Work out a call: check devices and dtypes, promote, infer result shapes.
+
+    Args:
+        op: the op.
+        args: per parameter: an :class:`Aval`, the type of a Python number, a number at its default or baked in,
+            ``None``, a static value, or a tuple of avals for a list.
+
+    Raises:
+        RuntimeError, TypeError, IndexError, ...: bad input, with PyTorch's texts.
+    """
+    operands: list[Aval | type] = []
+    raw: set[int] = set()
+    places: list[Any] = []  # per parameter: index into operands, list of those, or a constant
+    promoted: list[int] = []
+    for parameter, kind, x in zip(op.params, op.kinds, args, strict=True):
+        if kind == LIST and x is not None:
+            places.append(("list", [len(operands) + i for i in range(len(x))]))
+            if parameter in op.promoted:
+                promoted.extend(len(operands) + i for i in range(len(x)))
+            operands.extend(x)
+        elif kind == OPERAND and (isinstance(x, Aval) or x in _NUMBERS):
+            places.append(("operand", len(operands)))
+            if parameter in op.promoted:
+                promoted.append(len(operands))
+            if parameter in op.raw:
+                raw.add(len(operands))
+            operands.append(x)
+        elif kind == OPERAND and x is not None and parameter in op.promoted and op.promote:
+            places.append(("number", x))
+        else:
+            places.append(("constant", x))
+    avals = [x for x in operands if isinstance(x, Aval)]
+    where = common_device(op.name, avals)
+    moved = [i for i, x in enumerate(operands) if isinstance(x, Aval) and x.device is not where]
+    operands = [aval_of(x.shape, x.dtype, where) if isinstance(x, Aval) else x for x in operands]
+    compute, output = _compute_dtypes(op, operands, promoted, places)
+    casts = _casts(op, operands, promoted, compute, output)
+    casts = [None if i in raw else c for i, c in enumerate(casts)]
+    keyword = [(p, i) for i, p in enumerate(op.params) if i >= op.positional]
+    pure, single_box = op.fn, [True]
+
+    def fn(*arrays: Any) -> tuple[Any, ...]:
+        arrays = tuple(x if c is None else jnp.asarray(x).astype(c) for x, c in zip(arrays, casts, strict=True))
+        values = []
+        for what, place in places:
+            if what == "operand":
+                values.append(arrays[place])
+            elif what == "list":
+                values.append(tuple(arrays[i] for i in place))
+            else:
+                values.append(place)
+        result = pure(*values[: op.positional], **{p: values[i] for p, i in keyword})
+        single_box[0] = not isinstance(result, tuple | list)
+        results = (result,) if single_box[0] else tuple(result)
+        if output is not None:
+            results = tuple(r.astype(output) if r.dtype == compute else r for r in results)
+        return results
+
+    node = op.node if isinstance(op.node, str) or op.node is None else _node_name(op, args)
+    plan = Plan(
+        op.name,
+        fn,
+        operands,
+        device=where,
+        node=node,
+        saved=_saved(op, places, operands),
+        saves_result=op.saves is not None and "result" in op.saves,
+        returns=op.returns,
+    )
+    plan.single = single_box[0]
+    plan.moved = tuple(moved)
+    return plan
+
+
+_NUMBERS = frozenset({bool, int, float, complex})
+
+
+def _node_name(op: Op, args: Sequence[Any]) -> str:
+    assert callable(op.node)
+    shapes = [a.shape if isinstance(a, Aval) else None for a in args]
+    statics = {p: x for p, x in zip(op.params, args, strict=True) if p in op.static}
+    return op.node(shapes, statics)
+
+
+def _saved(op: Op, places: Sequence[Any], operands: Sequence[Aval | type]) -> list[int] | None:
+    if op.saves is None or "result" in op.saves:
+        # jax.vjp recomputes the result from the operands, so these are kept; PyTorch's rule is checked apart.
+        return None
+    kept = [i for i, x in enumerate(operands) if isinstance(x, type)]
+    for parameter, (what, place) in zip(op.params, places, strict=True):
+        if what == "operand" and parameter in op.saves and place not in kept:
+            kept.append(place)
+        elif what == "list" and parameter in op.saves:
+            kept.extend(place)
+    return kept
+
+
+def _compute_dtypes(
+    op: Op, operands: Sequence[Aval | type], promoted: Sequence[int], places: Sequence[Any]
+) -> tuple[Any, Any]:
+    """NumPy dtypes to compute in and to return (``None``: as computed)."""
+    if op.promote is None:
+        if op.opmath:
+            first = next((x for x in operands if isinstance(x, Aval)), None)
+            if first is not None and first.dtype in HALF:
+                return np.dtype(np.float32), first.dtype.numpy
+        return None, None
+    members: list[Any] = [operands[i] for i in promoted]
+    members += [type(x) for what, x in places if what == "number" and isinstance(x, bool | int | float | complex)]
+    if not members:
+        return None, None
+    common = result_dtype(members)
+    if op.promote == "float" and common.category < FLOAT:
+        common = dtypes.get_default_dtype()
+    if op.opmath and common in HALF:
+        return np.dtype(np.float32), common.numpy
+    return common.numpy, None
+
+
+def _casts(
+    op: Op, operands: Sequence[Aval | type], promoted: Sequence[int], compute: Any, output: Any
+) -> list[Any]:
+    """The dtype each operand is converted to on entry (``None``: left alone)."""
+    members = frozenset(promoted)
+    first = next((x for x in operands if isinstance(x, Aval)), None)
+    casts: list[Any] = []
+    for i, x in enumerate(operands):
+        if op.promote is not None and i in members:
+            casts.append(compute)
+        elif isinstance(x, Aval):
+            casts.append(compute if output is not None and x.dtype.numpy == output else None)
+        else:
+            casts.append(_number_cast(x, first, compute if output is not None else None))
+    return casts
+
+
+def _number_cast(kind: type, first: Aval | None, wide: Any) -> Any:
+    """A free number (``alpha``, ``eps``) is weakly typed beside the op's first tensor."""
+    if first is None:
+        return number_dtype(kind).numpy
+    d: dtype = first.dtype
+    if kind is complex:
+        return d.to_complex().numpy if d.category >= FLOAT else number_dtype(kind).numpy
+    if d.category < FLOAT and kind is float:
+        return dtypes.get_default_dtype().numpy
+    if d.category < dtypes.INT:
+        return number_dtype(kind).numpy
+    if d.category == COMPLEX:
+        return d.to_real().numpy
+    # Half precision keeps small numbers such as eps, as PyTorch's float32 arithmetic does.
+    return np.dtype(np.float32) if d in HALF else d.numpy

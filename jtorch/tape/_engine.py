@@ -1,0 +1,289 @@
+"""The backward pass: walk the graph from the newest node to the oldest and hand gradients on.
+
+Gradients are plain trace values; they become tensors where a user can see them (hooks, custom functions, ``.grad``,
+``create_graph``). What a tensor is, the tensor layer tells by setting :data:`bridge`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+from jtorch.dispatch import modes
+from jtorch.errors import with_hint
+from jtorch.tape._node import Node, OpNode
+from jtorch.trace import Value, record
+
+__all__ = ["Bridge", "run_backward", "set_bridge"]
+
+
+class Bridge(Protocol):
+    """What the tensor layer provides."""
+
+    def wrap(self, value: Value) -> Any:
+        """A tensor of a value, outside any graph."""
+
+    def unwrap(self, tensor: Any) -> Value:
+        """The value of a tensor."""
+
+    def add(self, a: Any, b: Any) -> Any:
+        """The sum of two gradients: values, or tensors if either is one."""
+
+    def saved_tensors(self, node: OpNode) -> list[Any]:
+        """What a node saved, as tensors that are part of the graph they came from."""
+
+    def apply(self, plan: Any, operands: Sequence[Any]) -> list[Any]:
+        """Run a planned operation on tensors, recording its history."""
+
+    def describe(self, aval: Any) -> str:
+        """Legacy type name and sizes: ``torch.FloatTensor [3]``."""
+
+    def accumulate(self, leaf: Any, gradient: Any, create_graph: bool) -> None:
+        """Add a gradient to ``leaf.grad`` after the leaf's hooks."""
+
+    def reduce_to(self, leaf: Any, gradient: Any) -> Any:
+        """The gradient after the leaf's hooks."""
+
+
+bridge: Bridge
+
+
+def set_bridge(implementation: Bridge) -> None:
+    """Called once by the tensor layer."""
+    global bridge
+    bridge = implementation
+
+
+_FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+
+class _State(threading.local):
+    depth = 0
+
+
+state = _State()
+
+
+def run_backward(
+    roots: Sequence[tuple[Any, int, Any]],
+    *,
+    keep_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[tuple[Any, int]] | None,
+    accumulate: bool,
+) -> list[Any]:
+    """Propagate gradients from roots.
+
+    Args:
+        roots: ``(node or leaf, output, gradient)`` each; gradients are values, or tensors if ``create_graph``.
+        keep_graph: do not free what the nodes saved.
+        create_graph: record the backward itself.
+        inputs: edges whose gradients are wanted; ``None``: all leaves.
+        accumulate: add into ``.grad`` of leaves; else return the gradients of ``inputs``.
+
+    Returns:
+        Gradients of ``inputs`` in order, ``None`` where nothing arrived.
+
+    Raises:
+        RuntimeError: a node was freed before, or a saved value was modified in place.
+    """
+    heap: list[tuple[int, Node]] = []
+    pending: dict[Node, list[Any]] = {}
+    leaves: dict[Any, Any] = {}
+    wanted = None if inputs is None else {(id(target), nr): i for i, (target, nr) in enumerate(inputs)}
+    found: list[Any] = [None] * (0 if inputs is None else len(inputs))
+    useful = None if wanted is None else _leads_to(roots, wanted)
+    add = bridge.add
+
+    def send(target: Any, nr: int, gradient: Any) -> None:
+        if isinstance(target, Node):
+            if useful is not None and target not in useful:
+                return
+            buffer = pending.get(target)
+            if buffer is None:
+                buffer = pending[target] = [None] * target.outputs
+                heappush(heap, (-target.number, target))
+            old = buffer[nr]
+            buffer[nr] = gradient if old is None else add(old, gradient)
+        elif wanted is None or (id(target), 0) in wanted:
+            old = leaves.get(target)
+            leaves[target] = gradient if old is None else add(old, gradient)
+
+    for target, nr, gradient in roots:
+        send(target, nr, gradient)
+    while heap:
+        node = heappop(heap)[1]
+        gradients = pending.pop(node)
+        if node.tensor_hooks is not None:
+            _run_tensor_hooks(node, gradients, create_graph)
+        if node.retained is not None:
+            _retain(node, gradients)
+        if wanted is not None:
+            for nr in range(node.outputs):
+                place = wanted.get((id(node), nr))
+                if place is not None:
+                    found[place] = gradients[nr]
+            if useful is not None and not useful[node]:
+                continue
+        if hasattr(node, "_pre_hooks"):
+            gradients = _run_pre_hooks(node, gradients)
+        results = _step(node, gradients, keep_graph, create_graph)
+        if hasattr(node, "_post_hooks"):
+            results = _run_post_hooks(node, results, gradients)
+        if modes.anomaly and modes.anomaly_check_nan:
+            _check_nan(node, results)
+        for edge, result in zip(node.edges, results, strict=True):
+            if result is not None and edge is not None:
+                send(edge[0], edge[1], result)
+    for leaf, gradient in leaves.items():
+        if accumulate:
+            bridge.accumulate(leaf, gradient, create_graph)
+        else:
+            assert wanted is not None
+            found[wanted[id(leaf), 0]] = bridge.reduce_to(leaf, gradient)
+    return found
+
+
+def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool) -> Sequence[Any]:
+    """Gradients of a node's operands, ``None`` where none is wanted."""
+    if not isinstance(node, OpNode):
+        return node.backward(gradients, keep_graph, create_graph)  # type: ignore[attr-defined, no-any-return]
+    for reference, version, operand in node.checks:
+        storage = reference()
+        if storage is not None and storage.version != version:
+            raise _modified(node, operand, storage.version, version)
+    if node.saved is None:
+        raise with_hint(RuntimeError(_FREED), f"the node is {node.name()}")
+    given = tuple(i for i, g in enumerate(gradients) if g is not None)
+    plan = node.plan.vjp(node.needs, given)
+    results: list[Any] = [None] * len(node.edges)
+    if create_graph or any(not isinstance(gradients[i], Value) for i in given):
+        operands = [*bridge.saved_tensors(node), *(_tensor(gradients[i]) for i in given)]
+        made = bridge.apply(plan, operands)
+    else:
+        made = record(plan.signature, [*node.saved, *(gradients[i] for i in given)])
+        if plan.signature.single is not None:
+            made = [made]
+    if not keep_graph:
+        node.release()
+    for i, gradient in zip(node.needs, made, strict=True):
+        results[i] = gradient
+    return results
+
+
+def _tensor(gradient: Any) -> Any:
+    return bridge.wrap(gradient) if isinstance(gradient, Value) else gradient
+
+
+def _modified(node: OpNode, operand: int, found: int, expected: int) -> RuntimeError:
+    """PyTorch's error for a saved value that was written to; ``operand`` is -1 for the node's own result."""
+    aval = node.plan.outputs[0] if operand < 0 else node.plan.operands[operand]
+    edge = (node, 0) if operand < 0 else node.edges[operand]
+    source = f", which is output {edge[1]} of {edge[0].name()}," if edge and isinstance(edge[0], Node) else ""
+    text = (
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{bridge.describe(aval)}]{source} is at version {found}; expected version {expected} instead. Hint: "
+    )
+    if modes.anomaly:
+        text += (
+            "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
+            "question was changed in there or anywhere later. Good luck!"
+        )
+    else:
+        text += (
+            "enable anomaly detection to find the operation that failed to compute its gradient, with "
+            "torch.autograd.set_detect_anomaly(True)."
+        )
+    return RuntimeError(text)
+
+
+def _leads_to(roots: Sequence[tuple[Any, int, Any]], wanted: dict[tuple[int, int], int]) -> dict[Node, bool]:
+    """Nodes on a path to a wanted edge; ``True`` where the path goes on beyond the node, so that it has to run."""
+    useful: dict[Node, bool] = {}
+    targets = {identity for identity, _ in wanted}
+    stack: list[tuple[Node, bool]] = [(target, False) for target, _, _ in roots if isinstance(target, Node)]
+    seen: dict[Node, bool] = {}
+    while stack:
+        node, done = stack.pop()
+        if done:
+            beyond = False
+            for edge in node.edges:
+                if edge is None:
+                    continue
+                target = edge[0]
+                if isinstance(target, Node):
+                    beyond = beyond or target in useful
+                else:
+                    beyond = beyond or id(target) in targets
+            if beyond or id(node) in targets:
+                useful[node] = beyond
+            continue
+        if node in seen:
+            continue
+        seen[node] = True
+        stack.append((node, True))
+        for edge in node.edges:
+            if edge is not None and isinstance(edge[0], Node) and edge[0] not in seen:
+                stack.append((edge[0], False))
+    return useful
+
+
+def _run_tensor_hooks(node: Node, gradients: list[Any], create_graph: bool) -> None:
+    for nr, hooks in node.tensor_hooks.items():  # type: ignore[attr-defined]
+        if gradients[nr] is None:
+            continue
+        for hook in list(hooks.values()):
+            tensor = _tensor(gradients[nr])
+            changed = hook(tensor)
+            if changed is not None:
+                gradients[nr] = changed if create_graph else bridge.unwrap(changed)
+
+
+def _retain(node: Node, gradients: list[Any]) -> None:
+    for nr, reference in node.retained.items():  # type: ignore[attr-defined]
+        tensor = reference()
+        if tensor is not None and gradients[nr] is not None:
+            tensor._store_grad(gradients[nr])
+
+
+def _run_pre_hooks(node: Node, gradients: list[Any]) -> list[Any]:
+    for hook in list(node._pre_hooks.values()):  # type: ignore[has-type]
+        changed = hook(tuple(None if g is None else _tensor(g) for g in gradients))
+        if changed is not None:
+            gradients = list(changed)
+    return gradients
+
+
+def _run_post_hooks(node: Node, results: Sequence[Any], gradients: Sequence[Any]) -> Sequence[Any]:
+    for hook in list(node._post_hooks.values()):  # type: ignore[has-type]
+        outer = tuple(None if g is None else _tensor(g) for g in gradients)
+        inner = tuple(None if g is None else _tensor(g) for g in results)
+        changed = hook(inner, outer)
+        if changed is not None:
+            results = list(changed)
+    return results
+
+
+def _check_nan(node: Node, results: Sequence[Any]) -> None:
+    """Anomaly mode: stop at the first node that makes a nan."""
+    import numpy as np
+
+    from jtorch.trace import host_array
+
+    for i, result in enumerate(results):
+        if result is None:
+            continue
+        value = result if isinstance(result, Value) else bridge.unwrap(result)
+        array = host_array(value)
+        if array.dtype.kind in "fc" and np.isnan(array).any():
+            error = RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
+            if node.trace:
+                error = with_hint(error, "the forward call was made here:\n" + node.trace)
+            raise error

@@ -1,0 +1,156 @@
+"""Nodes of the autograd graph: one per recorded differentiable operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+__all__ = ["Edge", "Node", "OpNode", "RemovableHandle", "node_class", "sequence"]
+
+#: (node that made an operand, or the leaf itself; number of the node's output). ``None``: no gradient flows there.
+Edge = tuple[Any, int] | None
+
+#: Order of creation. A node only points to older ones, so descending order is a topological one.
+sequence = count()
+
+_next_hook = count()
+
+
+class RemovableHandle:
+    """What registering a hook returns (``torch.utils.hooks.RemovableHandle``)."""
+
+    __slots__ = ("_hooks", "id")
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self.id = next(_next_hook)
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        """Take the hook away again; harmless if it is gone."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class Node:
+    """Base of all nodes (``torch.autograd.graph.Node``).
+
+    Attributes:
+        edges: per operand, where its gradient goes.
+        number: order of creation.
+        outputs: how many results the operation had.
+        tensor_hooks: hooks on the results, ``{output: {id: hook}}``, run when that result's gradient is complete.
+        retained: results that keep their gradient, ``{output: weak reference to the tensor}``.
+    """
+
+    __slots__ = (
+        "__weakref__", "_metadata", "_post_hooks", "_pre_hooks", "edges", "number", "outputs", "retained",
+        "tensor_hooks", "trace",
+    )  # fmt: skip
+
+    def __init__(self, edges: Sequence[Edge], outputs: int) -> None:
+        self.edges, self.outputs = edges, outputs
+        self.number = next(sequence)
+        self.tensor_hooks = self.retained = self.trace = None
+
+    def name(self) -> str:
+        """The node's name, as ``grad_fn=<...>`` prints it."""
+        return type(self).__name__
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dictionary for the user's own notes."""
+        try:
+            return self._metadata  # type: ignore[has-type, no-any-return]
+        except AttributeError:
+            self._metadata: dict[Any, Any] = {}
+            return self._metadata
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes that gradients flow to next, with the number of their output each."""
+        result: list[tuple[Any, int]] = []
+        for edge in self.edges:
+            if edge is None:
+                result.append((None, 0))
+            elif isinstance(edge[0], Node):
+                result.append((edge[0], edge[1]))
+            else:
+                result.append((edge[0]._accumulator(), 0))
+        return tuple(result)
+
+    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` after the node ran; it may return new gradients."""
+        hooks = self._hooks("_post_hooks")
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` before the node runs; it may return new ones."""
+        hooks = self._hooks("_pre_hooks")
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def _hooks(self, which: str) -> dict[int, Any]:
+        if not hasattr(self, which):
+            setattr(self, which, {})
+        hooks: dict[int, Any] = getattr(self, which)
+        return hooks
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class OpNode(Node):
+    """The node of a planned operation; its backward is the plan's vjp.
+
+    Attributes:
+        plan: of the forward operation.
+        saved: the operands that the vjp reads, in the plan's order of kept operands; ``None`` once freed.
+        sources: edges and leaves of those operands, for gradients of gradients.
+        checks: ``(version counter, version)`` of what PyTorch saves, to notice in-place changes.
+        needs: positions of operands that want a gradient.
+    """
+
+    __slots__ = ("checks", "needs", "plan", "saved")
+
+    def __init__(
+        self, plan: Any, edges: Sequence[Edge], needs: tuple[int, ...], saved: Any, checks: Any
+    ) -> None:
+        self.edges = edges
+        self.outputs = len(plan.outputs)
+        self.number = next(sequence)
+        self.tensor_hooks = self.retained = self.trace = None
+        self.plan, self.needs, self.saved, self.checks = plan, needs, saved, checks
+
+    @property
+    def released(self) -> bool:
+        return self.saved is None
+
+    def release(self) -> None:
+        """Free what was saved; a second backward through here is an error."""
+        if self.plan.frees:
+            self.saved = None
+        self.checks = ()
+
+    @property
+    def _saved_tensors(self) -> Any:
+        return self.saved
+
+
+_classes: dict[tuple[str, type], type] = {}
+
+
+def node_class(name: str, base: type = OpNode) -> Any:
+    """The class of nodes called ``name``; there is one per name, so ``type(grad_fn).__name__`` is as in PyTorch."""
+    found = _classes.get((name, base))
+    if found is None:
+        found = _classes[name, base] = type(name, (base,), {"__slots__": (), "__module__": "torch.autograd"})
+    return found

@@ -1,0 +1,145 @@
+"""What the autograd tape needs to know about tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jtorch import dtypes
+from jtorch.devices import META
+from jtorch.dispatch import GRAD, NO_GRAD, modes
+from jtorch.ops._registry import OPS
+from jtorch.tape import Node, OpNode, set_bridge
+from jtorch.tensor._core import Tensor, apply, from_value, meta_value, plan_for, run, value_of, write
+from jtorch.trace import Aval, Value, record
+
+__all__ = ["AccumulateGrad", "legacy_name"]
+
+_ADD = OPS["add"]
+_LEGACY = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "int8": "Char",
+    "uint8": "Byte",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "bool": "Bool",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}
+
+
+def legacy_name(aval: Aval) -> str:
+    """``torch.FloatTensor``, ``torch.cuda.LongTensor``: what ``Tensor.type()`` returns."""
+    kind = aval.device.type
+    where = "" if kind in ("cpu", "meta") else f"{kind}."
+    name = _LEGACY.get(aval.dtype.name) or aval.dtype.name.capitalize()
+    return f"torch.{where}{name}Tensor"
+
+
+class AccumulateGrad(Node):
+    """Stands for adding a gradient to a leaf, where a graph is inspected (``next_functions``)."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Tensor) -> None:
+        super().__init__((), 1)
+        self.variable = variable
+
+
+AccumulateGrad.__module__ = "torch.autograd"
+
+
+class _Bridge:
+    """See :class:`jtorch.tape.Bridge`."""
+
+    def wrap(self, value: Value) -> Tensor:
+        return from_value(value)
+
+    def unwrap(self, tensor: Tensor) -> Value:
+        return value_of(tensor)
+
+    def describe(self, aval: Aval) -> str:
+        return f"{legacy_name(aval)} [{', '.join(map(str, aval.shape))}]"
+
+    def add(self, a: Any, b: Any) -> Any:
+        if isinstance(a, Value) and isinstance(b, Value):
+            plan = plan_for(_ADD, (a.aval, b.aval, 1))
+            return meta_value(a.aval) if plan.signature is None else record(plan.signature, (a, b))
+        first = from_value(a) if isinstance(a, Value) else a
+        second = from_value(b) if isinstance(b, Value) else b
+        return run(_ADD, (first, second, 1))
+
+    def saved_tensors(self, node: OpNode) -> list[Any]:
+        found: list[Any] = []
+        for i, x in zip(sorted(node.plan.saved), node.saved, strict=True):
+            if isinstance(x, Value):
+                tensor = from_value(x)
+                edge = node.edges[i]
+                if edge is not None:
+                    tensor._fn, tensor._nr = edge
+                found.append(tensor)
+            else:
+                found.append(x)
+        return found
+
+    def apply(self, plan: Any, operands: Sequence[Any]) -> list[Tensor]:
+        return apply(plan, operands)
+
+    def reduce_to(self, leaf: Tensor, gradient: Any) -> Any:
+        if leaf._hooks:
+            for hook in list(leaf._hooks.values()):
+                changed = hook(from_value(gradient) if isinstance(gradient, Value) else gradient)
+                if changed is not None:
+                    gradient = changed if modes.level == GRAD else value_of(changed)
+        return gradient
+
+    def accumulate(self, leaf: Tensor, gradient: Any, create_graph: bool) -> None:
+        if leaf._hooks:
+            gradient = self.reduce_to(leaf, gradient)
+        old = leaf._grad
+        if old is None:
+            leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)
+        elif create_graph:
+            leaf._grad = run(_ADD, (old, from_value(gradient) if isinstance(gradient, Value) else gradient, 1))
+        else:
+            value = gradient if isinstance(gradient, Value) else value_of(gradient)
+            level, modes.level = modes.level, NO_GRAD
+            try:
+                write(old, from_value(self.add(value_of(old), value)))
+            finally:
+                modes.level = level
+        if leaf._post_hooks:
+            for hook in list(leaf._post_hooks.values()):
+                hook(leaf)
+
+
+def _own(gradient: Tensor, create_graph: bool) -> Tensor:
+    return gradient if create_graph else from_value(value_of(gradient))
+
+
+def check_gradient(root: Tensor, gradient: Tensor) -> None:
+    """Shape, dtype and device of a gradient that the user gave.
+
+    Raises:
+        RuntimeError: they do not fit the tensor it is for.
+    """
+    mine, given = root._aval(), gradient._aval()
+    if mine.shape != given.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[0] has a shape of torch.Size({list(given.shape)}) and output[0] has a "
+            f"shape of torch.Size({list(mine.shape)})."
+        )
+    if (mine.dtype.category == dtypes.COMPLEX) != (given.dtype.category == dtypes.COMPLEX):
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+            f"grad_output[0] has a dtype of {given.dtype} and output[0] has a dtype of {mine.dtype}."
+        )
+    if mine.device is not given.device and META not in (mine.device, given.device):
+        raise RuntimeError(f"grad_output[0] is on {given.device}, but output[0] is on {mine.device}")
+
+
+set_bridge(_Bridge())

@@ -1,0 +1,754 @@
+"""The Tensor: a storage, a view of it, and its place in the autograd graph; and how an op is applied to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+from weakref import ref
+
+import numpy as np
+
+from jtorch import dtypes
+from jtorch.devices import CPU, META, device, jax_device
+from jtorch.dispatch import GRAD, INFERENCE, Plan, modes, plan_call
+from jtorch.dtypes import dtype
+from jtorch.ops._registry import LIST, OPERAND, OPS, Op
+from jtorch.tape import Node, node_class
+from jtorch.tensor._size import Size
+from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.trace import Aval, TracedValue, Value, aval_of, computed, counters, from_host, host_array, record, user_line
+
+__all__ = ["Tensor", "View", "apply", "call", "from_value", "run", "value_of"]
+
+_NUMBERS = (int, float, bool)
+_new = object.__new__
+
+
+class View:
+    """How a tensor reads its storage: one view operation after another, starting at the base.
+
+    Attributes:
+        parent: the view before this step; ``None``: the base.
+        plan: of the step.
+        numbers: its operands besides the viewed array.
+        op: the view op; ``put``: its counterpart that writes.
+        static: static arguments of both.
+        aval: of the result.
+    """
+
+    __slots__ = ("aval", "numbers", "op", "parent", "plan", "static")
+
+    def __init__(
+        self, parent: View | None, op: Op, plan: Plan, numbers: tuple[int, ...], static: tuple[Any, ...]
+    ) -> None:
+        self.parent, self.op, self.plan, self.numbers, self.static = parent, op, plan, numbers, static
+        self.aval = plan.outputs[0]
+
+    def steps(self) -> list[View]:
+        """From the base outwards."""
+        steps: list[View] = []
+        view: View | None = self
+        while view is not None:
+            steps.append(view)
+            view = view.parent
+        return steps[::-1]
+
+
+class TensorMeta(type):
+    """Gives the legacy type names their ``isinstance`` rules; see ``tensor/_legacy.py``."""
+
+
+class Tensor(metaclass=TensorMeta):
+    """A multi-dimensional array that records its history (``torch.Tensor``).
+
+    ``Tensor(2, 3)`` makes an uninitialised tensor of that shape, ``Tensor([2, 3])`` one with that data, both of the
+    default dtype; :func:`jtorch.tensor` is the usual way to make one from data.
+    """
+
+    # Most tensors are temporaries with all of these at their defaults; instances hold what differs.
+    _view: View | None = None
+    _fn: Any = None
+    _nr = 0
+    _requires = False
+    _grad: Any = None
+    _hooks: dict[int, Any] | None = None
+    _post_hooks: dict[int, Any] | None = None
+    _acc: Any = None
+    _strides: tuple[int, ...] | None = None
+    _offset = 0
+    _abase: Any = None
+    _detached_base: Any = None
+    _adepth = 0
+    _seen_writes = -1
+    _cached: Value | None = None
+    _inference = False
+    _own_version: list[int] | None = None
+    _retains = False
+    _multi_view = False
+    _storage: Storage
+
+    # ---- reading -------------------------------------------------------------------------------------------------
+
+    def _aval(self) -> Aval:
+        view = self._view
+        if view is not None:
+            return view.aval
+        value = self._storage.value
+        return value.aval if value is not None else self._storage.read().aval
+
+    def _read(self) -> Value:
+        """The current contents as an immutable value; also brings a view's history up to date."""
+        storage = self._storage
+        view = self._view
+        if view is None:
+            return storage.read()
+        if self._abase is not None and self._seen_writes != storage.writes:
+            _refresh(self)
+        if storage.buffer is None:
+            cached = self._cached
+            if cached is not None and self._seen_writes == storage.writes:
+                return cached
+        value = _read_view(self, storage, view)
+        if storage.buffer is None:
+            self._cached, self._seen_writes = value, storage.writes
+        return value
+
+    def _host(self) -> np.ndarray[Any, Any]:
+        """The contents for looking at right now; not to be kept or written to."""
+        storage = self._storage
+        if storage.buffer is not None:
+            return _strided_host(self, storage.buffer)
+        return host_array(self._read())
+
+    # ---- autograd ------------------------------------------------------------------------------------------------
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that made this tensor; ``None`` for leaves."""
+        if self._abase is not None and self._seen_writes != self._storage.writes:
+            _refresh(self)
+        fn = self._fn
+        return fn if isinstance(fn, Node) else None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor."""
+        if self._requires or self._fn is not None:
+            return True
+        if self._abase is not None and self._seen_writes != self._storage.writes:
+            _refresh(self)
+            return self._fn is not None
+        return False
+
+    def _edge(self) -> tuple[Any, int] | None:
+        """Where a gradient of this tensor goes."""
+        if self._view is not None and self._abase is not None and self._seen_writes != self._storage.writes:
+            _refresh(self)
+        fn = self._fn
+        if fn is not None:
+            return fn, self._nr
+        return (self, 0) if self._requires else None
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def from_value(value: Value) -> Tensor:
+    """A new tensor that owns ``value``."""
+    tensor = _new(Tensor)
+    tensor._storage = Storage(value)
+    return tensor
+
+
+def value_of(tensor: Tensor) -> Value:
+    """The current contents as an immutable value."""
+    if tensor._view is None:
+        value = tensor._storage.value
+        if value is not None:
+            return value
+    return tensor._read()
+
+
+# ---- views ---------------------------------------------------------------------------------------------------------
+
+
+def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
+    if storage.buffer is not None:
+        # A copy at this moment: the user may write to the memory at any time.
+        return from_host(np.array(_strided_host(tensor, storage.buffer), order="C"), view.aval)
+    base = storage.value
+    assert base is not None
+    if base.host is not None and storage.strides is None and view.aval.device is CPU:
+        return from_host(np.ascontiguousarray(_strided_host(tensor, base.host)).reshape(view.aval.shape), view.aval)
+    if base.aval.device is META:
+        return meta_value(view.aval)
+    for step in view.steps():
+        base = record(step.plan.signature, [base, *step.numbers])
+    return base
+
+
+def _strided_host(tensor: Tensor, memory: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A tensor's elements as a NumPy view of its storage's memory."""
+    view = tensor._view
+    if view is None:
+        return memory
+    aval = view.aval
+    size = aval.dtype.itemsize
+    strides = tensor._strides if tensor._strides is not None else contiguous_strides(aval.shape)
+    if not aval.size:
+        return np.empty(aval.shape, aval.dtype.numpy)
+    if not memory.flags.c_contiguous:
+        start = np.lib.array_utils.byte_bounds(memory)[0] + tensor._offset * size
+        return _at_address(memory, start, aval.shape, [s * size for s in strides], aval.dtype.numpy)
+    return np.ndarray(aval.shape, aval.dtype.numpy, memory, tensor._offset * size, [s * size for s in strides])
+
+
+def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -> np.ndarray[Any, Any]:
+    class Holder:
+        __array_interface__ = {
+            "shape": tuple(shape),
+            "typestr": np.dtype(kind).str,
+            "data": (address, not owner.flags.writeable),
+            "strides": tuple(strides),
+            "version": 3,
+        }
+        keep = owner
+
+    return np.asarray(Holder())
+
+
+def _refresh(tensor: Tensor) -> None:
+    """The base was written to since this view's history was made: derive it from the base's present one."""
+    base, writes = tensor._abase, tensor._storage.writes
+    tensor._cached = None
+    if base.requires_grad:
+        view = tensor._view
+        assert view is not None
+        current = base
+        for step in view.steps()[-tensor._adepth :]:
+            current = _view_node(current, step)
+        tensor._fn, tensor._nr = current._fn, current._nr
+    else:
+        tensor._fn = None
+    tensor._seen_writes = writes
+
+
+def _view_node(source: Tensor, step: View) -> Tensor:
+    """A stand-in that carries the history of ``step`` applied to ``source``."""
+    stand_in = _new(Tensor)
+    edge = source._edge()
+    if edge is not None:
+        plan = step.plan
+        edges = [edge] + [None] * len(step.numbers)
+        stand_in._fn = _class_of(plan)(plan, edges, (0,), list(step.numbers), ())
+    return stand_in
+
+
+def view(
+    source: Tensor,
+    name: str,
+    numbers: tuple[int, ...],
+    static: tuple[Any, ...],
+    strides: tuple[int, ...] | None,
+    offset: int,
+) -> Tensor:
+    """A tensor that shares ``source``'s storage.
+
+    Args:
+        source: what is viewed.
+        name: the view op's name after ``_view.``.
+        numbers: its operands besides the array; they follow it in the op's parameters.
+        static: its static arguments, which come last.
+        strides: of the result in elements; ``None``: row-major without gaps.
+        offset: of its first element in the storage, in elements of the result's dtype.
+    """
+    op = OPS["_view." + name]
+    parent_aval = source._aval()
+    key = (parent_aval, *(type(n) for n in numbers), *static)
+    plan = op.plans.get(key)
+    if plan is None:
+        plan = op.plans[key] = plan_call(op, key)
+    result = _new(Tensor)
+    storage = result._storage = source._storage
+    result._view = View(source._view, op, plan, numbers, static)
+    if strides is not None:
+        result._strides = strides
+    if offset:
+        result._offset = offset
+    result._seen_writes = storage.writes
+    if source._own_version is not None:
+        result._own_version = source._own_version
+    level = modes.level
+    if level == INFERENCE and source._inference:
+        result._inference = True
+    base = source._abase
+    if base is None:
+        result._abase, result._adepth = source, 1
+    else:
+        result._abase, result._adepth = base, source._adepth + 1
+    edge = source._edge()
+    if edge is not None:
+        if level == GRAD and plan.node is not None:
+            edges = [edge] + [None] * len(numbers)
+            result._fn = _class_of(plan)(plan, edges, (0,), list(numbers), ())
+        else:
+            # Made while history was off: no gradient will ever flow through it.
+            result._abase, result._adepth = None, 0
+            result._detached_base = source if base is None else base
+    return result
+
+
+def write(tensor: Tensor, new: Tensor) -> None:
+    """Replace a tensor's contents, and its history by ``new``'s; every alias sees it.
+
+    ``new`` has the shape, dtype and device of ``tensor``.
+    """
+    storage = tensor._storage
+    view = tensor._view
+    count = tensor._own_version is None
+    if not count:
+        tensor._own_version[0] += 1  # type: ignore[index]
+    base = tensor._abase
+    if view is None:
+        storage.write(value_of(new), count=count)
+        if new._fn is not None:
+            tensor._fn, tensor._nr = new._fn, new._nr
+        return
+    if base is not None and (new._fn is not None or new._requires or base._edge() is not None) and modes.level == GRAD:
+        for step, source in reversed(list(zip(*_sources(tensor, base), strict=True))):
+            new = run(OPS["_put." + step.op.name[6:]], (source, new, *step.numbers, *step.static))
+        _write_base(base, new, storage, count)
+        return
+    _write_values(tensor, value_of(new), storage, view, count)
+
+
+def _sources(tensor: Tensor, base: Tensor) -> tuple[list[View], list[Tensor]]:
+    """The steps from an autograd base to a view, and the tensor that each applies to."""
+    view = tensor._view
+    assert view is not None
+    steps = view.steps()[-tensor._adepth :]
+    sources = [base]
+    for step in steps[:-1]:
+        stand_in = _view_node(sources[-1], step)
+        stand_in._storage = Storage(record(step.plan.signature, [value_of(sources[-1]), *step.numbers]))
+        sources.append(stand_in)
+    return steps, sources
+
+
+def _write_base(base: Tensor, new: Tensor, storage: Storage, count: bool) -> None:
+    if base._view is None:
+        storage.write(value_of(new), count=count)
+    else:
+        _write_values(base, value_of(new), storage, base._view, count)
+    if new._fn is not None:
+        base._fn, base._nr = new._fn, new._nr
+
+
+def _write_values(tensor: Tensor, new: Value, storage: Storage, view: View, count: bool) -> None:
+    """Write through a view, contents only."""
+    if storage.buffer is not None:
+        _strided_host(tensor, storage.buffer)[...] = host_array(new)
+        storage.writes += 1
+        storage.version += count
+        return
+    base = storage.value
+    assert base is not None
+    if base.aval.device is META:
+        storage.write(base, count=count)
+        return
+    if base.host is not None and storage.strides is None and new.host is not None:
+        memory = _own_memory(tensor, storage)
+        _strided_host(tensor, memory)[...] = new.host
+        storage.write(from_host(memory, base.aval), count=count)
+        return
+    steps = view.steps()
+    values = [base]
+    for step in steps[:-1]:
+        values.append(record(step.plan.signature, [values[-1], *step.numbers]))
+    for step, source in zip(reversed(steps), reversed(values), strict=True):
+        op = OPS["_put." + step.op.name[6:]]
+        plan = plan_for(op, (source.aval, new.aval, *(type(n) for n in step.numbers), *step.static))
+        new = record(plan.signature, [source, new, *step.numbers])
+    storage.write(new, count=count)
+
+
+def _own_memory(tensor: Tensor, storage: Storage) -> np.ndarray[Any, Any]:
+    """The storage's host memory to write to: its own if nobody else sees it, else a copy."""
+    from sys import getrefcount
+
+    value = storage.value
+    assert value is not None
+    host = value.host
+    tensor._cached = None
+    # References to the value: the slot, `value`, the argument; to the array: the value's slot, `host`, the argument.
+    if (
+        value.array is None
+        and value.graph is None
+        and getrefcount(value) == 3
+        and getrefcount(host) == 3
+        and host.flags.writeable  # type: ignore[union-attr]
+        and host.flags.owndata  # type: ignore[union-attr]
+    ):
+        return host  # type: ignore[return-value]
+    return np.array(host, order="C")
+
+
+# ---- applying ops --------------------------------------------------------------------------------------------------
+
+
+def plan_for(op: Op, key: tuple[Any, ...]) -> Plan:
+    """The plan of a call whose arguments are given as :func:`plan_call` wants them."""
+    plan = op.plans.get(key)
+    if plan is None:
+        plan = op.plans[key] = plan_call(op, key)
+    return plan
+
+
+def meta_value(aval: Aval) -> Value:
+    """A value on the meta device: it has an aval and nothing else."""
+    value = Value(aval)
+    value.array = META
+    return value
+
+
+def run(op: Op, args: Sequence[Any]) -> Any:
+    """Apply an op.
+
+    Args:
+        op: the op.
+        args: one per parameter, in order.
+
+    Returns:
+        A tensor, or a tuple of tensors.
+    """
+    key: list[Any] = []
+    operands: list[Any] = []
+    track = False
+    for i, kind in enumerate(op.kinds):
+        x = args[i]
+        if kind == OPERAND:
+            if isinstance(x, Tensor):
+                if x._view is None:
+                    value = x._storage.value
+                    if value is None:
+                        value = x._read()
+                else:
+                    value = x._read()
+                key.append(value.aval)
+                operands.append(value)
+                if x._fn is not None or x._requires:
+                    track = True
+            elif x is None or x is op.defaults[i]:
+                key.append(x)
+            else:
+                key.append(_number(op, i, x, operands))
+        elif kind == LIST and x is not None:
+            avals = []
+            for t in x:
+                if not isinstance(t, Tensor):
+                    raise TypeError(
+                        f"expected Tensor as element {len(avals)} in argument {i}, but got {type(t).__name__}"
+                    )
+                value = value_of(t)
+                avals.append(value.aval)
+                operands.append(value)
+                if t._fn is not None or t._requires:
+                    track = True
+            key.append(tuple(avals))
+        else:
+            key.append(x)
+    frozen = tuple(key)
+    try:
+        plan = op.plans.get(frozen)
+    except TypeError:
+        plan = None
+    if plan is None:
+        frozen = _freeze(op, key)
+        plan = op.plans.get(frozen)
+        if plan is None:
+            if op.host:
+                return _run_host(op, args)
+            plan = plan_call(op, frozen)
+            op.plans[frozen] = plan
+    if plan.moved:
+        _move(plan, operands)
+    if plan.signature is None:
+        return _results(plan, [meta_value(a) for a in plan.outputs])
+    made = record(plan.signature, operands)
+    level = modes.level
+    if plan.single:
+        result = _new(Tensor)
+        result._storage = Storage(made)
+        if track and level == GRAD and plan.differentiable:
+            _attach(plan, _tensors(op, args), operands, (result,))
+        elif level == INFERENCE:
+            result._inference = True
+        return result
+    if plan.signature.single is not None:
+        made = [made]
+    results = _results(plan, made)
+    if track and level == GRAD and plan.differentiable:
+        _attach(plan, _tensors(op, args), operands, results)
+    elif level == INFERENCE:
+        for r in results:
+            r._inference = True
+    return results
+
+
+def _results(plan: Plan, made: Sequence[Value]) -> Any:
+    if plan.single:
+        return from_value(made[0])
+    results = tuple(from_value(v) for v in made)
+    return results if plan.returns is None else named_result(plan.returns)(results)
+
+
+def _number(op: Op, i: int, x: Any, operands: list[Any]) -> Any:
+    """Put a Python number among the operands; returns its entry of the plan's key."""
+    kind = type(x)
+    if kind not in _NUMBERS:
+        if isinstance(x, bool | np.bool_):
+            x, kind = bool(x), bool
+        elif isinstance(x, int | np.integer):
+            x, kind = int(x), int
+        elif isinstance(x, float | np.floating):
+            x, kind = float(x), float
+        elif isinstance(x, complex | np.complexfloating):
+            x, kind = complex(x), complex
+        else:
+            _refuse(op, i, x)
+    if op.params[i] in op.baked:
+        return _Baked(x)
+    if kind is complex:
+        operands.append(from_host(np.asarray(x, np.complex128)))
+    elif kind is bool:
+        operands.append(int(x))
+    elif kind is int and not -(1 << 63) <= x < 1 << 63:
+        if x >= 1 << 64:
+            raise RuntimeError("Overflow when unpacking long long")
+        operands.append(x - (1 << 64))
+    else:
+        operands.append(x)
+    return kind
+
+
+class _Baked:
+    """A number that is part of the program: 2 and 2.0 differ, and it is no default."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Baked) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+def _refuse(op: Op, i: int, x: Any) -> NoReturn:
+    name = op.name.rsplit(".", 1)[-1]
+    raise TypeError(
+        f"{name}(): argument '{op.params[i]}' (position {i + 1}) must be Tensor, not {type(x).__name__}"
+    )
+
+
+def _freeze(op: Op, key: Sequence[Any]) -> tuple[Any, ...]:
+    """Static arguments in hashable form, with tensors among them as the numbers they hold."""
+    return tuple(_frozen(x) if kind not in (OPERAND, LIST) else x for x, kind in zip(key, op.kinds, strict=True))
+
+
+def _frozen(x: Any) -> Any:
+    if isinstance(x, Tensor):
+        return x.item() if x.ndim == 0 else tuple(x.tolist())
+    if isinstance(x, list | tuple):
+        return tuple(_frozen(y) for y in x)
+    if isinstance(x, np.generic):
+        return x.item()
+    return x
+
+
+def _tensors(op: Op, args: Sequence[Any]) -> list[Any]:
+    """Per operand the tensor, or ``None`` for a number; complex numbers and others occupy a place too."""
+    found: list[Any] = []
+    for i, kind in enumerate(op.kinds):
+        x = args[i]
+        if kind == OPERAND:
+            if isinstance(x, Tensor):
+                found.append(x)
+            elif x is not None and x is not op.defaults[i] and op.params[i] not in op.baked:
+                found.append(None)
+        elif kind == LIST and x is not None:
+            found.extend(x)
+    return found
+
+
+def _class_of(plan: Plan) -> Any:
+    cls = plan.node_class
+    if cls is None:
+        cls = plan.node_class = node_class(plan.node or plan.title)
+    return cls
+
+
+def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results: Sequence[Tensor]) -> None:
+    """Make the autograd node of an operation that just ran."""
+    edges: list[Any] = []
+    needs: list[int] = []
+    saved: list[Any] = []
+    checks: list[Any] = []
+    keep = plan.saved
+    check = not plan.saves_result
+    for i, t in enumerate(tensors):
+        if t is None:
+            edges.append(None)
+            if i in keep:
+                saved.append(operands[i])
+            continue
+        fn = t._fn
+        if fn is not None:
+            edges.append((fn, t._nr))
+            needs.append(i)
+        elif t._requires:
+            edges.append((t, 0))
+            needs.append(i)
+        else:
+            edges.append(None)
+        if i in keep:
+            if t._inference:
+                raise RuntimeError(
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+                    "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+                    "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+                    "`torch.inference_mode()`."
+                )
+            saved.append(operands[i])
+            if check and t._own_version is None:
+                storage = t._storage
+                checks.append((ref(storage), storage.version, i))
+    node = _class_of(plan)(plan, edges, tuple(needs), saved, checks)
+    if plan.saves_result:
+        storage = results[0]._storage
+        checks.append((ref(storage), storage.version, -1))
+    if modes.anomaly:
+        import traceback
+
+        node.trace = "".join(traceback.format_stack()[:-3])
+    for nr, r in enumerate(results):
+        if plan.outputs[nr].dtype.category >= dtypes.FLOAT:
+            r._fn = node
+            if nr:
+                r._nr = nr
+
+
+def _move(plan: Plan, operands: list[Any]) -> None:
+    """0-dim CPU tensors among operands of another device are copied there."""
+    for i in plan.moved:
+        operands[i] = to_device(operands[i], plan.outputs[0].device)
+
+
+def to_device(value: Value, target: device) -> Value:
+    """The value on another device; the copy is asynchronous where JAX's is."""
+    import jax
+
+    if target is META:
+        return meta_value(aval_of(value.aval.shape, value.aval.dtype, META))
+    if value.aval.device is META:
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    aval = aval_of(value.aval.shape, value.aval.dtype, target)
+    if target is CPU:
+        return from_host(np.asarray(host_array(value)), aval)
+    moved = (TracedValue if type(value) is TracedValue else Value)(aval)
+    with jax.enable_x64(True):
+        source = value.host if value.host is not None else computed(value)
+        moved.array = jax.device_put(source, jax_device(target))
+    return moved
+
+
+def _run_host(op: Op, args: Sequence[Any]) -> Any:
+    """An op whose result's shape depends on values: read the operands, compute with NumPy."""
+    where = CPU
+    read = []
+    for x, kind in zip(args, op.kinds, strict=True):
+        if isinstance(x, Tensor):
+            if x._storage.buffer is None and value_of(x).pending:
+                counters.shape_syncs[user_line()] += 1
+            where = x.device if x.device is not CPU else where
+            read.append(x._host())
+        elif kind == LIST and x is not None:
+            read.append(tuple(t._host() for t in x))
+        else:
+            read.append(_frozen(x))
+    made = op.fn(
+        *read[: op.positional], **dict(zip(op.params[op.positional :], read[op.positional :], strict=True))
+    )
+    single = not isinstance(made, tuple | list)
+    results = [_host_result(a, where) for a in ((made,) if single else made)]
+    if single:
+        return results[0]
+    return tuple(results) if op.returns is None else named_result(op.returns)(results)
+
+
+def _host_result(array: Any, where: device) -> Any:
+    if isinstance(array, bool | int | float | complex) or array is None:
+        return array
+    value = from_host(np.array(array, order="C"))
+    return from_value(value if where is CPU else to_device(value, where))
+
+
+def apply(plan: Plan, operands: Sequence[Any]) -> list[Tensor]:
+    """Run a plan on tensors and numbers, recording history; results as a list."""
+    values = [value_of(x) if isinstance(x, Tensor) else x for x in operands]
+    if plan.moved:
+        _move(plan, values)
+    if plan.signature is None:
+        return [from_value(meta_value(a)) for a in plan.outputs]
+    made = record(plan.signature, values)
+    results = [from_value(made)] if plan.signature.single is not None else [from_value(v) for v in made]
+    if (
+        modes.level == GRAD
+        and plan.differentiable
+        and any(isinstance(x, Tensor) and (x._fn is not None or x._requires) for x in operands)
+    ):
+        _attach(plan, [x if isinstance(x, Tensor) else None for x in operands], values, results)
+    return results
+
+
+def call(name: str, *args: Any) -> Any:
+    """Apply the op of that name to leading arguments, the others at their defaults."""
+    op = OPS[name]
+    return run(op, (*args, *op.defaults[len(args) :]))
+
+
+_named_results: dict[str, Any] = {}
+
+
+def named_result(spec: str) -> Any:
+    """The named tuple class of ``"max values indices"`` (``torch.return_types.max``)."""
+    found = _named_results.get(spec)
+    if found is None:
+        found = _named_results[spec] = _make_named_result(spec)
+    return found
+
+
+def _make_named_result(spec: str) -> Any:
+    name, *fields = spec.split()
+
+    def show(self: Any) -> str:
+        body = ",\n".join(f"{f}={getattr(self, f)!r}" for f in fields)
+        return f"torch.return_types.{name}(\n{body})"
+
+    def make(cls: Any, values: Any) -> Any:
+        return tuple.__new__(cls, values)
+
+    attributes: dict[str, Any] = {"__new__": make, "__repr__": show, "__slots__": (), "__module__": "torch.return_types"}
+    for i, field in enumerate(fields):
+        attributes[field] = property(lambda self, i=i: self[i])
+    return type(name, (tuple,), attributes)
+
+
+def shape_of(tensor: Tensor) -> Size:
+    return Size(tensor._aval().shape)
+
+
+def dtype_of(tensor: Tensor) -> dtype:
+    return tensor._aval().dtype

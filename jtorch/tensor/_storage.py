@@ -1,0 +1,120 @@
+"""Storage: the mutable cell behind tensors that share memory."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from jtorch.devices import CPU
+from jtorch.trace import Value, from_host, host_array
+
+__all__ = ["Storage", "contiguous_strides"]
+
+#: Addresses handed out for tensors whose memory is not on the host: unique, aligned, never reused.
+_next_address = 1 << 44
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of a row-major array, in elements, as PyTorch reports them (sizes 0 count as 1)."""
+    strides = []
+    step = 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n if n > 1 else 1
+    return tuple(reversed(strides))
+
+
+class Storage:
+    """The current contents of a base array, which any number of tensors view.
+
+    Attributes:
+        value: the contents in the base's logical shape; ``None`` while they live in ``buffer``.
+        buffer: a NumPy array that shares memory with the user (``from_numpy``, ``Tensor.numpy``): read anew at each
+            use, written back by in-place operations.
+        version: number of in-place changes, as autograd counts them; ``writes`` counts those through ``.data`` too.
+        strides: memory layout of the base in elements, ``None`` if it is row-major.
+    """
+
+    __slots__ = ("__weakref__", "_address", "buffer", "strides", "value", "version", "writes")
+    value: Value | None
+    buffer: np.ndarray[Any, Any] | None
+    strides: tuple[int, ...] | None
+
+    def __init__(self, value: Value | None) -> None:
+        self.value = value
+        self.buffer = self.strides = None
+        self.version = self.writes = 0
+        self._address = 0
+
+    def read(self) -> Value:
+        """The contents as an immutable value."""
+        value = self.value
+        if value is None:
+            self._reclaim()
+            value = self.value
+            if value is None:
+                assert self.buffer is not None
+                return from_host(np.array(self.buffer, order="C"))
+        return value
+
+    def host(self) -> np.ndarray[Any, Any]:
+        """The contents for looking at right away, without a copy; must not be kept or written to."""
+        return self.buffer if self.buffer is not None else host_array(self.read())
+
+    def write(self, value: Value, *, count: bool = True) -> None:
+        """Replace the contents; every tensor on this storage sees it."""
+        self.writes += 1
+        if count:
+            self.version += 1
+        if self.buffer is not None:
+            self._reclaim()
+            if self.buffer is not None:
+                self.buffer[...] = host_array(value)
+                return
+        self.value = value
+
+    def expose(self) -> np.ndarray[Any, Any]:
+        """Move the contents into memory that the user may hold and write to; returns it, in the base's shape."""
+        if self.buffer is None:
+            value = self.value
+            assert value is not None
+            assert value.aval.device is CPU
+            host = host_array(value)
+            if self.strides is None:
+                # Contents that nobody else can see need no copy. References: the value's slot, `host`, the argument.
+                if not (
+                    value.array is None
+                    and sys.getrefcount(value) == 3
+                    and sys.getrefcount(host) == 3
+                    and host.flags.writeable
+                    and host.flags.owndata
+                ):
+                    host = np.array(host, order="C")
+                self.buffer = host
+            else:
+                order = sorted(range(host.ndim), key=lambda d: -self.strides[d])  # type: ignore[index]
+                memory = np.ascontiguousarray(host.transpose(order))
+                self.buffer = memory.transpose(np.argsort(order))
+            self.value = None
+        return self.buffer
+
+    def _reclaim(self) -> None:
+        """Take shared memory back once the user's last reference to it is gone."""
+        buffer = self.buffer
+        # References: the slot, the local name, the argument.
+        if buffer is not None and buffer.base is None and sys.getrefcount(buffer) == 3 and buffer.flags.writeable:
+            self.value = from_host(buffer)
+            self.buffer = None
+
+    def address(self) -> int:
+        """A number that identifies the memory (``data_ptr`` of its first element)."""
+        if self.buffer is not None:
+            return int(self.buffer.__array_interface__["data"][0])
+        if not self._address:
+            global _next_address
+            self._address = _next_address
+            assert self.value is not None
+            _next_address += (self.value.aval.nbytes + 127) // 64 * 64
+        return self._address

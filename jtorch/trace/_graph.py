@@ -1,0 +1,272 @@
+"""Recording: operations append to a graph of their device instead of running.
+
+A graph is a flat list of integers, ``[signature, operand slots..., signature, operand slots..., ...]``: together with
+the set of outputs that are still alive it is the whole structure, and the key under which its program is found.
+Numbers and arrays are operands, kept beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from jtorch.devices import device
+from jtorch.errors import TraceError
+from jtorch.trace._value import Aval, TracedValue, Value
+
+__all__ = ["LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "record", "recorder", "settings", "verify"]
+
+#: One lock for recording and flushing: graphs of several devices refer to each other through transfers.
+LOCK = threading.RLock()
+
+#: Signatures by number.
+SIGNATURES: list[Signature] = []
+
+#: Operands of a signature: an aval, or the type of a Python number.
+Operand = Aval | type
+
+# Slots of operands that are no outputs: three interleaved series of negative numbers.
+_LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
+
+
+class Settings:
+    """Switches of the engine. ``eager``: run each op at once. ``max_nodes``, ``max_bytes``: where a graph is cut."""
+
+    eager = False
+    max_nodes = 4096
+    max_bytes = 4 << 30
+    verify = False
+
+
+settings = Settings()
+
+
+class Signature:
+    """A pure function closed over its static arguments, for operands of given avals.
+
+    Attributes:
+        id: its number, as graphs spell it.
+        name: of the op, for reports.
+        fn: ``fn(*arrays) -> tuple of arrays``; Python numbers arrive as 0-dim float64 or int64 arrays.
+        operands: an aval or number type per operand.
+        outputs: avals of the results.
+        executable: the program of this one op, once one was needed.
+    """
+
+    __slots__ = ("executable", "fn", "id", "name", "nbytes", "operands", "outputs", "recorder", "single")
+
+    def __init__(
+        self, name: str, fn: Callable[..., tuple[Any, ...]], operands: Sequence[Operand], outputs: Sequence[Aval]
+    ) -> None:
+        self.name, self.fn = name, fn
+        self.operands, self.outputs = tuple(operands), tuple(outputs)
+        self.executable: Any = None
+        self.recorder = recorder(self.outputs[0].device)
+        self.single = self.outputs[0] if len(self.outputs) == 1 else None
+        self.nbytes = sum(a.nbytes for a in self.outputs)
+        with LOCK:
+            self.id = len(SIGNATURES)
+            SIGNATURES.append(self)
+
+    def __repr__(self) -> str:
+        operands = ", ".join(o.__name__ if isinstance(o, type) else repr(o) for o in self.operands)
+        return f"{self.name}({operands}) -> {', '.join(map(repr, self.outputs))}"
+
+
+class Graph:
+    """Operations recorded on one device and not yet run."""
+
+    __slots__ = ("device", "flat", "floats", "ints", "leaves", "nbytes", "nodes", "outputs")
+
+    def __init__(self, device: device) -> None:
+        self.device = device
+        self.flat: list[int] = []
+        self.leaves: list[Value] = []
+        self.floats: list[float] = []
+        self.ints: list[int] = []
+        self.outputs: list[ref[Value]] = []
+        self.nodes = 0
+        self.nbytes = 0
+
+    def add_leaf(self, value: Value) -> int:
+        """Number a computed value as an operand of this graph."""
+        if value.graph is not None and value.array is None and value.host is None:
+            raise TraceError(f"{value!r} is pending in another graph")
+        slot = _LEAF + _STEP * len(self.leaves)
+        self.leaves.append(value)
+        value.graph, value.slot = self, slot
+        return slot
+
+
+class Recorder:
+    """The current graph of a device."""
+
+    __slots__ = ("device", "graph", "jax_device", "unfinished")
+
+    def __init__(self, device: device) -> None:
+        self.device = device
+        self.graph = Graph(device)
+        self.jax_device: Any = None
+        #: a backward pass was recorded in the current graph
+        self.unfinished = False
+
+
+_recorders: dict[device, Recorder] = {}
+
+
+def recorder(device: device) -> Recorder:
+    """The recorder of a canonical device."""
+    found = _recorders.get(device)
+    if found is None:
+        found = _recorders.setdefault(device, Recorder(device))
+    return found
+
+
+def recorders() -> list[Recorder]:
+    return list(_recorders.values())
+
+
+#: Set by the executor: called with a recorder when its graph must run now, and with a graph that holds a value.
+flush_hook: Callable[[Recorder, str], None]
+
+
+def record(signature: Signature, operands: Sequence[Any]) -> Any:
+    """Append one operation; its results are pending values.
+
+    Args:
+        signature: of the op.
+        operands: a :class:`Value` or Python number (``int`` for bool) per operand of the signature.
+
+    Returns:
+        The result's :class:`Value`, or a list of them if the signature has several.
+    """
+    with LOCK:
+        recorder = signature.recorder
+        graph = recorder.graph
+        entry = [signature.id]
+        for x in operands:
+            kind = type(x)
+            if kind is Value:
+                if x.graph is graph:
+                    entry.append(x.slot)
+                elif x.graph is None or x.array is not None or x.host is not None:
+                    entry.append(graph.add_leaf(x))
+                else:
+                    flush_hook(_recorders[x.aval.device], "used on another device")
+                    return record(signature, operands)
+            elif kind is float:
+                entry.append(_FLOAT + _STEP * len(graph.floats))
+                graph.floats.append(x)
+            elif kind is TracedValue:
+                return apply_now(signature, operands)
+            else:
+                entry.append(_INT + _STEP * len(graph.ints))
+                graph.ints.append(x)
+        graph.flat += entry
+        graph.nodes += 1
+        graph.nbytes += signature.nbytes
+        outputs = graph.outputs
+        slot = len(outputs)
+        if signature.single is not None:
+            value = Value(signature.single, graph, slot)
+            outputs.append(ref(value))
+            result: Any = value
+        else:
+            result = []
+            for aval in signature.outputs:
+                value = Value(aval, graph, slot)
+                outputs.append(ref(value))
+                result.append(value)
+                slot += 1
+        if settings.eager:
+            flush_hook(recorder, "eager")
+        elif graph.nodes >= settings.max_nodes or graph.nbytes >= settings.max_bytes:
+            flush_hook(recorder, "cap")
+        return result
+
+
+def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
+    """Inside a JAX transform: apply the op to tracers (and to computed arrays) at once, recording nothing."""
+    from jtorch.trace._executor import computed
+
+    arrays = [
+        (x.array if type(x) is TracedValue else computed(x)) if isinstance(x, Value) else _number(x) for x in operands
+    ]
+    results = signature.fn(*arrays)
+    values = []
+    for aval, array in zip(signature.outputs, results, strict=True):
+        value = TracedValue(aval)
+        value.array = array
+        values.append(value)
+    return values[0] if signature.single is not None else values
+
+
+def _number(x: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(x, np.float64 if isinstance(x, float) else np.int64)
+
+
+def nodes(flat: Sequence[int]) -> list[tuple[Signature, Sequence[int]]]:
+    """A flat graph as (signature, operand slots) pairs."""
+    result = []
+    i, end = 0, len(flat)
+    while i < end:
+        signature = SIGNATURES[flat[i]]
+        stop = i + 1 + len(signature.operands)
+        result.append((signature, flat[i + 1 : stop]))
+        i = stop
+    return result
+
+
+def series(slot: int) -> tuple[int, int]:
+    """A negative slot as (series, index): series 0 are leaves, 1 floats, 2 ints."""
+    index, kind = divmod(-slot - 1, 3)
+    return kind, index
+
+
+def verify(graph: Graph) -> None:
+    """Check what every recorded graph promises; the executable specification of the trace.
+
+    * every operand of a node is an earlier output, a leaf or a number that exists;
+    * avals of operands are those the signature was made for, and one device holds them all;
+    * leaves are computed, outputs are pending, and both know their slot;
+    * outputs are numbered in order of creation.
+
+    Raises:
+        TraceError: naming the node that breaks a promise.
+    """
+    avals: list[Aval] = []
+    for number, (signature, slots) in enumerate(nodes(graph.flat)):
+        where = f"node {number} ({signature})"
+        for slot, expected in zip(slots, signature.operands, strict=True):
+            if slot >= 0:
+                _promise(slot < len(avals), f"{where} reads output {slot} before it exists")
+                _promise(avals[slot] is expected, f"{where} got {avals[slot]} for {expected}")
+                continue
+            kind, index = series(slot)
+            pool: Sequence[Any] = (graph.leaves, graph.floats, graph.ints)[kind]
+            _promise(index < len(pool), f"{where} reads operand {slot}, which does not exist")
+            if kind == 0:
+                complex_number = expected is complex and pool[index].aval.shape == ()
+                _promise(pool[index].aval is expected or complex_number, f"{where} got {pool[index]} for {expected}")
+            else:
+                _promise(isinstance(expected, type), f"{where} got a number for {expected}")
+        for aval in signature.outputs:
+            _promise(aval.device == graph.device, f"{where} makes {aval} in the graph of {graph.device}")
+            avals.append(aval)
+    _promise(len(avals) == len(graph.outputs), "outputs and nodes disagree")
+    for slot, reference in enumerate(graph.outputs):
+        value = reference()
+        if value is not None:
+            _promise(value.pending and value.graph is graph and value.slot == slot, f"{value!r} is not output {slot}")
+            _promise(value.aval is avals[slot], f"{value!r} should be {avals[slot]}")
+    for index, value in enumerate(graph.leaves):
+        _promise(not value.pending, f"leaf {index} is pending")
+
+
+def _promise(held: bool, broken: str) -> None:
+    if not held:
+        raise TraceError(broken)

@@ -1,0 +1,108 @@
+"""Values of the trace: an immutable array that may not have been computed yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jtorch.devices import CPU, device
+from jtorch.dtypes import dtype, from_numpy_dtype
+
+if TYPE_CHECKING:
+    from jtorch.trace._graph import Graph
+
+__all__ = ["Aval", "TracedValue", "Value", "aval_of", "from_host", "from_jax"]
+
+
+class Aval:
+    """What is known of a value without computing it. Interned: equal avals are one object, so identity compares."""
+
+    __slots__ = ("device", "dtype", "ndim", "shape", "size")
+
+    def __init__(self, shape: tuple[int, ...], dtype: dtype, device: device) -> None:
+        self.shape, self.dtype, self.device = shape, dtype, device
+        self.ndim = len(shape)
+        size = 1
+        for n in shape:
+            size *= n
+        self.size = size
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        where = "" if self.device is CPU else f"@{self.device}"
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]{where}"
+
+
+_interned: dict[tuple[Any, ...], Aval] = {}
+
+
+def aval_of(shape: tuple[int, ...], dtype: dtype, device: device) -> Aval:
+    """The aval of this shape (Python ints), dtype and canonical device."""
+    key = (shape, dtype, device)
+    found = _interned.get(key)
+    if found is None:
+        found = _interned.setdefault(key, Aval(shape, dtype, device))
+    return found
+
+
+class Value:
+    """An immutable array: pending in a graph, computed on its device, on the host, or both of the last two.
+
+    Attributes:
+        aval: shape, dtype and device.
+        array: the computed ``jax.Array``; ``None`` while pending or only on the host.
+        host: the contents as a NumPy array that nobody writes to; ``None`` unless they are known on the host.
+        graph: the graph in which ``slot`` is this value's number, as an output (pending) or as a leaf.
+        slot: number in that graph: outputs count up from 0, leaves down from -1.
+        pinned: memory of ``array`` may be visible outside, so it is never donated.
+        used: was an operand of a program before (worth keeping on the device from the second time on).
+    """
+
+    __slots__ = ("__weakref__", "array", "aval", "graph", "host", "pinned", "slot", "used")
+    aval: Aval
+    array: Any
+    host: np.ndarray[Any, Any] | None
+    graph: Graph | None
+    slot: int
+
+    def __init__(self, aval: Aval, graph: Graph | None = None, slot: int = 0) -> None:
+        self.aval = aval
+        self.array = self.host = None
+        self.graph, self.slot = graph, slot
+        self.pinned = self.used = False
+
+    @property
+    def pending(self) -> bool:
+        return self.array is None and self.host is None
+
+    def __repr__(self) -> str:
+        state = "pending" if self.pending else "host" if self.array is None else "computed"
+        return f"<{type(self).__name__} {self.aval} {state}>"
+
+
+class TracedValue(Value):
+    """A value inside a JAX transform: ``array`` is a tracer and operations on it apply at once."""
+
+    __slots__ = ()
+
+
+def from_host(array: np.ndarray[Any, Any], aval: Aval | None = None) -> Value:
+    """A CPU value of a NumPy array that belongs to the engine from now on: nobody may write to it."""
+    value = Value(aval if aval is not None else aval_of(array.shape, from_numpy_dtype(array.dtype), CPU))
+    value.host = array
+    return value
+
+
+def from_jax(array: Any, device: device) -> Value:
+    """The value of a ``jax.Array`` or tracer on ``device``. The caller may keep the array: it is never donated."""
+    import jax
+
+    kind = TracedValue if isinstance(array, jax.core.Tracer) else Value
+    value = kind(aval_of(tuple(array.shape), from_numpy_dtype(array.dtype), device))
+    value.array = array
+    value.pinned = True
+    return value
