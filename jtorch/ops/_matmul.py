@@ -27,6 +27,7 @@ __all__ = [
     "addr",
     "baddbmm",
     "bmm",
+    "check_factor",
     "dot",
     "inner",
     "matmul",
@@ -43,27 +44,34 @@ def product(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, precision=precision())
 
 
-def scaled(x: Array, factor: Any) -> Array:
-    """``factor * x`` in the type of ``x``; a factor of 0 hides nan and inf, as BLAS does.
+def scaled(x: Array, factor: Any, hide: bool = True) -> Array:
+    """``factor * x`` in the type of ``x``.
 
     Args:
         x: any array.
         factor: a 0-dim array, or the Python number 1 where the user left the default.
+        hide: a factor of 0 gives 0 even for nan and inf, as BLAS has it.
 
     Raises:
         RuntimeError: a complex factor for a real ``x``.
     """
     if not hasattr(factor, "dtype"):
         return x
-    if kind(factor) == "c" and kind(x) != "c":
-        raise RuntimeError(
-            f"value cannot be converted to type {_C_TYPES.get(x.dtype.name, type_name(x))} without overflow"
-        )
+    check_factor(x, factor)
     factor = factor.astype(x.dtype)
+    if not hide:
+        return factor * x
     return jnp.where(factor == 0, jnp.zeros((), x.dtype), factor * x)
 
 
-_C_TYPES = {"int64": "int64_t", "int32": "int", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}
+def check_factor(x: Array, number: Any) -> None:
+    """A complex number cannot become one of a real type."""
+    if jnp.iscomplexobj(number) and kind(x) != "c":
+        name = _SCALAR_TYPES.get(x.dtype.name, type_name(x))
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
+_SCALAR_TYPES = {"int64": "int64_t", "int32": "int", "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t"}
 
 
 def check_mm(a: Array, b: Array) -> None:
@@ -365,8 +373,8 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Any = 1, alpha: Any = 
             )
     products = vec1[:, None] * vec2[None, :]
     if kind(input) == "b":
-        return scaled(input, beta) | scaled(products, alpha)
-    return scaled(input, beta) + scaled(products, alpha)
+        return scaled(input, beta) | scaled(products, alpha, hide=False)
+    return scaled(input, beta) + scaled(products, alpha, hide=False)
 
 
 @register(
