@@ -16,20 +16,24 @@ from jtorch.ops._registry import register
 scan = partial(register, promote=None, method=True, out=True)
 
 
-@scan("cumsum", node="CumsumBackward0", static="dim dtype", opmath=True, saves="", inplace=True)
+def scanned(scan: Callable[[Array, int], Array], x: Array, axis: int) -> Array:
+    """A scan along ``axis``, in float32 for half precision."""
+    if not x.ndim:
+        return x
+    half = x.dtype in (jnp.float16, jnp.bfloat16)
+    return scan(x.astype(jnp.float32), axis).astype(x.dtype) if half else scan(x, axis)
+
+
+@scan("cumsum", node="CumsumBackward0", static="dim dtype", saves="", inplace=True)
 def cumsum(input: Array, dim: int, *, dtype: dtypes.dtype | None = None) -> Array:
     """The sums of the first 1, 2, ... values along ``dim``; integers and booleans give int64."""
-    axis = wrap_dim(dim, input.ndim)
-    x = accumulated(input, dtype)
-    return lax.cumsum(x, axis) if x.ndim else x
+    return scanned(lax.cumsum, accumulated(input, dtype), wrap_dim(dim, input.ndim))
 
 
-@scan("cumprod", node="CumprodBackward0", static="dim dtype", opmath=True, inplace=True)
+@scan("cumprod", node="CumprodBackward0", static="dim dtype", inplace=True)
 def cumprod(input: Array, dim: int, *, dtype: dtypes.dtype | None = None) -> Array:
     """The products of the first 1, 2, ... values along ``dim``; integers and booleans give int64."""
-    axis = wrap_dim(dim, input.ndim)
-    x = accumulated(input, dtype)
-    return lax.cumprod(x, axis) if x.ndim else x
+    return scanned(lax.cumprod, accumulated(input, dtype), wrap_dim(dim, input.ndim))
 
 
 @scan("logcumsumexp", node="LogcumsumexpBackward0", static="dim", opmath=True)
@@ -111,7 +115,7 @@ def areas(y: Array, x: Array | None, dx: Array | float | None, axis: int) -> Arr
     return width * (left + right) / 2
 
 
-@register("trapezoid", node="DivBackward0", static="dim", promote=None, aliases="trapz")
+@register("trapezoid", node="MulBackward1", static="dim", promote="float", promoted="y x", aliases="trapz")
 def trapezoid(y: Array, x: Array | None = None, *, dx: Array | None = None, dim: int = -1) -> Array:
     """The integral along ``dim`` of the polygon through points spaced by ``dx`` (1), or at ``x``."""
     axis = wrap_dim(dim, y.ndim)
@@ -120,7 +124,7 @@ def trapezoid(y: Array, x: Array | None = None, *, dx: Array | None = None, dim:
     return jnp.sum(areas(y, x, dx, axis), axis)
 
 
-@register("cumulative_trapezoid", node="CumsumBackward0", static="dim", promote=None)
+@register("cumulative_trapezoid", node="CumsumBackward0", static="dim", promote="float", promoted="y x")
 def cumulative_trapezoid(
     y: Array, x: Array | None = None, *, dx: Array | None = None, dim: int = -1
 ) -> Array:

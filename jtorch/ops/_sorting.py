@@ -1,0 +1,99 @@
+"""Sorting along a dimension and the largest values of it."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jtorch.ops._checks import kind, wrap_dim
+from jtorch.ops._registry import register
+
+
+def sort_along(input: Array, axis: int, descending: bool) -> tuple[Array, Array]:
+    """Values in order, with their former positions; equal ones keep their order, nan count as largest."""
+    if kind(input) == "c":
+        raise RuntimeError(" Sort does not support complex dtypes on CPU")
+    if not input.ndim:
+        return input, jnp.zeros((), jnp.int64)
+    position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
+    if not descending:
+        values, index = lax.sort((input, position), dimension=axis, is_stable=True, num_keys=1)
+        return values, index
+    # Reversed before and after, so that equal values end up in their own order.
+    values, index = lax.sort((jnp.flip(input, axis), position), dimension=axis, is_stable=True, num_keys=1)
+    return jnp.flip(values, axis), input.shape[axis] - 1 - jnp.flip(index, axis)
+
+
+@register(
+    "sort",
+    node="SortBackward0",
+    static="dim descending stable",
+    promote=None,
+    saves="input",
+    method=True,
+    out=True,
+    returns="sort values indices",
+)
+def sort(
+    input: Array, dim: int = -1, descending: bool = False, *, stable: bool | None = None
+) -> tuple[Array, Array]:
+    """Sort along ``dim``; equal values always keep their order (``stable``), nan count as largest.
+
+    Returns:
+        The values, and their positions in ``input`` as int64.
+
+    Raises:
+        RuntimeError: complex numbers.
+    """
+    return sort_along(input, wrap_dim(dim, input.ndim), descending)
+
+
+@register("argsort", node=None, static="dim descending stable", promote=None, saves="", method=True)
+def argsort(input: Array, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Array:
+    """The positions that :func:`sort` returns."""
+    return sort_along(input, wrap_dim(dim, input.ndim), descending)[1]
+
+
+@register("msort", node="SortBackward0", promote=None, saves="input", method=True, out=True)
+def msort(input: Array) -> Array:
+    """The values in increasing order along the first dimension."""
+    return sort_along(input, 0, descending=False)[0]
+
+
+def check_topk(input: Array, k: int, axis: int) -> None:
+    if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
+        raise RuntimeError("selected index k out of range")
+    if kind(input) == "c":
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
+    if kind(input) == "b":
+        raise RuntimeError("topk does not support bool dtypes on CPU")
+
+
+@register(
+    "topk",
+    node="TopkBackward0",
+    static="k dim largest sorted",
+    promote=None,
+    saves="input",
+    method=True,
+    out=True,
+    returns="topk values indices",
+)
+def topk(
+    input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> tuple[Array, Array]:
+    """The ``k`` largest (or smallest) values along ``dim`` in order, and their positions as int64.
+
+    Raises:
+        RuntimeError: ``k`` exceeds the size of ``dim``; booleans and complex numbers.
+    """
+    axis = wrap_dim(dim, input.ndim)
+    check_topk(input, k, axis)
+    if not input.ndim:
+        shape = (k,) if k != 1 else ()
+        return jnp.broadcast_to(input, shape), jnp.zeros(shape, jnp.int64)
+    if largest and k:
+        values, index = lax.top_k(jnp.moveaxis(input, axis, -1), k)
+        return jnp.moveaxis(values, -1, axis), jnp.moveaxis(index, -1, axis).astype(jnp.int64)
+    values, index = sort_along(input, axis, descending=largest)
+    return lax.slice_in_dim(values, 0, k, axis=axis), lax.slice_in_dim(index, 0, k, axis=axis)
