@@ -10,7 +10,16 @@ from jax import Array
 
 from jtorch.ops._checks import kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._matmul import scaled
-from jtorch.ops._places import INDEX_CHECKS, add_at, check_index_type, read_at, reduce_at, touched, write_at
+from jtorch.ops._places import (
+    INDEX_CHECKS,
+    add_at,
+    check_index_type,
+    from_front,
+    read_at,
+    reduce_at,
+    touched,
+    write_at,
+)
 from jtorch.ops._registry import register
 
 __all__ = ["index_add", "index_copy", "index_fill", "index_reduce", "index_select", "put", "take"]
@@ -164,7 +173,7 @@ def _with_dims(input: Array, index: Array, source: Array) -> tuple[Array, Array,
     out=True,
 )
 def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Array:
-    """Add the slices of ``alpha * source`` along ``dim`` to those of ``input`` that ``index`` names.
+    """Add the slices of ``alpha * source`` along ``dim`` to slices of ``input`` by ``index``.
 
     Raises:
         IndexError: ``dim`` out of range, an index with several dims.
@@ -250,13 +259,8 @@ def index_fill(input: Array, dim: int, index: Array, value: Any) -> Array:
     if kind(value) == "c" and kind(input) != "c":
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     x = jnp.atleast_1d(input)
-    mask = touched(x.shape, _from_front(index.reshape(-1), x.shape[dim]), dim, True)
+    mask = touched(x.shape, from_front(index.reshape(-1), x.shape[dim]), dim, True)
     return jnp.where(mask, value.astype(input.dtype), x).reshape(input.shape)
-
-
-def _from_front(index: Array, size: int) -> Array:
-    """Count negative indices from the end."""
-    return jnp.where(index < 0, index + size, index)
 
 
 @register(
@@ -310,7 +314,7 @@ def take(input: Array, index: Array) -> Array:
         raise RuntimeError(f"take(): Expected a long tensor for index, but got {scalar_type(index)}")
     if input.size == 0 and index.size:
         raise IndexError("take(): tried to take from an empty tensor")
-    return read_at(input.reshape(-1), _from_front(index, input.size), 0, True)
+    return read_at(input.reshape(-1), from_front(index, input.size), 0, True)
 
 
 @register(
@@ -341,6 +345,6 @@ def put(input: Array, index: Array, source: Array, accumulate: bool = False) -> 
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source.size}, index.numel() = {index.size}"
         )
-    at = _from_front(index.reshape(-1), input.size)
+    at = from_front(index.reshape(-1), input.size)
     change = add_at if accumulate else write_at
     return change(input.reshape(-1), at, source.reshape(-1), 0, True).reshape(input.shape)

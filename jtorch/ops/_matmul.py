@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
@@ -21,6 +22,7 @@ from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
 
 __all__ = [
+    "add_product",
     "addbmm",
     "addmm",
     "addmv",
@@ -145,6 +147,28 @@ def check_dot(a: Array, b: Array, kernel: str = "dot") -> None:
             f"elements, but got {n} and {m} elements respectively"
         )
     reject_kinds(kernel, "b", a)
+
+
+@jax.custom_jvp
+def wide_product(a: Array, b: Array) -> Array:
+    """The product of two half-precision arrays as float32, for more to be added before the one rounding."""
+    return jnp.matmul(a, b, precision=precision(), preferred_element_type=jnp.float32)
+
+
+@wide_product.defjvp
+def _wide_product_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    # Gradients are products of half-precision arrays again: mixed ones would leave the fast units of a GPU.
+    (a, b), (da, db) = primals, tangents
+    tangent = product(da, b).astype(jnp.float32) + product(a, db).astype(jnp.float32)
+    return wide_product(a, b), tangent
+
+
+def add_product(input: Array, beta: Any, a: Array, b: Array, alpha: Any) -> Array:
+    """``beta * input + alpha * (a @ b)``, rounded once."""
+    if input.dtype not in (jnp.float16, jnp.bfloat16):
+        return scaled(input, beta) + scaled(product(a, b), alpha)
+    total = scaled(input.astype(jnp.float32), beta) + scaled(wide_product(a, b), alpha)
+    return total.astype(input.dtype)
 
 
 @register(node="MmBackward0", promote=None, method=True, out=True)
@@ -331,7 +355,7 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Any = 1, alpha: Any =
     check_inner_sizes(mat1.shape, mat2.shape)
     check_expand(input, (mat1.shape[0], mat2.shape[1]))
     reject_kinds("addmm_impl_cpu_", "b", mat1)
-    return scaled(input, beta) + scaled(product(mat1, mat2), alpha)
+    return add_product(input, beta, mat1, mat2, alpha)
 
 
 @register(
@@ -344,13 +368,12 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Any = 1, alpha: Any = 1
         RuntimeError: sizes or types that do not agree.
     """
     check_mv(mat, vec, input)
-    return scaled(input, beta) + scaled(product(mat, vec), alpha)
+    return add_product(input, beta, mat, vec, alpha)
 
 
 @register(
     node="AddrBackward0",
     promote="default",
-    opmath=False,
     promoted="input vec1 vec2",
     method=True,
     inplace=True,
@@ -401,7 +424,7 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Any = 1, alpha:
             f"batch2: {type_name(batch2)}"
         )
     check_bmm(batch1, batch2, "baddbmm")
-    return scaled(input, beta) + scaled(product(batch1, batch2), alpha)
+    return add_product(input, beta, batch1, batch2, alpha)
 
 
 @register(
@@ -438,5 +461,6 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Any = 1, alpha: 
             f"self and mat2 must have the same dtype, but got {scalar_type(input)} and {scalar_type(other)}"
         )
     reject_kinds("addmm_impl_cpu_", "b", input)
-    total = jnp.einsum("bnm,bmp->np", batch1, batch2, precision=precision())
-    return scaled(input, beta) + scaled(total, alpha)
+    # One product over batch and inner dim together.
+    rows, columns = jnp.moveaxis(batch1, 0, 1).reshape(n, -1), batch2.reshape(-1, p)
+    return add_product(input, beta, rows, columns, alpha)

@@ -23,6 +23,7 @@ __all__ = [
     "add_at",
     "check_bounds",
     "check_index_type",
+    "from_front",
     "places",
     "pointer",
     "read_at",
@@ -69,6 +70,11 @@ def pointer(x: Array, index: Array, dim: int, slices: bool) -> Any:
 
 
 IN_BOUNDS: dict[str, Any] = {"mode": "promise_in_bounds", "wrap_negative_indices": False}
+
+
+def from_front(index: Array, size: int) -> Array:
+    """Count negative indices from the end."""
+    return jnp.where(index < 0, index + size, index)
 
 
 def touched(shape: tuple[int, ...], index: Array, dim: int, slices: bool) -> Array:

@@ -14,6 +14,7 @@ from jtorch.ops._places import (
     add_at,
     check_bounds,
     check_index_type,
+    from_front,
     read_at,
     reduce_at,
     write_at,
@@ -210,7 +211,7 @@ def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Arra
     """
     if dim is None:
         check_index_type("gather", indices)
-        return read_at(input.reshape(-1), indices.reshape(-1), 0, False)
+        return read_at(input.reshape(-1), from_front(indices.reshape(-1), input.size), 0, False)
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -223,4 +224,4 @@ def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Arra
     x = jnp.broadcast_to(input, shape)
     shape[dim] = indices.shape[dim]
     check_index_type("gather", indices)
-    return read_at(x, jnp.broadcast_to(indices, shape), dim, False)
+    return read_at(x, from_front(jnp.broadcast_to(indices, shape), x.shape[dim]), dim, False)
