@@ -1,0 +1,307 @@
+"""Special functions: the error function, gamma functions, entropies and what else jax.scipy has."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+from jax import Array, lax
+
+from jtorch.ops._checks import check_broadcast, reject_kinds
+from jtorch.ops._nodes import by_number
+from jtorch.ops._registry import register
+
+unary = partial(register, promote="float", method=True, inplace=True, out=True)
+special = partial(register, promote="float", out=True)
+binary = partial(register, promote="float", out=True)
+
+
+@unary("erf", node="ErfBackward0", aliases="special.erf")
+def erf(input: Array) -> Array:
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to ``input``."""
+    reject_kinds("erf_vml_cpu", "c", input)
+    return lax.erf(input)
+
+
+@unary("erfc", node="ErfcBackward0", aliases="special.erfc")
+def erfc(input: Array) -> Array:
+    """``1 - erf(input)``, accurate for large arguments."""
+    reject_kinds("erfc_vml_cpu", "c", input)
+    return lax.erfc(input)
+
+
+@unary("erfinv", node="ErfinvBackward0", aliases="special.erfinv")
+def erfinv(input: Array) -> Array:
+    """The inverse of :func:`erf` on (-1, 1)."""
+    reject_kinds("erfinv_vml_cpu", "c", input)
+    return lax.erf_inv(input)
+
+
+@special("special.erfcx", node="SpecialErfcxBackward0")
+def erfcx(input: Array) -> Array:
+    """``exp(input**2) * erfc(input)``, which falls off slowly."""
+    reject_kinds("erfcx_cpu", "c", input)
+    return jsp.erfcx(input)
+
+
+@unary("lgamma", node="LgammaBackward0", aliases="special.gammaln")
+def lgamma(input: Array) -> Array:
+    """The logarithm of the gamma function's absolute value."""
+    reject_kinds("lgamma_vml_cpu", "c", input)
+    return lax.lgamma(input)
+
+
+@unary("digamma", node="DigammaBackward0", aliases="special.digamma special.psi")
+def digamma(input: Array) -> Array:
+    """The derivative of :func:`lgamma`; nan at negative whole numbers, minus infinity at 0."""
+    reject_kinds("digamma", "c", input)
+    return digamma_real(input)
+
+
+@jax.custom_jvp
+def digamma_real(x: Array) -> Array:
+    pole = jnp.copysign(jnp.full_like(x, jnp.inf), -x)
+    whole = (x < 0) & (x == jnp.floor(x))
+    return jnp.where(x == 0, pole, jnp.where(whole, jnp.nan, lax.digamma(x)))
+
+
+@digamma_real.defjvp
+def digamma_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return digamma_real(primals[0]), tangents[0] * trigamma(primals[0])
+
+
+def trigamma(x: Array) -> Array:
+    """The second derivative of :func:`lgamma`; below 1/2 by reflection at 1/2."""
+    low = x < 0.5
+    sine = jnp.sin(math.pi * jnp.where(low, x, 0.5))
+    upper = jsp.polygamma(1, jnp.where(low, 1 - x, x))
+    return jnp.where(low, (math.pi / sine) ** 2 - upper, upper)
+
+
+@register(
+    "polygamma", node="PolygammaBackward0", static="n", promote="float", out=True, aliases="special.polygamma"
+)
+def polygamma(n: int, input: Array) -> Array:
+    """The derivative of order ``n`` of :func:`digamma`.
+
+    Raises:
+        RuntimeError: a negative ``n``.
+    """
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    reject_kinds("polygamma", "c", input)
+    return polygamma_of_order(n, input)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def polygamma_of_order(n: int, x: Array) -> Array:
+    if n == 0:
+        return digamma_real(x)
+    if n == 1:
+        return trigamma(x)
+    sign = 1.0 if n % 2 else -1.0
+    return sign * jnp.exp(lax.lgamma(jnp.asarray(n + 1.0, x.dtype))) * lax.zeta(jnp.full_like(x, n + 1), x)
+
+
+@polygamma_of_order.defjvp
+def polygamma_of_order_jvp(n: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return polygamma_of_order(n, primals[0]), tangents[0] * polygamma_of_order(n + 1, primals[0])
+
+
+@register(
+    "mvlgamma",
+    node="MvlgammaBackward0",
+    static="p",
+    promote="float",
+    method=True,
+    inplace=True,
+    out=True,
+    aliases="special.multigammaln",
+)
+def mvlgamma(input: Array, p: int) -> Array:
+    """The logarithm of the multivariate gamma function of dimension ``p``.
+
+    C + sum over i = 0 .. p - 1 of lgamma(input - i / 2), with C = log(pi) * p * (p - 1) / 4.
+
+    Raises:
+        RuntimeError: ``p`` below 1.
+    """
+    if p < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+    reject_kinds("arange_cpu", "c", input)
+    constant = math.log(math.pi) * p * (p - 1) / 4
+    return sum((lax.lgamma(input - i / 2) for i in range(p)), jnp.full_like(input, constant))
+
+
+@register(
+    "igamma",
+    node="IgammaBackward0",
+    promote="default",
+    method=True,
+    inplace=True,
+    out=True,
+    aliases="special.gammainc",
+)
+def igamma(input: Array, other: Array) -> Array:
+    """The regularised lower incomplete gamma function: of shape ``input``, up to ``other``."""
+    check_broadcast(input, other)
+    reject_kinds("igamma_cpu", "bic", input)
+    return lax.igamma(*jnp.broadcast_arrays(input, other))
+
+
+@register(
+    "igammac",
+    node="IgammacBackward0",
+    promote="default",
+    method=True,
+    inplace=True,
+    out=True,
+    aliases="special.gammaincc",
+)
+def igammac(input: Array, other: Array) -> Array:
+    """``1 - igamma(input, other)``, accurate where that is small."""
+    check_broadcast(input, other)
+    reject_kinds("igammac_cpu", "bic", input)
+    return lax.igammac(*jnp.broadcast_arrays(input, other))
+
+
+@register(
+    "logit",
+    node="LogitBackward0",
+    promote="float",
+    promoted="input",
+    method=True,
+    inplace=True,
+    out=True,
+    aliases="special.logit",
+)
+def logit(input: Array, eps: Array | None = None) -> Array:
+    """``log(input / (1 - input))``, of ``input`` limited to [``eps``, 1 - ``eps``] if given; nan outside [0, 1]."""
+    reject_kinds("logit_cpu", "c", input)
+    if eps is not None:
+        eps = eps.astype(input.dtype)
+        input = jnp.where(input < eps, eps, jnp.where(input > 1 - eps, 1 - eps, input))
+    return jnp.log(input / (1 - input))
+
+
+@unary("sinc", node="SincBackward0", aliases="special.sinc")
+def sinc(input: Array) -> Array:
+    """``sin(pi * input) / (pi * input)``, 1 at 0."""
+    return jnp.sinc(input)
+
+
+@special("special.entr", node="SpecialEntrBackward0")
+def entr(input: Array) -> Array:
+    """``-input * log(input)``, 0 at 0 and minus infinity below."""
+    reject_kinds("entr_cpu", "c", input)
+    return entr_real(input)
+
+
+@jax.custom_jvp
+def entr_real(x: Array) -> Array:
+    value = -x * jnp.log(jnp.where(x > 0, x, 1))
+    return jnp.where(x < 0, -jnp.inf, value)
+
+
+@entr_real.defjvp
+def entr_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return entr_real(primals[0]), tangents[0] * -(1 + jnp.log(primals[0]))
+
+
+@special("special.ndtr", node="MulBackward1")
+def ndtr(input: Array) -> Array:
+    """The standard normal distribution function."""
+    reject_kinds("erf_vml_cpu", "c", input)
+    return 0.5 * lax.erfc(-input * math.sqrt(0.5))
+
+
+@special("special.ndtri", node="SpecialNdtriBackward0")
+def ndtri(input: Array) -> Array:
+    """The inverse of the standard normal distribution function."""
+    reject_kinds("ndtri_cpu", "c", input)
+    return jsp.ndtri(input)
+
+
+@special("special.log_ndtr", node="SpecialLogNdtrBackward0")
+def log_ndtr(input: Array) -> Array:
+    """The logarithm of the standard normal distribution function."""
+    reject_kinds("log_ndtr_cpu", "c", input)
+    return jsp.log_ndtr(input)
+
+
+def product_with_log(x: Array, log_y: Array, y: Array) -> Array:
+    """``x * log_y``, 0 where ``x`` is 0 unless ``y`` is nan."""
+    zero = (x == 0) & ~jnp.isnan(y)
+    return jnp.where(zero, 0, x * jnp.where(zero, 0, log_y))
+
+
+@register(
+    "xlogy",
+    node=by_number("Xlogy", tensors=0, numbers={0: 1, 1: 2}),
+    promote="float",
+    method=True,
+    inplace=True,
+    out=True,
+    aliases="special.xlogy",
+)
+def xlogy(input: Array, other: Array) -> Array:
+    """``input * log(other)``, 0 where ``input`` is 0."""
+    check_broadcast(input, other)
+    reject_kinds("xlogy_cpu", "c", input)
+    return xlogy_real(*jnp.broadcast_arrays(input, other))
+
+
+@jax.custom_jvp
+def xlogy_real(x: Array, y: Array) -> Array:
+    return product_with_log(x, jnp.log(y), y)
+
+
+@xlogy_real.defjvp
+def xlogy_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, y), (dx, dy) = primals, tangents
+    slope = jnp.where((x == 0) & (y <= 0), 0, jnp.log(jnp.where((x == 0) & (y <= 0), 1, y)))
+    return xlogy_real(x, y), dx * slope + dy * (x / y)
+
+
+@binary("special.xlog1py", node=by_number("SpecialXlog1Py", tensors=0, numbers={0: 1, 1: 2}))
+def xlog1py(input: Array, other: Array) -> Array:
+    """``input * log1p(other)``, 0 where ``input`` is 0."""
+    check_broadcast(input, other)
+    reject_kinds("xlog1py_cpu", "c", input)
+    return xlog1py_real(*jnp.broadcast_arrays(input, other))
+
+
+@jax.custom_jvp
+def xlog1py_real(x: Array, y: Array) -> Array:
+    return product_with_log(x, jnp.log1p(y), y)
+
+
+@xlog1py_real.defjvp
+def xlog1py_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, y), (dx, dy) = primals, tangents
+    slope = jnp.where((x == 0) & (y <= -1), 0, jnp.log1p(jnp.where((x == 0) & (y <= -1), 0, y)))
+    return xlog1py_real(x, y), dx * slope + dy * (x / (1 + y))
+
+
+@binary("special.zeta", node=by_number("SpecialZeta", tensors=0, numbers={0: 1, 1: 2}))
+def zeta(input: Array, other: Array) -> Array:
+    """The Hurwitz zeta function: the sum over k >= 0 of (k + ``other``) ** -``input``."""
+    check_broadcast(input, other)
+    reject_kinds("zeta_cpu", "c", input)
+    return zeta_real(*jnp.broadcast_arrays(input, other))
+
+
+@jax.custom_jvp
+def zeta_real(x: Array, q: Array) -> Array:
+    """``lax.zeta``, differentiable in ``q`` any number of times; in ``x`` not at all, as in PyTorch."""
+    return lax.zeta(x, q)
+
+
+@zeta_real.defjvp
+def zeta_real_jvp(primals: tuple[Array, Array], tangents: tuple[Any, Array]) -> tuple[Array, Array]:
+    x, q = primals
+    return zeta_real(x, q), tangents[1] * -x * zeta_real(x + 1, q)
