@@ -1,0 +1,118 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax
+from jax import Array
+
+from jtorch import dtypes
+from jtorch.ops._checks import kind, not_implemented, wrap_dim
+from jtorch.ops._half import widened
+from jtorch.ops._registry import register
+
+__all__ = ["log_softmax", "softmax"]
+
+
+def implicit_dim(name: str, ndim: int) -> int:
+    """The dimension that PyTorch takes, with a warning, where ``dim`` is not given."""
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+        "argument.",
+        stacklevel=3,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def normalized(name: str, function: Any, input: Array, dim: int, dtype: dtypes.dtype | None) -> Array:
+    """``function`` along ``dim``, in float32 for half types, rounded once."""
+    if dtype is not None:
+        input = input.astype(dtype.numpy)
+    axis = wrap_dim(dim, input.ndim)
+    if kind(input) != "f":
+        last = "lastdim_" if axis == max(input.ndim - 1, 0) else ""
+        raise not_implemented(f"{name}_{last}kernel_impl", input)
+    if not input.size:
+        return input
+    x = widened(input)
+    return function(x if x.ndim else x[None], axis).reshape(input.shape).astype(input.dtype)
+
+
+@register(
+    "softmax",
+    node="SoftmaxBackward0",
+    static="dim dtype",
+    promote=None,
+    saves="result",
+    method=True,
+    out=True,
+    aliases="special.softmax",
+)
+def softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
+    """``exp(input)``, divided by its sum along ``dim``.
+
+    Args:
+        input: floating, unless ``dtype`` is given.
+        dim: the dimension that sums to 1.
+        dtype: to convert ``input`` to before.
+    """
+    return normalized("softmax", jax.nn.softmax, input, dim, dtype)
+
+
+@register(
+    "log_softmax",
+    node="LogSoftmaxBackward0",
+    static="dim dtype",
+    promote=None,
+    saves="result",
+    method=True,
+    out=True,
+    aliases="special.log_softmax",
+)
+def log_softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
+    """The logarithm of :func:`softmax`, without underflow."""
+    return normalized("log_softmax", jax.nn.log_softmax, input, dim, dtype)
+
+
+@register(
+    "nn.functional.softmax",
+    node="SoftmaxBackward0",
+    static="dim _stacklevel dtype",
+    promote=None,
+    saves="result",
+)
+def functional_softmax(
+    input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
+) -> Array:
+    """:func:`softmax`; without ``dim``, along 0 for 0-, 1- and 3-d inputs and else 1, with a warning."""
+    return softmax(input, implicit_dim("softmax", input.ndim) if dim is None else dim, dtype)
+
+
+@register(
+    "nn.functional.log_softmax",
+    node="LogSoftmaxBackward0",
+    static="dim _stacklevel dtype",
+    promote=None,
+    saves="result",
+)
+def functional_log_softmax(
+    input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
+) -> Array:
+    """:func:`log_softmax`, ``dim`` being optional as for ``nn.functional.softmax``."""
+    return log_softmax(input, implicit_dim("log_softmax", input.ndim) if dim is None else dim, dtype)
+
+
+@register(
+    "nn.functional.softmin",
+    node="SoftmaxBackward0",
+    static="dim _stacklevel dtype",
+    promote=None,
+    saves="result",
+)
+def softmin(
+    input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
+) -> Array:
+    """:func:`softmax` of ``-input``."""
+    return softmax(-input, implicit_dim("softmin", input.ndim) if dim is None else dim, dtype)
