@@ -36,6 +36,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_kept",
         "_vjps",
         "differentiable",
         "fn",
@@ -82,14 +83,25 @@ class Plan:
         #: class of the autograd node, filled in by the tape
         self.node_class: Any = None
         self._vjps: dict[Any, Plan] = {}
+        self._kept: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<plan {self.title}{list(self.operands)} -> {list(self.outputs)}>"
 
+    def kept(self, needs: tuple[int, ...]) -> tuple[int, ...]:
+        """Positions of the operands that the gradients of ``needs`` read, in order.
+
+        PyTorch saves, say, both factors of a product only if both require grad.
+        """
+        found = self._kept.get(needs)
+        if found is None:
+            found = self._kept[needs] = _kept(self, needs)
+        return found
+
     def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
         """The plan of the gradient.
 
-        Its operands are the kept operands of this plan in order, then a cotangent per output in ``given``; its
+        Its operands are those of :meth:`kept` in order, then a cotangent per output in ``given``; its
         results the gradients of the operands in ``needs``.
 
         Args:
@@ -112,8 +124,32 @@ def _spec(x: Aval | type) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((), _NUMBER_STORAGE[x])
 
 
-def _vjp_plan(plan: Plan, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
-    kept = sorted(plan.saved)
+def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
+    saved = tuple(sorted(plan.saved))
+    if plan.saves_result or not any(isinstance(plan.operands[i], Aval) for i in saved):
+        return saved
+    others = [
+        i
+        for i, x in enumerate(plan.operands)
+        if i not in needs and (isinstance(x, type) or x.dtype.category >= DIFFERENTIABLE)
+    ]
+    if not others:
+        return saved
+    given = tuple(i for i, a in enumerate(plan.outputs) if a.dtype.category >= DIFFERENTIABLE)
+    specs = [_spec(plan.operands[i]) for i in saved] + [_spec(plan.outputs[i]) for i in given]
+    with jax.enable_x64(True):
+        jaxpr = jax.make_jaxpr(_backward_function(plan, needs, given, saved))(*specs).jaxpr
+    read = {v for v in jaxpr.outvars if not hasattr(v, "val")}
+    for equation in reversed(jaxpr.eqns):
+        if any(v in read for v in equation.outvars):
+            read.update(v for v in equation.invars if not hasattr(v, "val"))
+    used = {i for i, v in zip(saved, jaxpr.invars, strict=False) if v in read}
+    return tuple(i for i in saved if i in used or not isinstance(plan.operands[i], Aval))
+
+
+def _backward_function(
+    plan: Plan, needs: tuple[int, ...], given: tuple[int, ...], kept: tuple[int, ...]
+) -> Callable[..., tuple[Any, ...]]:
     count = len(kept)
     shapes = plan.operands
 
@@ -134,12 +170,15 @@ def _vjp_plan(plan: Plan, needs: tuple[int, ...], given: tuple[int, ...]) -> Pla
         gradients = pull(tuple(_conj(c) for c in arrays[count:]))
         return tuple(_conj(g) for g in gradients)
 
-    operands = [*(shapes[i] for i in kept), *(plan.outputs[i] for i in given)]
-    name = plan.title + "_backward"
+    return backward
+
+
+def _vjp_plan(plan: Plan, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
+    kept = plan.kept(needs)
     return Plan(
-        name,
-        backward,
-        operands,
+        plan.title + "_backward",
+        _backward_function(plan, needs, given, kept),
+        [*(plan.operands[i] for i in kept), *(plan.outputs[i] for i in given)],
         device=plan.outputs[0].device,
         node=(plan.node or plan.title).removesuffix("0") + "Backward0",
         single=False,

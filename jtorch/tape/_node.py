@@ -113,9 +113,9 @@ class OpNode(Node):
 
     Attributes:
         plan: of the forward operation.
-        saved: the operands that the vjp reads, in the plan's order of kept operands; ``None`` once freed.
-        sources: edges and leaves of those operands, for gradients of gradients.
-        checks: ``(version counter, version)`` of what PyTorch saves, to notice in-place changes.
+        saved: the operands that the vjp reads (``plan.kept(needs)``); ``None`` once freed.
+        checks: ``(weak reference to a storage, version, operand)`` of what PyTorch saves, to notice in-place changes;
+            the operand is -1 for the result.
         needs: positions of operands that want a gradient.
     """
 

@@ -75,7 +75,7 @@ class _Bridge:
 
     def saved_tensors(self, node: OpNode) -> list[Any]:
         found: list[Any] = []
-        for i, x in zip(sorted(node.plan.saved), node.saved, strict=True):
+        for i, x in zip(node.plan.kept(node.needs), node.saved, strict=True):
             if isinstance(x, Value):
                 tensor = from_value(x)
                 edge = node.edges[i]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 from weakref import ref
@@ -593,51 +594,48 @@ def _class_of(plan: Plan) -> Any:
 def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results: Sequence[Tensor]) -> None:
     """Make the autograd node of an operation that just ran."""
     edges: list[Any] = []
-    needs: list[int] = []
-    saved: list[Any] = []
-    checks: list[Any] = []
-    keep = plan.saved
-    check = not plan.saves_result
+    needed: list[int] = []
     for i, t in enumerate(tensors):
         if t is None:
             edges.append(None)
-            if i in keep:
-                saved.append(operands[i])
-            continue
-        fn = t._fn
-        if fn is not None:
-            edges.append((fn, t._nr))
-            needs.append(i)
+        elif t._fn is not None:
+            edges.append((t._fn, t._nr))
+            needed.append(i)
         elif t._requires:
             edges.append((t, 0))
-            needs.append(i)
+            needed.append(i)
         else:
             edges.append(None)
-        if i in keep:
+    needs = tuple(needed)
+    saved: list[Any] = []
+    checks: list[Any] = []
+    for i in plan.kept(needs):
+        saved.append(operands[i])
+        t = tensors[i]
+        if t is not None:
             if t._inference:
-                raise RuntimeError(
-                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
-                    "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
-                    "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
-                    "`torch.inference_mode()`."
-                )
-            saved.append(operands[i])
-            if check and t._own_version is None:
+                raise RuntimeError(_INFERENCE)
+            if t._own_version is None:
                 storage = t._storage
                 checks.append((ref(storage), storage.version, i))
-    node = _class_of(plan)(plan, edges, tuple(needs), saved, checks)
     if plan.saves_result:
         storage = results[0]._storage
-        checks.append((ref(storage), storage.version, -1))
+        checks = [(ref(storage), storage.version, -1)]
+    node = _class_of(plan)(plan, edges, needs, saved, checks)
     if modes.anomaly:
-        import traceback
-
         node.trace = "".join(traceback.format_stack()[:-3])
     for nr, r in enumerate(results):
         if plan.outputs[nr].dtype.category >= dtypes.FLOAT:
             r._fn = node
             if nr:
                 r._nr = nr
+
+
+_INFERENCE = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
+    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or "
+    "use `torch.no_grad()` instead of `torch.inference_mode()`."
+)
 
 
 def _move(plan: Plan, operands: list[Any]) -> None:

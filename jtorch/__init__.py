@@ -1,0 +1,50 @@
+"""PyTorch's surface on JAX's engine: ``import jtorch as torch``."""
+
+from __future__ import annotations
+
+import os as _os
+from typing import Any as _Any
+
+from jtorch import dtypes as _dtypes
+from jtorch._version import PYTORCH as _PYTORCH
+from jtorch.devices import device
+from jtorch.dtypes import dtype, finfo, iinfo
+from jtorch.tensor import Size, Tensor
+from jtorch.tensor import _bridge as _bridge
+from jtorch.tensor import _derive as _derive
+from jtorch.tensor._autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from jtorch.tensor._layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
+from jtorch.tensor._functions import *  # noqa: F403
+from jtorch.trace import explain, metrics, reset_metrics, settings as _settings, start_compilation_cache, synchronize
+
+__version__ = _PYTORCH
+
+for _d in _dtypes.ALL:
+    globals()[_d.name] = _d
+for _name, _d in _dtypes.ALIASES.items():
+    globals()[_name] = _d
+for _name, _f in _derive.derived[""].items():
+    globals().setdefault(_name, _f)
+
+start_compilation_cache()
+if _os.environ.get("JTORCH_EAGER", "") not in ("", "0"):
+    _settings.eager = True
+if _os.environ.get("JTORCH_MAX_NODES"):
+    _settings.max_nodes = int(_os.environ["JTORCH_MAX_NODES"])
+if _os.environ.get("JTORCH_VERIFY", "") not in ("", "0"):
+    _settings.verify = True

@@ -1,0 +1,36 @@
+"""Copies and conversions."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+
+from jtorch.dtypes import dtype
+from jtorch.ops._registry import register
+
+
+@register("_clone", node="CloneBackward0", promote=None, saves="", function=False)
+def clone(input: Array) -> Array:
+    """The same values in memory of their own."""
+    return jnp.asarray(input)
+
+
+@register("_to_copy", node="ToCopyBackward0", static="dtype", promote=None, saves="", function=False)
+def to_copy(input: Array, dtype: dtype) -> Array:
+    """Values converted to another dtype; complex numbers lose their imaginary part, floats are cut to integers."""
+    if jnp.iscomplexobj(input) and not dtype.is_complex:
+        if dtype.numpy == jnp.bool_:
+            return input != 0
+        input = input.real
+    return input.astype(dtype.numpy)
+
+
+@register("_overwrite", node="CopyBackwards", promote=None, saves="", function=False)
+def overwrite(input: Array, src: Array) -> Array:
+    """``src`` with the shape and dtype of ``input``, whose values do not matter."""
+    extra = src.ndim - input.ndim
+    if extra > 0:
+        src = src.reshape(src.shape[extra:])
+    if jnp.iscomplexobj(src) and not jnp.iscomplexobj(input):
+        src = src.real
+    return jnp.broadcast_to(src.astype(input.dtype), input.shape)

@@ -1,0 +1,580 @@
+"""The part of autograd that tensors show: ``backward``, ``grad``, ``detach``, hooks, and the modes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from jtorch import dtypes
+from jtorch.devices import CPU
+from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
+from jtorch.tape import RemovableHandle, run_backward
+from jtorch.tensor._bridge import AccumulateGrad, check_gradient
+from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.trace import Value, from_host, recorder, settings
+from jtorch.trace import flush as _flush
+
+__all__ = [
+    "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
+    "set_grad_enabled",
+]  # fmt: skip
+
+
+class _Mode:
+    """A context manager and decorator that sets the grad level of this thread."""
+
+    level = NO_GRAD
+
+    def __init__(self) -> None:
+        self.saved: list[int] = []
+
+    def __enter__(self) -> None:
+        self.saved.append(modes.level)
+        modes.level = self.level
+
+    def __exit__(self, *_: object) -> None:
+        modes.level = self.saved.pop()
+
+    def clone(self) -> _Mode:
+        return type(self)()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isclass(function):
+            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            return function
+        if inspect.isgeneratorfunction(function):
+            return self._wrap_generator(function)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return wrapper
+
+    def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            generator = function(*args, **kwargs)
+            sent: Any = None
+            while True:
+                with self.clone():
+                    try:
+                        item = generator.send(sent)
+                    except StopIteration as stop:
+                        return stop.value
+                sent = yield item
+
+        return wrapper
+
+
+class no_grad(_Mode):
+    """Record no history inside (``torch.no_grad``); a context manager and a decorator, with or without call."""
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        mode = super().__new__(cls)
+        if function is None:
+            return mode
+        mode.saved = []
+        return mode(function)
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        super().__init__()
+
+    def __enter__(self) -> None:
+        self.saved.append(modes.level)
+        if modes.level == GRAD:
+            modes.level = NO_GRAD
+
+
+class enable_grad(no_grad):
+    """Record history again inside a ``no_grad`` block (``torch.enable_grad``)."""
+
+    def __enter__(self) -> None:
+        self.saved.append(modes.level)
+        if modes.level == NO_GRAD:
+            modes.level = GRAD
+
+
+class inference_mode(_Mode):
+    """Like ``no_grad``, and results can never take part in autograd (``torch.inference_mode``).
+
+    Args:
+        mode: ``False`` switches it off inside.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        made = super().__new__(cls)
+        if isinstance(mode, bool):
+            return made
+        made.saved, made.mode = [], True
+        return made(mode)
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self.mode = mode if isinstance(mode, bool) else True
+
+    def __enter__(self) -> None:
+        self.saved.append(modes.level)
+        if self.mode:
+            modes.level = INFERENCE
+        elif modes.level == INFERENCE:
+            modes.level = GRAD
+
+    def clone(self) -> _Mode:
+        made: _Mode = inference_mode(self.mode)
+        return made
+
+
+class set_grad_enabled(_Mode):
+    """Switch recording on or off, at once; as a context manager, until its end (``torch.set_grad_enabled``)."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.previous = modes.level
+        self.mode = bool(mode)
+        self._set()
+
+    def _set(self) -> None:
+        if modes.level != INFERENCE:
+            modes.level = GRAD if self.mode else NO_GRAD
+
+    def __enter__(self) -> None:
+        self._set()
+
+    def __exit__(self, *_: object) -> None:
+        modes.level = self.previous
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        modes.level = self.previous
+        return super().__call__(function)
+
+    def clone(self) -> _Mode:
+        return set_grad_enabled(self.mode)
+
+
+def is_grad_enabled() -> bool:
+    """Whether history is recorded now."""
+    return modes.level == GRAD
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether inference mode is on."""
+    return modes.level == INFERENCE
+
+
+def _first_gradient(root: Tensor) -> Value:
+    aval = root._aval()
+    if aval.size != 1:
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
+    if aval.dtype.is_complex:
+        raise RuntimeError("grad can be computed only for real scalar outputs but got " + str(aval.dtype))
+    return ones(aval)
+
+
+_ones: dict[Any, Value] = {}
+
+
+def ones(aval: Any) -> Value:
+    """Ones of that aval, made once."""
+    found = _ones.get(aval)
+    if found is None:
+        found = from_host(np.ones(aval.shape, aval.dtype.numpy))
+        found.pinned = True
+        if aval.device is not CPU:
+            found = to_device(found, aval.device)
+            found.pinned = True
+        if aval.size <= 4096:
+            _ones[aval] = found
+    return found
+
+
+def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool) -> list[tuple[Any, int, Any]]:
+    roots = []
+    for i, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
+        edge = tensor._edge()
+        if edge is None:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if gradient is None:
+            given: Any = _first_gradient(tensor)
+        else:
+            check_gradient(tensor, gradient)
+            given = gradient if create_graph and gradient.requires_grad else value_of(gradient)
+        roots.append((edge[0], edge[1], given))
+    return roots
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Accumulate gradients of ``tensors`` into the leaves (``torch.autograd.backward``)."""
+    roots = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    if not roots:
+        raise RuntimeError("'tensors' argument to backward() cannot be empty.")
+    if grad_tensors is None:
+        grad_tensors = grad_variables
+    if isinstance(grad_tensors, Tensor):
+        gradients: Sequence[Any] = (grad_tensors,)
+    else:
+        gradients = (None,) * len(roots) if grad_tensors is None else tuple(grad_tensors)
+    if inputs is not None:
+        inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    _backward(roots, gradients, retain_graph, create_graph, inputs)
+
+
+def _backward(
+    roots: Sequence[Tensor], gradients: Sequence[Any], retain_graph: Any, create_graph: bool, inputs: Any
+) -> None:
+    keep = create_graph if retain_graph is None else retain_graph
+    prepared = _roots(roots, gradients, create_graph)
+    if not create_graph:
+        _boundary(roots[0])
+    with _BackwardLevel(create_graph):
+        if inputs is None:
+            run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=None, accumulate=True)
+            return
+        edges = []
+        for t in inputs:
+            edge = t._edge()
+            if edge is None:
+                raise RuntimeError("One of the differentiated Tensors does not require grad")
+            edges.append(edge)
+        found = run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=edges, accumulate=False)
+        for t, gradient in zip(inputs, found, strict=True):
+            if gradient is not None:
+                from jtorch.tape._engine import bridge
+
+                hooks, t._hooks = t._hooks, None
+                try:
+                    bridge.accumulate(t, gradient, create_graph)
+                finally:
+                    t._hooks = hooks
+
+
+class _BackwardLevel:
+    """Grad level inside a backward pass: recording only for ``create_graph``."""
+
+    __slots__ = ("level", "saved")
+
+    def __init__(self, create_graph: bool) -> None:
+        self.level = GRAD if create_graph else NO_GRAD
+
+    def __enter__(self) -> None:
+        self.saved = modes.level
+        modes.level = self.level
+
+    def __exit__(self, *_: object) -> None:
+        modes.level = self.saved
+
+
+def _boundary(root: Tensor) -> None:
+    """Gradient accumulation: a backward that starts while an earlier one is pending ends the program before it."""
+    r = recorder(root._aval().device)
+    if r.unfinished and not settings.eager:
+        _flush(r, "backward")
+    r.unfinished = True
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Gradients of ``outputs`` with respect to ``inputs``, returned (``torch.autograd.grad``).
+
+    Raises:
+        RuntimeError: an input that does not require grad, or that the outputs do not depend on (unless
+            ``allow_unused``).
+    """
+    roots = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    targets = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        gradients: Sequence[Any] = (grad_outputs,) if isinstance(grad_outputs, Tensor) else (None,) * len(roots)
+    else:
+        gradients = tuple(grad_outputs)
+    if is_grads_batched:
+        return _batched_grad(roots, targets, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    elif not allow_unused and materialize_grads:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    keep = create_graph if retain_graph is None else retain_graph
+    prepared = _roots(roots, gradients, create_graph)
+    edges = []
+    for t in targets:
+        edge = t._edge()
+        if edge is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        edges.append(edge)
+    if len(set((id(e[0]), e[1]) for e in edges)) != len(edges):
+        unique = list({(id(e[0]), e[1]): e for e in edges}.values())
+    else:
+        unique = edges
+    with _BackwardLevel(create_graph):
+        found = run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=unique, accumulate=False)
+    by_edge = {(id(e[0]), e[1]): g for e, g in zip(unique, found, strict=True)}
+    results: list[Any] = []
+    for t, e in zip(targets, edges, strict=True):
+        gradient = by_edge[id(e[0]), e[1]]
+        if gradient is None:
+            if materialize_grads:
+                gradient = from_host(np.zeros(t._aval().shape, t._aval().dtype.numpy))
+                if t._aval().device is not CPU:
+                    gradient = to_device(gradient, t._aval().device)
+            elif not allow_unused:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                    "allow_unused=True if this is the desired behavior."
+                )
+        results.append(from_value(gradient) if isinstance(gradient, Value) else gradient)
+    return tuple(results)
+
+
+def _batched_grad(
+    roots: Any, targets: Any, gradients: Any, retain_graph: Any, create_graph: bool, allow_unused: Any, fill: bool
+) -> tuple[Any, ...]:
+    """One backward per entry of the gradients' leading dimension, stacked."""
+    from jtorch.tensor._core import call
+
+    count = next(g for g in gradients if g is not None)._aval().shape[0]
+    rows = []
+    for i in range(count):
+        last = i == count - 1
+        rows.append(
+            grad(
+                roots,
+                targets,
+                tuple(None if g is None else g[i] for g in gradients),
+                retain_graph=True if not last else retain_graph,
+                create_graph=create_graph,
+                allow_unused=allow_unused,
+                materialize_grads=fill,
+            )
+        )
+    return tuple(None if column[0] is None else call("stack", column) for column in zip(*rows, strict=True))
+
+
+# ---- methods -------------------------------------------------------------------------------------------------------
+
+
+def tensor_backward(
+    self: Tensor, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+) -> None:
+    """Accumulate the gradient of this tensor into the leaves it depends on (``Tensor.backward``).
+
+    Args:
+        gradient: of the tensor itself; needed unless it has one element.
+        retain_graph: keep what the graph saved, for another backward.
+        create_graph: record the backward, for gradients of gradients.
+        inputs: leaves to accumulate into; all by default.
+    """
+    if inputs is not None:
+        inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    _backward((self,), (gradient,), retain_graph, create_graph, inputs)
+
+
+def detach(self: Tensor) -> Tensor:
+    """The same memory without history (``Tensor.detach``)."""
+    result = object.__new__(Tensor)
+    result._storage = self._storage
+    if self._view is not None:
+        result._view = self._view
+    if self._strides is not None:
+        result._strides = self._strides
+    if self._offset:
+        result._offset = self._offset
+    if self._own_version is not None:
+        result._own_version = self._own_version
+    if self._inference:
+        result._inference = True
+    return result
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Cut this tensor off its history."""
+    if self._abase is not None:
+        raise RuntimeError(
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+            "detach_() cannot be called on these gradients. To fix this error, please refer to the "
+            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+        )
+    self._fn, self._nr, self._requires = None, 0, False
+    return self
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Change whether operations on this leaf are recorded."""
+    set_requires_grad(self, requires_grad)
+    return self
+
+
+def set_requires_grad(self: Tensor, flag: Any) -> None:
+    flag = bool(flag)
+    if self._edge() is not None and self._fn is not None:
+        if not flag:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
+                "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        return
+    if flag and self._aval().dtype.category < dtypes.FLOAT:
+        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+    if flag and self._inference and modes.level != INFERENCE:
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+    self._requires = flag
+
+
+def get_grad(self: Tensor) -> Any:
+    gradient = self._grad
+    if gradient is None and self._fn is not None and not self._retains:
+        import warnings
+
+        warnings.warn(
+            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+            "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+            "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+            "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return gradient
+
+
+def set_grad(self: Tensor, gradient: Any) -> None:
+    if gradient is not None:
+        if not isinstance(gradient, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(gradient).__name__}")
+        if gradient is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        mine, given = self._aval(), gradient._aval()
+        if mine.dtype is not given.dtype:
+            from jtorch.tensor._bridge import legacy_name
+
+            raise RuntimeError(
+                f"assigned grad has data of a different type. Expected {legacy_name(mine)} but got {legacy_name(given)}"
+            )
+        if mine.device is not given.device:
+            raise RuntimeError("assigned grad has data located on a different device")
+        if mine.shape != given.shape:
+            raise RuntimeError("assigned grad has data of a different size")
+    self._grad = gradient
+
+
+def _store_grad(self: Tensor, gradient: Any) -> None:
+    new = from_value(gradient) if isinstance(gradient, Value) else gradient
+    if self._grad is None:
+        self._grad = new
+    else:
+        self._grad = self._grad + new  # type: ignore[operator]
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of this non-leaf in ``.grad``."""
+    if not self.requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    fn = self._fn
+    if fn is None or self._retains:
+        return
+    self._retains = True
+    if fn.retained is None:
+        fn.retained = {}
+    fn.retained[self._nr] = ref(self)
+
+
+def register_hook(self: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(gradient)`` when this tensor's gradient is known; what it returns replaces the gradient."""
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    fn = self._fn
+    if fn is None:
+        if self._hooks is None:
+            self._hooks = {}
+        hooks = self._hooks
+    else:
+        if fn.tensor_hooks is None:
+            fn.tensor_hooks = {}
+        hooks = fn.tensor_hooks.setdefault(self._nr, {})
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(tensor)`` after a gradient was added to this leaf's ``.grad``."""
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._fn is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if self._post_hooks is None:
+        self._post_hooks = {}
+    handle = RemovableHandle(self._post_hooks)
+    self._post_hooks[handle.id] = hook
+    return handle
+
+
+def _accumulator(self: Tensor) -> AccumulateGrad:
+    found = None if self._acc is None else self._acc()
+    if found is None:
+        found = AccumulateGrad(self)
+        self._acc = ref(found)
+    return found  # type: ignore[no-any-return]
+
+
+def get_data(self: Tensor) -> Tensor:
+    """The same memory, outside autograd; writing to it is not noticed by autograd."""
+    result = detach(self)
+    result._own_version = [0]
+    return result
+
+
+def set_data(self: Tensor, new: Any) -> None:
+    if not isinstance(new, Tensor):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
+    version = self._storage.version
+    self._storage = new._storage
+    self._view, self._strides, self._offset = new._view, new._strides, new._offset
+    self._abase, self._adepth, self._cached, self._seen_writes = None, 0, None, -1
+    self._storage.version = max(version, self._storage.version)
+
+
+def is_leaf(self: Tensor) -> bool:
+    """Whether no recorded operation made this tensor."""
+    return self.grad_fn is None
+
+
+Tensor.backward = tensor_backward  # type: ignore[attr-defined]
+for _f in (
+    detach, detach_, requires_grad_, retain_grad, register_hook, register_post_accumulate_grad_hook, _store_grad,
+    _accumulator,
+):  # fmt: skip
+    setattr(Tensor, _f.__name__, _f)
+Tensor.requires_grad = property(Tensor.requires_grad.fget, set_requires_grad)  # type: ignore[attr-defined, method-assign]
+Tensor.grad = property(get_grad, set_grad, lambda self: set_grad(self, None))  # type: ignore[attr-defined]
+Tensor.data = property(get_data, set_data)  # type: ignore[attr-defined]
+Tensor.is_leaf = property(is_leaf)  # type: ignore[attr-defined]
+Tensor.retains_grad = property(lambda self: self._retains)  # type: ignore[attr-defined]
+Tensor.output_nr = property(lambda self: self._nr)  # type: ignore[attr-defined]
+Tensor._version = property(  # type: ignore[attr-defined]
+    lambda self: self._own_version[0] if self._own_version is not None else self._storage.version
+)

@@ -1,0 +1,214 @@
+"""Functions, methods, in-place forms, ``out=`` and operators, derived from the registrations of ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jtorch.ops._registry import OPS, Op
+from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._inplace import assign, check_writable, write_out
+
+__all__ = ["NAMESPACES", "derived"]
+
+#: Dotted prefixes under which functions are found.
+NAMESPACES = (
+    "", "nn.functional", "linalg", "fft", "special", "signal.windows", "masked", "sparse", "nested", "_C._nn",
+)  # fmt: skip
+
+#: Everything derived: namespace -> name -> function.
+derived: dict[str, dict[str, Callable[..., Any]]] = {n: {} for n in NAMESPACES}
+
+_NUMBERS = (Tensor, int, float, complex, np.number, np.bool_)
+
+
+def _missing(op: Op, i: int) -> TypeError:
+    name = op.name.rsplit(".", 1)[-1]
+    missing = [p for p, d in zip(op.params[i:], op.defaults[i:], strict=True) if d is _EMPTY]
+    quoted = ", ".join(f'"{p}"' for p in missing)
+    return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
+
+
+def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """Arguments in the order of the op's parameters, with defaults filled in.
+
+    Raises:
+        TypeError: too many, too few, unknown or repeated arguments.
+    """
+    name = op.name.rsplit(".", 1)[-1]
+    if len(args) > op.positional:
+        raise TypeError(
+            f"{name}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but {len(args)} were given"
+        )
+    bound = [*args, *op.defaults[len(args) :]]
+    for key, x in kwargs.items():
+        try:
+            place = op.params.index(key)
+        except ValueError:
+            place = _renamed(op, key)
+        if place < len(args):
+            raise TypeError(f"{name}() got multiple values for argument '{key}'")
+        bound[place] = x
+    for i, x in enumerate(bound):
+        if x is _EMPTY:
+            raise _missing(op, i)
+    return bound
+
+
+#: NumPy's names, which PyTorch accepts for its own.
+_RENAMED = {"axis": "dim", "axes": "dim", "keepdims": "keepdim", "x": "input", "self": "input", "x2": "other"}
+_EMPTY: Any = type(OPS["add"].defaults[0]) and OPS["add"].defaults[0]
+
+
+def _renamed(op: Op, key: str) -> int:
+    other = _RENAMED.get(key)
+    if other in op.params:
+        return op.params.index(other)
+    raise TypeError(f"{op.name.rsplit('.', 1)[-1]}() got an unexpected keyword argument '{key}'")
+
+
+def make_function(op: Op) -> Callable[..., Any]:
+    """The function ``torch.<op>``."""
+    total = len(op.params)
+    has_out = op.out
+    name = op.name.rsplit(".", 1)[-1]
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            out = kwargs.pop("out", None) if has_out else None
+            result = run(op, bind(op, args, kwargs))
+            return result if out is None else _give_out(out, result, name)
+        if len(args) != total or total != op.positional:
+            args = bind(op, args, kwargs)  # type: ignore[assignment]
+        return run(op, args)
+
+    return _dress(function, name, op)
+
+
+def _give_out(out: Any, result: Any, name: str) -> Any:
+    if isinstance(out, Tensor):
+        return write_out(out, result, name)
+    return type(result)(write_out(o, r, name) for o, r in zip(out, result, strict=True))
+
+
+def make_method(op: Op) -> Callable[..., Any]:
+    """The method ``Tensor.<op>``; a static parameter in ``varargs`` may be spread over the positions."""
+    function = make_function(op)
+    if not op.varargs:
+        return function
+    place = op.params.index(op.varargs)
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > place and isinstance(args[place], int):
+            args = (*args[:place], args[place:])
+        return function(*args, **kwargs)
+
+    return _dress(method, op.name.rsplit(".", 1)[-1], op)
+
+
+def make_inplace(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method ``Tensor.<op>_``."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_writable(self)
+        return assign(self, function(self, *args, **kwargs))
+
+    return _dress(method, op.name.rsplit(".", 1)[-1] + "_", op)
+
+
+def make_binary_operator(op: Op) -> Callable[..., Any]:
+    """``Tensor.__add__`` and the like."""
+    rest = op.defaults[2:]
+
+    def operator(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, _NUMBERS):
+            return NotImplemented
+        return run(op, (self, other, *rest))
+
+    return operator
+
+
+def make_reverse_operator(op: Op) -> Callable[..., Any]:
+    """``Tensor.__radd__`` and the like."""
+    rest = op.defaults[2:]
+
+    def operator(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, _NUMBERS):
+            return NotImplemented
+        return run(op, (other, self, *rest))
+
+    return operator
+
+
+def make_inplace_operator(op: Op) -> Callable[..., Any]:
+    """``Tensor.__iadd__`` and the like."""
+    rest = op.defaults[2:]
+
+    def operator(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, _NUMBERS):
+            return NotImplemented
+        check_writable(self)
+        return assign(self, run(op, (self, other, *rest)))
+
+    return operator
+
+
+def _dress(function: Callable[..., Any], name: str, op: Op) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = op.fn.__doc__
+    function.__wrapped__ = op.fn  # type: ignore[attr-defined]
+    function.__module__ = "jtorch"
+    return function
+
+
+def _split(name: str) -> tuple[str, str] | None:
+    """Namespace and name; ``None`` for overloads and internal ops, which other functions call."""
+    space, _, last = name.rpartition(".")
+    if space not in derived or last.startswith("_"):
+        return None
+    return space, last
+
+
+def derive() -> None:
+    """Fill :data:`derived` and give :class:`Tensor` its methods."""
+    for op in list(OPS.values()):
+        if op.name.startswith("_"):
+            continue
+        function = None
+        for name in (op.name, *op.aliases):
+            found = _split(name)
+            if found is None:
+                continue
+            if op.function or name != op.name or "." in name:
+                function = function or make_function(op)
+                derived[found[0]][found[1]] = function
+        method = op.method
+        if method:
+            made = make_method(op) if op.varargs else (function or make_function(op))
+            inplace = make_inplace(op, made) if op.inplace else None
+            methods = [method] + [a for a in op.aliases if "." not in a]
+            for name in dict.fromkeys(methods):
+                if name not in Tensor.__dict__:
+                    setattr(Tensor, name, made)
+                if inplace is not None and name + "_" not in Tensor.__dict__:
+                    setattr(Tensor, name + "_", inplace)
+        for special in op.operators:
+            setattr(Tensor, special, _operator(op, special))
+
+
+def _operator(op: Op, special: str) -> Callable[..., Any]:
+    if len(op.params) == 1:
+        made = lambda self: run(op, (self,))  # noqa: E731
+    elif special.startswith("__r") and special not in ("__rshift__",):
+        made = make_reverse_operator(op)
+    elif special.startswith("__i") and special != "__invert__":
+        made = make_inplace_operator(op)
+    else:
+        made = make_binary_operator(op)
+    made.__name__ = made.__qualname__ = special
+    return made
+
+
+derive()

@@ -1,0 +1,67 @@
+"""Functions of the top-level namespace that are no single op: views, and methods under a function's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jtorch.tensor import _methods as methods
+from jtorch.tensor import _overloads as _overloads
+from jtorch.tensor import _views as views
+from jtorch.tensor._autograd import detach, detach_
+from jtorch.tensor._core import Tensor
+from jtorch.tensor._views import (
+    as_strided,
+    diagonal,
+    flatten,
+    imag,
+    movedim,
+    narrow,
+    permute,
+    real,
+    reshape,
+    select,
+    t,
+    transpose,
+    unbind,
+    unflatten,
+    unsqueeze,
+    view_as_complex,
+    view_as_real,
+)
+
+__all__ = [
+    "as_strided", "broadcast_to", "chunk", "clone", "detach", "detach_", "diagonal", "dsplit", "flatten", "hsplit",
+    "imag", "is_same_size", "moveaxis", "movedim", "narrow", "numel", "permute", "ravel", "real", "reshape", "select",
+    "split", "squeeze", "swapaxes", "swapdims", "t", "tensor_split", "transpose", "unbind", "unflatten", "unsqueeze",
+    "view_as_complex", "view_as_real", "vsplit",
+]  # fmt: skip
+
+moveaxis = movedim
+swapaxes = swapdims = transpose
+numel = methods.numel
+tensor_split = methods.tensor_split
+is_same_size = methods.is_same_size
+chunk = methods.chunk
+ravel = methods.ravel
+hsplit, vsplit, dsplit = (getattr(Tensor, n) for n in ("hsplit", "vsplit", "dsplit"))
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without dimensions of size 1: all, or those given (``torch.squeeze``)."""
+    return views.squeeze(input, dim)
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of a size, or of given sizes, along a dimension (``torch.split``)."""
+    return views.split(tensor, split_size_or_sections, dim)
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy in memory of its own, through which gradients flow (``torch.clone``)."""
+    return methods.clone(input, memory_format=memory_format)
+
+
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """``input`` expanded to ``size`` (``torch.broadcast_to``)."""
+    return views.expand(input, views.sizes_from((size,)))

@@ -1,0 +1,255 @@
+"""Writing to tensors: what in-place methods, ``out=`` and assignment come down to, and the rules that guard it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jtorch.devices import CPU
+from jtorch.dispatch import GRAD, INFERENCE, modes
+from jtorch.dtypes import scalar_type_name
+from jtorch.ops._registry import OPS
+from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
+from jtorch.trace import aval_of, from_host
+
+__all__ = ["assign", "can_cast", "check_writable", "copy_", "fill_", "write_out", "zero_"]
+
+_CAST = OPS["_to_copy"]
+_OVERWRITE = OPS["_overwrite"]
+
+
+def can_cast(source: Any, target: Any) -> bool:
+    """Whether a result of one dtype may be stored as another: never to a lower category (``torch.can_cast``)."""
+    if source.category > target.category:
+        return False
+    # Integers do not become booleans silently.
+    return not (target.category == 0 and source.category > 0)
+
+
+def check_writable(tensor: Tensor) -> None:
+    """Refuse in-place changes that autograd could not follow.
+
+    Raises:
+        RuntimeError: a leaf (or a view of one) that requires grad, an inference tensor outside inference mode, one of
+            several views made at once, or overlapping memory.
+    """
+    level = modes.level
+    if tensor._inference and level != INFERENCE:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    if level == GRAD:
+        if tensor._requires and tensor._fn is None:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        base = tensor._abase
+        if base is not None:
+            if base._requires and base._fn is None:
+                raise RuntimeError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                )
+            if tensor._multi_view and tensor.requires_grad:
+                raise RuntimeError(
+                    "Output 0 of UnbindBackward0 is a view and is being modified inplace. This view is the output of a "
+                    "function that returns multiple views. Such functions do not allow the output views to be modified "
+                    "inplace. You should replace the inplace operation by an out-of-place one."
+                )
+        elif tensor._detached_base is not None and tensor._detached_base.requires_grad:
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
+                "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
+                "the view and the inplace either both inside the no_grad block (if you don't want the inplace to be "
+                "tracked) or both outside (if you want the inplace to be tracked)."
+            )
+    strides = tensor._strides
+    if strides is not None and 0 in strides:
+        shape = tensor._aval().shape
+        if any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
+
+
+def assign(tensor: Tensor, result: Tensor) -> Tensor:
+    """Store an op's result in a tensor, as in-place methods do.
+
+    Raises:
+        RuntimeError: the shape differs, or the dtype would lose its category.
+    """
+    mine, new = tensor._aval(), result._aval()
+    if mine.shape != new.shape:
+        raise RuntimeError(
+            f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(new.shape)}"
+        )
+    if mine.dtype is not new.dtype:
+        if not can_cast(new.dtype, mine.dtype):
+            raise RuntimeError(
+                f"result type {scalar_type_name(new.dtype)} can't be cast to the desired output type "
+                f"{scalar_type_name(mine.dtype)}"
+            )
+        result = run(_CAST, (result, mine.dtype))
+    write(tensor, result)
+    return tensor
+
+
+def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
+    """Store an op's result in its ``out=`` tensor, resizing that if needed.
+
+    Raises:
+        RuntimeError: ``out`` or an operand takes part in autograd, or the dtype would lose its category.
+    """
+    if modes.level == GRAD and (out.requires_grad or result._fn is not None):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    mine, new = out._aval(), result._aval()
+    if mine.dtype is not new.dtype and not can_cast(new.dtype, mine.dtype):
+        raise RuntimeError(
+            f"result type {scalar_type_name(new.dtype)} can't be cast to the desired output type "
+            f"{scalar_type_name(mine.dtype)}"
+        )
+    if mine.device is not new.device:
+        raise RuntimeError(
+            f"Expected out tensor to have device {new.device}, but got {mine.device} instead"
+        )
+    if mine.shape != new.shape:
+        if mine.size:
+            import warnings
+
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(mine.shape)}, which does "
+                f"not match the required output shape {list(new.shape)}. This behavior is deprecated, and in a future "
+                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse "
+                "an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                UserWarning,
+                stacklevel=3,
+            )
+        resize_to(out, new.shape)
+    if mine.dtype is not new.dtype:
+        result = run(_CAST, (result, mine.dtype))
+    write(out, result)
+    return out
+
+
+def resize_to(tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Give a tensor new memory of another shape; its contents are zeros until written."""
+    from jtorch.tensor._storage import Storage
+
+    aval = tensor._aval()
+    value = from_host(np.zeros(shape, aval.dtype.numpy))
+    if aval.device is not CPU:
+        value = to_device(value, aval.device)
+    version = tensor._storage.version
+    tensor._storage = Storage(value)
+    tensor._storage.version = version
+    tensor._view = tensor._strides = tensor._cached = tensor._abase = None
+    tensor._offset = tensor._adepth = 0
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Take over the values of ``src``, broadcast and converted to this tensor's shape, dtype and device."""
+    if not isinstance(src, Tensor):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+    check_writable(self)
+    return overwrite(self, src)
+
+
+def overwrite(self: Tensor, src: Tensor) -> Tensor:
+    """:func:`copy_` without its checks."""
+    mine, given = self._aval(), src._aval()
+    if given.device is not mine.device:
+        source = from_value(to_device(value_of(src), mine.device))
+        edge = src._edge()
+        if edge is not None:
+            source = src.to(mine.device)  # type: ignore[attr-defined]
+        src = source
+        given = src._aval()
+    if given.shape != mine.shape and not _expands(given.shape, mine.shape):
+        raise RuntimeError(_expand_error(given.shape, mine.shape))
+    if modes.level != GRAD or not (self.requires_grad or src.requires_grad):
+        value = value_of(src)
+        if value.host is not None and mine.device is CPU and (self._view is None or _on_host(self)):
+            if given.dtype is mine.dtype and given.shape == mine.shape:
+                new = value.host
+            else:
+                with np.errstate(all="ignore"):
+                    new = np.ascontiguousarray(np.broadcast_to(_cast(value.host, mine.dtype.numpy), mine.shape))
+            write(self, from_value(from_host(new, aval_of(mine.shape, mine.dtype, CPU))))
+            return self
+    write(self, run(_OVERWRITE, (self, src)))
+    return self
+
+
+def _cast(array: np.ndarray[Any, Any], to: Any) -> np.ndarray[Any, Any]:
+    if array.dtype.kind == "c" and np.dtype(to).kind != "c":
+        array = array.real
+    return array.astype(to)
+
+
+def _on_host(tensor: Tensor) -> bool:
+    storage = tensor._storage
+    return storage.buffer is not None or (storage.value is not None and storage.value.host is not None)
+
+
+def _expands(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    if len(shape) > len(target):
+        return all(n == 1 for n in shape[: len(shape) - len(target)]) and _expands(
+            shape[len(shape) - len(target) :], target
+        )
+    return all(a in (1, b) for a, b in zip(reversed(shape), reversed(target), strict=False))
+
+
+def _expand_error(shape: tuple[int, ...], target: tuple[int, ...]) -> str:
+    shift = len(target) - len(shape)
+    if shift < 0:
+        return (
+            f"The expanded size of the tensor ({target[-1] if target else 0}) must match the existing size "
+            f"({shape[-1]}) at non-singleton dimension {len(target) - 1}.  Target sizes: {list(target)}.  Tensor "
+            f"sizes: {list(shape)}"
+            if target
+            else f"expand(torch.FloatTensor{{{list(shape)}}}, size={list(target)}): the number of sizes provided "
+            f"({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    for d in range(len(target) - 1, shift - 1, -1):
+        if shape[d - shift] not in (1, target[d]):
+            return (
+                f"The expanded size of the tensor ({target[d]}) must match the existing size ({shape[d - shift]}) at "
+                f"non-singleton dimension {d}.  Target sizes: {list(target)}.  Tensor sizes: {list(shape)}"
+            )
+    raise AssertionError("shapes fit")
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to a number or a 0-dim tensor."""
+    if isinstance(value, Tensor) and value._aval().ndim:
+        raise RuntimeError(
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} dimensions."
+        )
+    check_writable(self)
+    if not isinstance(value, Tensor):
+        value = scalar(value, self)
+    return overwrite(self, value)
+
+
+def scalar(number: Any, like: Tensor) -> Tensor:
+    """A 0-dim tensor of ``like``'s dtype on the CPU."""
+    d = like._aval().dtype
+    if isinstance(number, complex) and not d.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
+    with np.errstate(all="ignore"):
+        array = np.asarray(number).astype(d.numpy)
+    result = from_value(from_host(array))
+    if like._aval().device is not CPU:
+        result = from_value(to_device(value_of(result), like._aval().device))
+    return result
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to zero."""
+    check_writable(self)
+    return overwrite(self, scalar(0, self))
+
+

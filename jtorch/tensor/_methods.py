@@ -1,0 +1,487 @@
+"""Attributes and view methods of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jtorch import dtypes
+from jtorch.devices import device
+from jtorch.dtypes import dtype
+from jtorch.ops._registry import OPS
+from jtorch.tensor import _views as views
+from jtorch.tensor._core import Tensor, call, run
+from jtorch.tensor._inplace import copy_, fill_, zero_
+from jtorch.tensor._size import Size
+from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
+
+__all__ = ["attribute", "method"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def method(function: F) -> F:
+    """Make a function a method of :class:`Tensor` under its own name."""
+    setattr(Tensor, function.__name__, function)
+    return function
+
+
+def attribute(function: F) -> F:
+    """Make a function of a tensor a read-only attribute of :class:`Tensor` under its own name."""
+    setattr(Tensor, function.__name__, property(function))
+    return function
+
+
+@attribute
+def shape(self: Tensor) -> Size:
+    """Sizes of the dimensions."""
+    view = self._view
+    if view is not None:
+        return tuple.__new__(Size, view.aval.shape)
+    value = self._storage.value
+    return tuple.__new__(Size, (value if value is not None else self._storage.read()).aval.shape)
+
+
+@attribute
+def ndim(self: Tensor) -> int:
+    """Number of dimensions."""
+    return self._aval().ndim
+
+
+@attribute
+def dtype_(self: Tensor) -> dtype:
+    return self._aval().dtype
+
+
+Tensor.dtype = Tensor.dtype_  # type: ignore[attr-defined]
+del Tensor.dtype_  # type: ignore[attr-defined]
+
+
+def _device(self: Tensor) -> device:
+    """Where the contents live."""
+    return self._aval().device
+
+
+Tensor.device = property(_device)  # type: ignore[attr-defined]
+
+
+@attribute
+def layout(self: Tensor) -> Any:
+    """Always ``torch.strided``."""
+    from jtorch.tensor._layout import strided
+
+    return strided
+
+
+@attribute
+def is_cuda(self: Tensor) -> bool:
+    """Whether the contents live on a CUDA device."""
+    return self._aval().device.type == "cuda"
+
+
+@attribute
+def is_cpu(self: Tensor) -> bool:
+    """Whether the contents live on the CPU."""
+    return self._aval().device.type == "cpu"
+
+
+@attribute
+def is_meta(self: Tensor) -> bool:
+    """Whether there are no contents, only shape and dtype."""
+    return self._aval().device.type == "meta"
+
+
+for _name in ("is_sparse", "is_quantized", "is_mkldnn", "is_nested", "is_sparse_csr", "is_xpu", "is_ipu", "is_vulkan"):
+    setattr(Tensor, _name, False)
+
+
+@attribute
+def is_mps(self: Tensor) -> bool:
+    """Whether the contents live on an Apple GPU."""
+    return self._aval().device.type == "mps"
+
+
+@attribute
+def is_xla(self: Tensor) -> bool:
+    """Whether the contents live on a TPU."""
+    return self._aval().device.type in ("xla", "tpu")
+
+
+@method
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """All sizes, or the size of one dimension."""
+    sizes = self._aval().shape
+    return Size(sizes) if dim is None else sizes[wrap_dim(dim, len(sizes), scalar=False)]
+
+
+@method
+def dim(self: Tensor) -> int:
+    """Number of dimensions."""
+    return self._aval().ndim
+
+
+Tensor.ndimension = dim  # type: ignore[attr-defined]
+
+
+@method
+def numel(self: Tensor) -> int:
+    """Number of elements."""
+    return self._aval().size
+
+
+Tensor.nelement = numel  # type: ignore[attr-defined]
+
+
+@method
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """Steps between neighbours of each dimension, in elements, or of one dimension."""
+    strides = strides_of(self)
+    return strides if dim is None else strides[wrap_dim(dim, len(strides), scalar=False)]
+
+
+@method
+def storage_offset(self: Tensor) -> int:
+    """Position of the first element in the storage, in elements."""
+    return self._offset
+
+
+@method
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether elements lie row-major without gaps, or in the order of ``memory_format``."""
+    if memory_format is None or memory_format.name in ("contiguous_format", "preserve_format"):
+        return views.is_contiguous(self)
+    sizes, strides = self._aval().shape, strides_of(self)
+    order = {"channels_last": (1, 3, 2, 0), "channels_last_3d": (1, 4, 3, 2, 0)}[memory_format.name]
+    if len(sizes) != len(order):
+        return False
+    step = 1
+    for d in order:
+        if sizes[d] != 1 and strides[d] != step:
+            return False
+        step *= sizes[d]
+    return True
+
+
+@method
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor if it is contiguous already, else a copy that is."""
+    if memory_format is None or memory_format.name in ("contiguous_format", "preserve_format"):
+        return views.contiguous(self)
+    if is_contiguous(self, memory_format):
+        return self
+    return clone(self, memory_format=memory_format)
+
+
+@method
+def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy in memory of its own, through which gradients flow; dense tensors keep their order of memory."""
+    result: Tensor = run(OPS["_clone"], (self,))
+    if memory_format is None or memory_format.name == "preserve_format":
+        preserve_layout(result, (self,))
+    elif memory_format.name != "contiguous_format":
+        set_layout(result, _format_strides(self._aval().shape, memory_format))
+    return result
+
+
+def _format_strides(sizes: tuple[int, ...], memory_format: Any) -> tuple[int, ...]:
+    order = {"channels_last": (1, 3, 2, 0), "channels_last_3d": (1, 4, 3, 2, 0)}[memory_format.name]
+    if len(sizes) != len(order):
+        raise RuntimeError(
+            f"required rank {len(order)} tensor to use {memory_format.name} format"
+        )
+    strides = [0] * len(sizes)
+    step = 1
+    for d in order:
+        strides[d] = step
+        step *= max(sizes[d], 1)
+    return tuple(strides)
+
+
+def set_layout(tensor: Tensor, strides: tuple[int, ...]) -> None:
+    """Declare in which order a fresh tensor's elements lie in memory."""
+    if strides != views.contiguous_strides(tensor._aval().shape):
+        tensor._storage.strides = tensor._strides = strides
+
+
+def preserve_layout(result: Tensor, sources: tuple[Tensor, ...]) -> None:
+    """A fresh result follows the order of memory of a dense, permuted source, as PyTorch's pointwise ops do."""
+    for source in sources:
+        strides = source._strides
+        if strides is not None and source._aval().shape == result._aval().shape and _dense(source):
+            set_layout(result, strides)
+            return
+
+
+def _dense(x: Tensor) -> bool:
+    """Elements fill a stretch of memory without gap or overlap."""
+    sizes, strides = x._aval().shape, strides_of(x)
+    step = 1
+    for s, n in sorted((s, n) for s, n in zip(strides, sizes, strict=True) if n != 1):
+        if s != step:
+            return False
+        step *= n
+    return True
+
+
+@method
+def view(self: Tensor, *args: Any, dtype: Any = None) -> Tensor:
+    """The same memory under another shape, or read as another dtype."""
+    if dtype is not None or (len(args) == 1 and isinstance(args[0], dtypes.dtype)):
+        return views.view_dtype(self, dtype if dtype is not None else args[0])
+    return views.view_shape(self, sizes_from(args))
+
+
+@method
+def reshape(self: Tensor, *shape: Any) -> Tensor:
+    """The same elements under another shape; a view where strides allow."""
+    return views.reshape(self, sizes_from(shape))
+
+
+@method
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """:meth:`reshape` to the shape of ``other``."""
+    return views.reshape(self, other._aval().shape)
+
+
+@method
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """:meth:`view` with the shape of ``other``."""
+    return views.view_as(self, other)
+
+
+@method
+def expand(self: Tensor, *sizes: Any) -> Tensor:
+    """Dimensions of size 1 repeated without copying; -1 keeps a size."""
+    return views.expand(self, sizes_from(sizes))
+
+
+@method
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """:meth:`expand` to the shape of ``other``."""
+    return views.expand(self, other._aval().shape)
+
+
+@method
+def permute(self: Tensor, *dims: Any) -> Tensor:
+    """Dimensions in another order."""
+    return views.permute(self, sizes_from(dims))
+
+
+for _function in (
+    views.transpose, views.t, views.movedim, views.unsqueeze, views.select, views.narrow, views.diagonal, views.unfold,
+    views.as_strided, views.flatten, views.unbind,
+):  # fmt: skip
+    setattr(Tensor, _function.__name__, _function)
+Tensor.swapaxes = Tensor.swapdims = views.transpose  # type: ignore[attr-defined]
+Tensor.moveaxis = views.movedim  # type: ignore[attr-defined]
+
+
+@method
+def squeeze(self: Tensor, *dim: Any) -> Tensor:
+    """Without dimensions of size 1: all, or those given."""
+    if not dim:
+        return views.squeeze(self)
+    return views.squeeze(self, dim[0] if len(dim) == 1 else dim)
+
+
+@method
+def unflatten(self: Tensor, dim: int, *sizes: Any) -> Tensor:
+    """One dimension as several."""
+    return views.unflatten(self, dim, sizes_from(sizes))
+
+
+@method
+def ravel(self: Tensor) -> Tensor:
+    """One dimension; a view where strides allow."""
+    return views.reshape(self, (-1,))
+
+
+@method
+def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of a size, or of given sizes, along a dimension."""
+    return views.split(self, split_size, dim)
+
+
+@method
+def chunk(self: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most that many pieces of equal size along a dimension."""
+    sizes = self._aval().shape
+    if not sizes:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    d = wrap_dim(dim, len(sizes))
+    each = -(-sizes[d] // chunks)
+    if not each:
+        return views.split(self, [0] * chunks, d)
+    return views.split(self, each, d)
+
+
+@method
+def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces cut at indices, or so many of nearly equal size."""
+    sizes = self._aval().shape
+    if not sizes:
+        raise RuntimeError(
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+        )
+    d = wrap_dim(dim, len(sizes))
+    total = sizes[d]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()  # type: ignore[attr-defined]
+    if isinstance(indices_or_sections, int):
+        if indices_or_sections <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {indices_or_sections}")
+        short, extra = divmod(total, indices_or_sections)
+        cuts = [i * short + min(i, extra) for i in range(1, indices_or_sections)]
+    else:
+        cuts = [int(i) for i in indices_or_sections]
+    edges = [0, *(min(max(c + total if c < 0 else c, 0), total) for c in cuts), total]
+    return tuple(
+        views.slice_dim(self, d, a, max(b - a, 0)) for a, b in zip(edges[:-1], edges[1:], strict=True)
+    )
+
+
+def _split_along(name: str, dims: Callable[[int], int], least: int) -> None:
+    def function(self: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        sizes = self._aval().shape
+        if len(sizes) < least:
+            raise RuntimeError(
+                f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a tensor "
+                f"with {len(sizes)} dimensions!"
+            )
+        d = dims(len(sizes))
+        if isinstance(indices_or_sections, int) and indices_or_sections > 0 and sizes[d] % indices_or_sections:
+            raise RuntimeError(
+                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {sizes[d]} is not "
+                f"divisible by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(self, indices_or_sections, d)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "Pieces along a fixed dimension; see :meth:`tensor_split`."
+    setattr(Tensor, name, function)
+
+
+_split_along("hsplit", lambda n: 0 if n == 1 else 1, 1)
+_split_along("vsplit", lambda n: 0, 2)
+_split_along("dsplit", lambda n: 2, 3)
+
+
+@attribute
+def T(self: Tensor) -> Tensor:
+    """Dimensions in reverse order."""
+    n = self._aval().ndim
+    if n not in (0, 2):
+        import warnings
+
+        warnings.warn(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+            "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return views.permute(self, range_down(n)) if n != 2 else views.transpose(self, 0, 1, "PermuteBackward0")
+
+
+def range_down(n: int) -> tuple[int, ...]:
+    return tuple(range(n - 1, -1, -1))
+
+
+@attribute
+def mT(self: Tensor) -> Tensor:
+    """The last two dimensions swapped."""
+    n = self._aval().ndim
+    if n < 2:
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {n}-D tensor."
+        )
+    return views.transpose(self, -2, -1)
+
+
+@attribute
+def H(self: Tensor) -> Tensor:
+    """A matrix transposed and conjugated."""
+    n = self._aval().ndim
+    if n not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor.")
+    turned = views.transpose(self, 0, 1) if n else self
+    return call("conj", turned) if self._aval().dtype.is_complex else turned
+
+
+@attribute
+def mH(self: Tensor) -> Tensor:
+    """The last two dimensions swapped, and conjugated."""
+    turned = mT.__wrapped__(self) if hasattr(mT, "__wrapped__") else views.transpose(self, -2, -1)
+    return call("conj", turned) if self._aval().dtype.is_complex else turned
+
+
+def _set_part(name: str, part: Callable[[Tensor], Tensor]) -> None:
+    def assign_part(self: Tensor, value: Any) -> None:
+        target = part(self)
+        (copy_ if isinstance(value, Tensor) else fill_)(target, value)
+
+    setattr(Tensor, name, property(part, assign_part, doc=part.__doc__))
+
+
+_set_part("real", views.real)
+_set_part("imag", views.imag)
+
+
+@attribute
+def _base(self: Tensor) -> Any:
+    """The tensor that this one is a view of."""
+    return self._abase if self._abase is not None else self._detached_base
+
+
+@method
+def _is_view(self: Tensor) -> bool:
+    return self._abase is not None or self._detached_base is not None
+
+
+@method
+def is_same_size(self: Tensor, other: Tensor) -> bool:
+    """Whether the sizes are equal."""
+    return self._aval().shape == other._aval().shape
+
+
+# Views that change the tensor itself.
+
+
+def _become(self: Tensor, viewed: Tensor) -> Tensor:
+    for name in ("_view", "_strides", "_offset", "_fn", "_nr", "_abase", "_adepth", "_cached", "_seen_writes"):
+        setattr(self, name, getattr(viewed, name))
+    self._storage.version += 1
+    return self
+
+
+def _inplace_view(name: str, function: Callable[..., Tensor]) -> None:
+    def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        viewed = function(self, *args, **kwargs)
+        if viewed._abase is self:
+            # Keep the contents reachable under the name that autograd knows them by.
+            twin = object.__new__(Tensor)
+            twin.__dict__.update(self.__dict__)
+            viewed._abase = twin if self._requires or self._fn is not None else None
+            viewed._adepth = 1 if viewed._abase is not None else 0
+        return _become(self, viewed)
+
+    changed.__name__ = changed.__qualname__ = name
+    changed.__doc__ = f"In-place form of :meth:`{name[:-1]}`."
+    setattr(Tensor, name, changed)
+
+
+for _inplace_name, _of in (
+    ("unsqueeze_", views.unsqueeze),
+    ("squeeze_", squeeze),
+    ("transpose_", views.transpose),
+    ("swapaxes_", views.transpose),
+    ("swapdims_", views.transpose),
+    ("t_", views.t),
+    ("as_strided_", views.as_strided),
+):
+    _inplace_view(_inplace_name, _of)
+
+for _written in (copy_, fill_, zero_):
+    setattr(Tensor, _written.__name__, _written)

@@ -1,0 +1,87 @@
+"""Functions whose arguments choose between several ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jtorch.ops._registry import OPS
+from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._derive import bind, derived
+from jtorch.tensor._inplace import assign, check_writable, write_out
+
+__all__: list[str] = []
+
+
+def _install(name: str, function: Any, *, method: bool = True) -> None:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "jtorch"
+    function.__doc__ = function.__doc__ or OPS[name].fn.__doc__
+    derived[""][name] = function
+    if method:
+        setattr(Tensor, name, function)
+
+
+def _extreme(name: str, other_op: str) -> None:
+    """``max(x)``, ``max(x, dim, keepdim)`` and ``max(x, other)``."""
+    whole, along, pairwise = OPS[name], OPS[name + ".dim"], OPS[other_op]
+
+    def function(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if "axis" in kwargs:
+            kwargs["dim"] = kwargs.pop("axis")
+        if "other" in kwargs or (args and isinstance(args[0], Tensor)):
+            result = run(pairwise, bind(pairwise, (input, *args), kwargs))
+        elif args or "dim" in kwargs:
+            result = run(along, bind(along, (input, *args), kwargs))
+            if out is not None:
+                return type(result)([write_out(o, r, name) for o, r in zip(out, result, strict=True)])
+        else:
+            result = run(whole, bind(whole, (input,), kwargs))
+        return result if out is None else write_out(out, result, name)
+
+    _install(name, function)
+
+
+def _optional_dim(name: str) -> None:
+    """``median(x)`` and ``median(x, dim, keepdim)``."""
+    whole, along = OPS[name], OPS[name + ".dim"]
+
+    def function(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if args or "dim" in kwargs:
+            result = run(along, bind(along, (input, *args), kwargs))
+            if out is not None:
+                return type(result)([write_out(o, r, name) for o, r in zip(out, result, strict=True)])
+            return result
+        result = run(whole, bind(whole, (input,), kwargs))
+        return result if out is None else write_out(out, result, name)
+
+    _install(name, function)
+
+
+_extreme("max", "maximum")
+_extreme("min", "minimum")
+_optional_dim("median")
+_optional_dim("nanmedian")
+
+
+def _division() -> None:
+    plain, rounded = OPS["div"], OPS["div.mode"]
+
+    def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
+        if rounding_mode is None:
+            result = run(plain, (input, other))
+        else:
+            result = run(rounded, bind(rounded, (input, other), {"rounding_mode": rounding_mode}))
+        return result if out is None else write_out(out, result, "div")
+
+    def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        check_writable(self)
+        return assign(self, div(self, other, rounding_mode=rounding_mode))
+
+    div.__doc__ = plain.fn.__doc__
+    for name in ("div", "divide"):
+        derived[""][name] = div
+        setattr(Tensor, name, div)
+        setattr(Tensor, name + "_", div_)
+
+
+_division()
