@@ -133,8 +133,8 @@ def check_slices(op: str, input: Array, dim: int, index: Array, source: Array) -
     check_index_type(op, index, "{op}(): Expected dtype int32/int64 for index but got: {dtype}")
     if input.dtype != source.dtype:
         raise RuntimeError(
-            f"{op}(): self ({scalar_type(input)}) and source ({scalar_type(source)}) must have the same scalar "
-            "type"
+            f"{op}(): self ({scalar_type(input)}) and source ({scalar_type(source)}) must have the same "
+            "scalar type"
         )
     if length is None:
         raise RuntimeError(

@@ -83,8 +83,8 @@ def stack(tensors: tuple[Array, ...], dim: int = 0) -> Array:
     for i, x in enumerate(tensors):
         if x.shape != tensors[0].shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
-                f"{list(x.shape)} at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 "
+                f"and {list(x.shape)} at entry {i}"
             )
     return jnp.stack(tensors, dim)
 

@@ -1,0 +1,151 @@
+"""Several tensors laid out against each other: grids, products, blocks, common shapes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jtorch.ops._checks import check_broadcast
+from jtorch.ops._joining import check_some
+from jtorch.ops._registry import register
+
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "block_diag",
+    "broadcast_tensors",
+    "cartesian_prod",
+    "combinations",
+    "meshgrid",
+]
+
+
+@register(
+    node="BlockDiagBackward0", lists="tensors", varargs="tensors", promote="default", opmath=False, saves=""
+)
+def block_diag(tensors: tuple[Array, ...]) -> Array:
+    """The matrix with the given ones (vectors as rows) along its diagonal and zeros elsewhere.
+
+    Raises:
+        RuntimeError: a tensor of more than 2 dims.
+    """
+    for i, x in enumerate(tensors):
+        if x.ndim > 2:
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} "
+                "dimensions"
+            )
+    if not tensors:
+        return jnp.zeros((1, 0), np.float32)
+    blocks = [jnp.atleast_2d(x) for x in tensors]
+    columns = sum(x.shape[1] for x in blocks)
+    rows, left = [], 0
+    for x in blocks:
+        edges = [(0, 0, 0), (left, columns - left - x.shape[1], 0)]
+        rows.append(lax.pad(x, jnp.zeros((), x.dtype), edges))
+        left += x.shape[1]
+    return jnp.concatenate(rows)
+
+
+def grids(tensors: tuple[Array, ...], indexing: str) -> list[Array]:
+    """Each vector spread over the grid of all, checked."""
+    check_some("meshgrid", tensors)
+    if indexing not in ("xy", "ij"):
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    for x in tensors:
+        if x.ndim > 1:
+            raise RuntimeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x.shape)}"
+            )
+        if x.dtype != tensors[0].dtype:
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+    return jnp.meshgrid(*(x.reshape(-1) for x in tensors), indexing=indexing)
+
+
+@register(
+    node="ExpandBackward0", static="indexing", lists="tensors", varargs="tensors", promote=None, saves=""
+)
+def meshgrid(tensors: tuple[Array, ...], *, indexing: str | None = None) -> tuple[Array, ...]:
+    """Coordinates of the grid over some vectors: one tensor per vector, which varies along its own dimension.
+
+    Args:
+        tensors: n vectors (or numbers) of one dtype.
+        indexing: ``"ij"`` (also without it): dimension i is vector i's; ``"xy"``: the first two are swapped.
+
+    Returns:
+        n tensors with n dims.
+
+    Raises:
+        RuntimeError: no tensors, other shapes, several dtypes, another ``indexing``.
+    """
+    return tuple(grids(tensors, "ij" if indexing is None else indexing))
+
+
+@register(node="StackBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
+def cartesian_prod(tensors: tuple[Array, ...]) -> Array:
+    """All choices of one element from each of n vectors: shape ``(size, n)``, or the vector itself if n is 1.
+
+    Raises:
+        RuntimeError: no tensors, other shapes, several dtypes.
+    """
+    for x in tensors:
+        if x.ndim != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.shape)}")
+    if len(tensors) == 1:
+        return tensors[0]
+    return jnp.stack([x.reshape(-1) for x in grids(tensors, "ij")], 1)
+
+
+@register(node="StackBackward0", static="r with_replacement", promote=None, saves="", method=True)
+def combinations(input: Array, r: int = 2, with_replacement: bool = False) -> Array:
+    """All choices of ``r`` elements of a vector, in the order of ``itertools.combinations``, one per row.
+
+    Raises:
+        RuntimeError: other than 1 dim, a negative ``r``.
+    """
+    if input.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return jnp.zeros((0,), input.dtype)
+    choose: Callable[..., Any] = (
+        itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    )
+    places = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
+    return input[places]
+
+
+@register(node="ExpandBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
+def broadcast_tensors(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
+    """The tensors expanded to the shape that they broadcast to.
+
+    Raises:
+        RuntimeError: shapes that do not broadcast.
+    """
+    shape = check_broadcast(*tensors)
+    return tuple(jnp.broadcast_to(x, shape) for x in tensors)
+
+
+@register(node="ViewBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
+def atleast_1d(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Numbers as vectors of one element, anything else as it is."""
+    return tuple(jnp.atleast_1d(x) for x in tensors)
+
+
+@register(node="ViewBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
+def atleast_2d(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Numbers and vectors as matrices of one row, anything else as it is."""
+    return tuple(jnp.atleast_2d(x) for x in tensors)
+
+
+@register(node="ViewBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
+def atleast_3d(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Numbers, vectors ``(1, n, 1)`` and matrices ``(n, m, 1)`` with three dims, anything else as it is."""
+    return tuple(jnp.atleast_3d(x) for x in tensors)
