@@ -1,0 +1,69 @@
+"""What losses do with their values: keep, average or sum them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from jax import Array
+
+from jtorch.ops._checks import check_broadcast
+from jtorch.ops._reductions import mean, sum_
+
+__all__ = ["broadcast_pair", "reduced", "reduction_of", "size_text"]
+
+
+def reduction_of(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+    """``"none"``, ``"mean"`` or ``"sum"``, the older two arguments taking precedence with a warning.
+
+    Raises:
+        ValueError: another word.
+    """
+    if size_average is not None or reduce is not None:
+        found = "none" if reduce is False else "sum" if size_average is False else "mean"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
+            stacklevel=3,
+        )
+        return found
+    if reduction == "elementwise_mean":
+        warnings.warn(
+            "reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=3
+        )
+        return "mean"
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduced(loss: Array, reduction: str) -> Array:
+    """The values, their mean or their sum.
+
+    Raises:
+        RuntimeError: the mean of integers.
+    """
+    if reduction == "none":
+        return loss
+    return mean(loss) if reduction == "mean" else sum_(loss)
+
+
+def size_text(x: Any) -> str:
+    """The shape of an array as PyTorch prints ``x.size()``."""
+    return f"torch.Size({list(x.shape)})"
+
+
+def broadcast_pair(input: Array, target: Array) -> tuple[int, ...]:
+    """The common shape of both, with PyTorch's warning where they differ.
+
+    Raises:
+        RuntimeError: shapes that do not broadcast.
+    """
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({size_text(target)}) that is different to the input size "
+            f"({size_text(input)}). "
+            "This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+    return check_broadcast(input, target)
