@@ -75,7 +75,7 @@ def check_nll(input: Array, target: Array, weight: Array | None) -> None:
 
 
 def of_class(values: Array, index: Array, axis: int) -> Array:
-    """``values[..., index, ...]``, one class for each of the other positions; nan for classes that do not exist.
+    """``values[..., index, ...]``, one class for each other position; nan for classes that do not exist.
 
     A masked sum: it fuses with the softmax before and after, where a gather's gradient is a scatter.
     """
@@ -98,7 +98,7 @@ def negative_log_likelihood(
     )
     factor = counts.astype(values.dtype)
     if weight is not None:
-            factor = factor * weight.at[index].get(mode="clip")
+        factor = factor * weight.at[index].get(mode="clip")
         picked = picked * factor
     losses = jnp.where(counts, picked, jnp.zeros_like(picked))
     if reduction == "mean":
