@@ -84,7 +84,20 @@ def make_function(op: Op) -> Callable[..., Any]:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return run(op, args)
 
+    if op.varargs in op.lists:
+        return _dress(_spreading(function, op.varargs, op.params.index(op.varargs)), name, op)
     return _dress(function, name, op)
+
+
+def _spreading(function: Callable[..., Any], parameter: str, place: int) -> Callable[..., Any]:
+    """``f(a, b)`` besides ``f([a, b])``, for the list of tensors at this position."""
+
+    def spread(*args: Any, **kwargs: Any) -> Any:
+        if parameter not in kwargs and (len(args) == place or isinstance(args[place], Tensor)):
+            args = (*args[:place], args[place:])
+        return function(*args, **kwargs)
+
+    return spread
 
 
 def _give_out(out: Any, result: Any, name: str) -> Any:
@@ -96,7 +109,7 @@ def _give_out(out: Any, result: Any, name: str) -> Any:
 def make_method(op: Op) -> Callable[..., Any]:
     """The method ``Tensor.<op>``; a static parameter in ``varargs`` may be spread over the positions."""
     function = make_function(op)
-    if not op.varargs:
+    if not op.varargs or op.varargs in op.lists:
         return function
     place = op.params.index(op.varargs)
 
