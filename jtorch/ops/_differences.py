@@ -71,7 +71,8 @@ def check_gradient(input: Array, spacing: Any, dim: Any, edge_order: int) -> tup
         many = dim if isinstance(dim, tuple) else (dim,)
         if listed and len(spacing) != len(many):
             raise RuntimeError(
-                "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments "
+                "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim "
+                "arguments "
                 f"to have the same length, but got a spacing argument of length {len(spacing)} and a dim "
                 f"argument of length {len(many)}."
             )
@@ -94,7 +95,7 @@ def check_gradient(input: Array, spacing: Any, dim: Any, edge_order: int) -> tup
 
 
 def _weights(coordinates: Array, edge_order: int) -> tuple[Array, ...]:
-    """Coefficients of the differences at uneven coordinates: three per inner point, and those of both ends."""
+    """Coefficients of the differences at uneven coordinates: three per inner point, and at both ends."""
     h = jnp.diff(coordinates)
     a, b = h[:-1], h[1:]
     inner = (-b / (a * (a + b)), (b - a) / (a * b), a / (b * (a + b)))

@@ -73,8 +73,10 @@ def roll(input: Array, shifts: int | tuple[int, ...], dims: int | tuple[int, ...
         return jnp.roll(input.reshape(-1), shifts[0]).reshape(input.shape)
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    if input.ndim == 0:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     axes = tuple(wrap_dim(d, input.ndim) for d in dims)
-    return jnp.roll(input, shifts, axes) if input.size and input.ndim else input
+    return jnp.roll(input, shifts, axes) if input.size else input
 
 
 @register(node="Rot90Backward0", static="k dims", promote=None, saves="", method=True)
