@@ -134,6 +134,7 @@ def check_rounding_mode(rounding_mode: str) -> None:
     node="DivBackward2",
     static="rounding_mode",
     promote="default",
+    opmath=False,
     function=False,
     inplace=True,
     out=True,
@@ -149,8 +150,15 @@ def div_rounded(input: Array, other: Array, *, rounding_mode: str) -> Array:
     check_rounding_mode(rounding_mode)
     reject_kinds(f"div_{rounding_mode}_cpu", "bc", input)
     if rounding_mode == "floor":
-        return floor_quotient(input, other)
-    return jnp.trunc(input / other) if kind(input) == "f" else lax.div(*jnp.broadcast_arrays(input, other))
+        wide = [
+            x.astype(jnp.promote_types(x.dtype, jnp.float32)) if kind(x) == "f" else x for x in (input, other)
+        ]
+        return floor_quotient(*wide).astype(input.dtype)
+    if kind(input) == "i":
+        return lax.div(*jnp.broadcast_arrays(input, other))
+    # PyTorch rounds the quotient to half precision before it cuts it off; XLA might keep it in float32 otherwise.
+    limits = jnp.finfo(input.dtype)
+    return jnp.trunc(lax.reduce_precision(input / other, limits.nexp, limits.nmant))
 
 
 def floor_quotient(input: Array, other: Array) -> Array:

@@ -34,20 +34,20 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
         raise RuntimeError(f"torch.histc: range of [{min:g}, {max:g}] is not finite")
     if min > max:
         raise RuntimeError("torch.histc: max must be larger than min")
-    low, high = limits(input, (min, max))
+    low, high = limits(input, (min, max), 1)
     return counts(input.reshape(-1), low, high, bins, None)
 
 
-def limits(input: Array, given: tuple[float, float] | None) -> tuple[Array, Array]:
-    """The outer edges: as given, else (or where both are equal) the extremes; 1 further out if these are equal."""
+def limits(input: Array, given: tuple[float, float] | None, margin: float) -> tuple[Array, Array]:
+    """The outer edges: as given, else (or where both are equal) the extremes; ``margin`` further out if equal."""
     if given is not None and (given[0] != given[1] or not input.size):
         low, high = (jnp.asarray(x, input.dtype) for x in given)
     elif input.size:
         low, high = jnp.min(input), jnp.max(input)
     else:
-        low = high = jnp.zeros((), input.dtype)
+        low, high = jnp.zeros((), input.dtype), jnp.ones((), input.dtype)
     same = low == high
-    return jnp.where(same, low - 1, low), jnp.where(same, high + 1, high)
+    return jnp.where(same, low - margin, low), jnp.where(same, high + margin, high)
 
 
 def counts(x: Array, low: Array, high: Array, bins: int, weight: Array | None) -> Array:
@@ -145,7 +145,7 @@ def histogram(
         amount = jnp.ones_like(x) if weight is None else weight.reshape(-1)
         hist = jnp.zeros(number, x.dtype).at[index].add(amount, mode="drop")
     else:
-        low, high = limits(x, tuple(range) if range is not None else None)
+        low, high = limits(x, tuple(range) if range is not None else None, 0.5)
         edges = jnp.linspace(low, high, bins + 1, dtype=x.dtype)
         hist = counts(x, low, high, bins, weight)
     return hist / jnp.sum(hist) / jnp.diff(edges) if density else hist, edges

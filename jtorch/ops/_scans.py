@@ -12,6 +12,7 @@ from jtorch import dtypes
 from jtorch.ops._checks import kind, not_implemented, reject_kinds, wrap_dim
 from jtorch.ops._reductions import accumulated
 from jtorch.ops._registry import register
+from jtorch.ops._transcendental import log_of_sum
 
 scan = partial(register, promote=None, method=True, out=True)
 
@@ -48,7 +49,7 @@ def logcumsumexp(input: Array, dim: int) -> Array:
     if not input.size or not input.ndim:
         return input
     if kind(input) == "c":
-        return lax.associative_scan(jnp.logaddexp, input, axis=axis)
+        return lax.associative_scan(log_of_sum, input, axis=axis)
     return lax.cumlogsumexp(input, axis)
 
 

@@ -49,6 +49,8 @@ def insertion_points(sequence: Array, values: Array, right: bool, out_int32: boo
     """Where ``values`` belong in the last dimension of ``sequence``, whose other dimensions match or are absent."""
     dtype = jnp.int32 if out_int32 else jnp.int64
     find = partial(jnp.searchsorted, side="right" if right else "left")
+    if not values.size or not sequence.size:
+        return jnp.zeros(values.shape, dtype)
     if sequence.ndim == 1:
         return find(sequence, values).astype(dtype)
     rows = sequence.reshape(-1, sequence.shape[-1])

@@ -104,7 +104,7 @@ def polygamma_of_order(n: int, x: Array) -> Array:
     if n == 1:
         return trigamma(x)
     sign = 1.0 if n % 2 else -1.0
-    return sign * jnp.exp(lax.lgamma(jnp.asarray(n + 1.0, x.dtype))) * lax.zeta(jnp.full_like(x, n + 1), x)
+    return sign * jnp.exp(lax.lgamma(jnp.asarray(n + 1.0, x.dtype))) * zeta_real(jnp.full_like(x, n + 1), x)
 
 
 @polygamma_of_order.defjvp
@@ -297,8 +297,21 @@ def zeta(input: Array, other: Array) -> Array:
 
 @jax.custom_jvp
 def zeta_real(x: Array, q: Array) -> Array:
-    """``lax.zeta``, differentiable in ``q`` any number of times; in ``x`` not at all, as in PyTorch."""
-    return lax.zeta(x, q)
+    """Differentiable in ``q`` any number of times; in ``x`` not at all, as in PyTorch.
+
+    ``lax.zeta`` is right for positive ``q``; below, the terms up to there are added one by one.
+    """
+    whole, negative = q == jnp.floor(q), (q < 0) & (x > 1) & (x == jnp.floor(x))
+    steps = jnp.where(negative & ~whole, jnp.minimum(jnp.ceil(-q), 1e5), 0)
+
+    def add_term(k: Array, total: Array) -> Array:
+        return jnp.where(k < steps, total + jnp.power(q + k.astype(q.dtype), -x), total)
+
+    last = jnp.max(steps, initial=0).astype(jnp.int64)
+    below = lax.fori_loop(jnp.zeros((), jnp.int64), last, add_term, jnp.zeros_like(q))
+    value = below + lax.zeta(x, jnp.where(steps > 0, q + steps, jnp.where(q > 0, q, 1)))
+    value = jnp.where(q > 0, value, jnp.where(whole, jnp.inf, jnp.where(negative, value, jnp.nan)))
+    return jnp.where(x == 1, jnp.inf, jnp.where(x < 1, jnp.nan, value))
 
 
 @zeta_real.defjvp

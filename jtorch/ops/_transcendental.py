@@ -193,7 +193,17 @@ def logaddexp(input: Array, other: Array) -> Array:
     """
     check_broadcast(input, other)
     reject_kinds("logaddexp_cpu", "bi", input)
-    return jnp.logaddexp(input, other)
+    return log_of_sum(input, other) if kind(input) == "c" else jnp.logaddexp(input, other)
+
+
+def log_of_sum(x: Array, y: Array) -> Array:
+    """``log(exp(x) + exp(y))`` of complex numbers: the imaginary part stays near that of the larger term."""
+    swap = jnp.real(y) > jnp.real(x)
+    high, low = jnp.where(swap, y, x), jnp.where(swap, x, y)
+    same = jnp.isinf(jnp.real(high)) & (jnp.real(high) == jnp.real(low))
+    gap = jnp.where(same, 0, low - high)
+    unbounded = jnp.where(jnp.real(high) < 0, high, jnp.log(jnp.exp(low) + jnp.exp(high)))
+    return jnp.where(same, unbounded, high + jnp.log1p(jnp.exp(gap)))
 
 
 @register("logaddexp2", node="Logaddexp2Backward0", promote="default", method=True, out=True)
