@@ -140,7 +140,7 @@ def check_rounding_mode(rounding_mode: str) -> None:
     out=True,
 )
 def div_rounded(input: Array, other: Array, *, rounding_mode: str) -> Array:
-    """The quotient rounded towards zero (``"trunc"``) or minus infinity (``"floor"``), integers staying integers.
+    """The quotient rounded towards zero (``"trunc"``) or minus infinity (``"floor"``); integers stay such.
 
     Raises:
         RuntimeError: another ``rounding_mode``.
@@ -156,7 +156,7 @@ def div_rounded(input: Array, other: Array, *, rounding_mode: str) -> Array:
         return floor_quotient(*wide).astype(input.dtype)
     if kind(input) == "i":
         return lax.div(*jnp.broadcast_arrays(input, other))
-    # PyTorch rounds the quotient to half precision before it cuts it off; XLA might keep it in float32 otherwise.
+    # PyTorch rounds the quotient to half precision before it cuts it off; XLA might keep float32 otherwise.
     limits = jnp.finfo(input.dtype)
     return jnp.trunc(lax.reduce_precision(input / other, limits.nexp, limits.nmant))
 
@@ -164,8 +164,8 @@ def div_rounded(input: Array, other: Array, *, rounding_mode: str) -> Array:
 def floor_quotient(input: Array, other: Array) -> Array:
     """The floor of the exact quotient, with the sign of a zero and the infinities of C's division.
 
-    Rounding ``input / other`` may land one too high; CPython derives the quotient from the exact remainder instead,
-    and so does PyTorch.
+    Rounding ``input / other`` may land one too high; CPython derives the quotient from the exact remainder
+    instead, and so does PyTorch.
     """
     if kind(input) == "i":
         return jnp.floor_divide(input, other)
@@ -211,7 +211,7 @@ def floor_divide(input: Array, other: Array) -> Array:
     operators="__mod__ __rmod__ __imod__",
 )
 def remainder(input: Array, other: Array) -> Array:
-    """What is left of ``input`` after whole multiples of ``other``, with the sign of ``other`` (Python's ``%``).
+    """The rest of ``input`` after whole multiples of ``other``, with the sign of ``other`` (Python's ``%``).
 
     Raises:
         NotImplementedError: booleans and complex numbers.
@@ -230,7 +230,7 @@ def remainder(input: Array, other: Array) -> Array:
     out=True,
 )
 def fmod(input: Array, other: Array) -> Array:
-    """What is left of ``input`` after whole multiples of ``other``, with the sign of ``input`` (C's ``fmod``).
+    """The rest of ``input`` after whole multiples of ``other``, with the sign of ``input`` (C's ``fmod``).
 
     Raises:
         NotImplementedError: booleans and complex numbers.
@@ -349,7 +349,8 @@ def neg(input: Array) -> Array:
     """
     if kind(input) == "b":
         raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, "
             "use the `~` or `logical_not()` operator instead."
         )
     return -input
@@ -396,7 +397,8 @@ def sign(input: Array) -> Array:
     """
     if kind(input) == "c":
         raise NotImplementedError(
-            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use "
+            "torch.sgn instead."
         )
     return real_sign(input)
 
@@ -492,10 +494,12 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array | int 
     check_broadcast(input, tensor1, tensor2)
     if kind(input) in "bi":
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv "
+            "will perform a "
             "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as "
             "(input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as "
-            "(input + value * tensor1 / tensor2) for float inputs. The future addcdiv behavior is just the latter "
+            "(input + value * tensor1 / tensor2) for float inputs. The future addcdiv behavior is "
+            "just the latter "
             "implementation: (input + value * tensor1 / tensor2), for all dtypes."
         )
     return input + as_type_of(value, input) * tensor1 / tensor2
@@ -511,7 +515,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array | int 
     out=True,
 )
 def lerp(input: Array, end: Array, weight: Array) -> Array:
-    """``input + weight * (end - input)``, exact at both ends: from weight 1/2 on it is counted back from ``end``.
+    """``input + weight * (end - input)``, exact at both ends: from weight 1/2 on, back from ``end``.
 
     Raises:
         RuntimeError: operands of different types.

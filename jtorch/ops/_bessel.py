@@ -1,9 +1,9 @@
 """Bessel functions of orders 0 and 1, and the Airy function.
 
-Near 0 they are Chebyshev series in x**2 (plus the logarithm that Y and K have there), far out their asymptotic forms
-(DLMF 10.17, 10.25, 9.7, https://dlmf.nist.gov) with Chebyshev series for the amplitudes. The coefficients were
-computed with mpmath at 40 digits by interpolation at Chebyshev nodes; those below half a unit of the operand's type are
-left out of the sum. PyTorch has no gradients of these functions.
+Near 0 they are Chebyshev series in x**2 (plus the logarithm that Y and K have there), far out their
+asymptotic forms (DLMF 10.17, 10.25, 9.7, https://dlmf.nist.gov) with Chebyshev series for the amplitudes. The
+coefficients were computed with mpmath at 40 digits by interpolation at Chebyshev nodes; those too small for the
+operand's type are left out. PyTorch has no gradients of these functions.
 """
 
 from __future__ import annotations
@@ -488,7 +488,7 @@ def scaled_modified_bessel_k1(x: Array) -> Array:
 
 @constant("special.airy_ai")
 def airy_ai(x: Array) -> Array:
-    """The Airy function Ai, which decays to the right and oscillates to the left; nan at infinity as in PyTorch."""
+    """The Airy function Ai, decaying to the right, oscillating to the left; nan at infinity as in PyTorch."""
     reject_kinds("airy_ai_cpu", "c", x)
     size = jnp.where(jnp.isinf(x), 1, jnp.abs(x))
     middle = chebyshev(_AI, jnp.clip((x + 1) / 3, -1, 1))

@@ -92,7 +92,7 @@ def bitwise_not(input: Array) -> Array:
 
 @bitwise("bitwise_left_shift", operators="__lshift__ __rlshift__ __ilshift__")
 def bitwise_left_shift(input: Array, other: Array) -> Array:
-    """``input * 2**other`` without overflow bits; 0 for a shift that is negative or not below the type's width.
+    """``input * 2**other`` without overflow; 0 for a shift that is negative or not below the width.
 
     Raises:
         NotImplementedError: anything but integers.
@@ -104,7 +104,7 @@ def bitwise_left_shift(input: Array, other: Array) -> Array:
 
 @bitwise("bitwise_right_shift", operators="__rshift__ __rrshift__ __irshift__")
 def bitwise_right_shift(input: Array, other: Array) -> Array:
-    """``floor(input / 2**other)``; only the sign is left of a shift that is negative or not below the type's width.
+    """``floor(input / 2**other)``; only the sign is left by a shift that is negative or not below the width.
 
     Raises:
         NotImplementedError: anything but integers.

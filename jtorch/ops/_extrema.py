@@ -1,7 +1,7 @@
 """Largest and smallest values over dimensions, and where they are.
 
-PyTorch has two conventions for the gradient of a tie: ``amax`` and ``max`` over everything share it evenly, and
-``max(dim)`` gives all to the position that it reports.
+PyTorch has two conventions for the gradient of a tie: ``amax`` and ``max`` over everything share it evenly,
+and ``max(dim)`` gives all to the position that it reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Dim = int | Sequence[int] | None
 
 
 def along(input: Array, dim: int, index: Array, keepdim: bool) -> Array:
-    """The values at ``index`` (the shape of ``input`` with size 1 along ``dim``); the gradient goes there alone."""
+    """The values at ``index`` (of size 1 along ``dim``); the gradient goes there alone."""
     values = jnp.take_along_axis(input, index, dim)
     return values if keepdim else jnp.squeeze(values, dim)
 
@@ -47,7 +47,7 @@ def check_not_empty(
 
 @register("amax", node="AmaxBackward0", static="dim keepdim", promote=None, method=True, out=True)
 def amax(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
-    """The largest value over ``dim`` (several, or all if empty), nan if there is one; ties share the gradient."""
+    """The largest value over ``dim`` (one, several, all if empty) or nan; ties share the gradient."""
     axes = check_not_empty("amax", input, dim)
     reject_kinds("max_values_cpu", "c", input)
     return jnp.max(input, axes, keepdims=keepdim)
@@ -55,7 +55,7 @@ def amax(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
 
 @register("amin", node="AminBackward0", static="dim keepdim", promote=None, method=True, out=True)
 def amin(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
-    """The smallest value over ``dim`` (several, or all if empty), nan if there is one; ties share the gradient."""
+    """The smallest value over ``dim`` (one, several, all if empty) or nan; ties share the gradient."""
     axes = check_not_empty("amin", input, dim)
     reject_kinds("min_values_cpu", "c", input)
     return jnp.min(input, axes, keepdims=keepdim)
@@ -116,7 +116,7 @@ def min_all(input: Array) -> Array:
     returns="max values indices",
 )
 def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
-    """The largest value along ``dim`` and the first position that has it, which alone receives the gradient."""
+    """The largest value along ``dim`` and its first position, which alone receives the gradient."""
     return extreme_along("max", lax.argmax, input, dim, keepdim)
 
 
@@ -130,7 +130,7 @@ def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array
     returns="min values indices",
 )
 def min_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
-    """The smallest value along ``dim`` and the first position that has it, which alone receives the gradient."""
+    """The smallest value along ``dim`` and its first position, which alone receives the gradient."""
     return extreme_along("min", lax.argmin, input, dim, keepdim)
 
 
@@ -148,7 +148,7 @@ def extreme_along(name: str, arg: Any, input: Array, dim: int, keepdim: bool) ->
 
 @register("argmax", node=None, static="dim keepdim", promote=None, saves="", method=True, out=True)
 def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-    """The first position of the largest value along ``dim``, or in the flattened input; nan counts as largest.
+    """The first position of the largest value along ``dim``, or of the flattened input; nan is largest.
 
     Raises:
         RuntimeError: complex numbers and booleans.
@@ -159,7 +159,7 @@ def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
 
 @register("argmin", node=None, static="dim keepdim", promote=None, saves="", method=True, out=True)
 def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-    """The first position of the smallest value along ``dim``, or in the flattened input; nan counts as smallest.
+    """The first position of the smallest value along ``dim``, or of the flattened input; nan is smallest.
 
     Raises:
         RuntimeError: complex numbers and booleans.

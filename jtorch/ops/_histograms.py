@@ -39,7 +39,7 @@ def histc(input: Array, bins: int = 100, min: float = 0, max: float = 0) -> Arra
 
 
 def limits(input: Array, given: tuple[float, float] | None, margin: float) -> tuple[Array, Array]:
-    """The outer edges: as given, else (or where both are equal) the extremes; ``margin`` further out if equal."""
+    """The outer edges: as given, else (or if equal) the extremes, moved out by ``margin`` if equal."""
     if given is not None and (given[0] != given[1] or not input.size):
         low, high = (jnp.asarray(x, input.dtype) for x in given)
     elif input.size:
@@ -63,17 +63,20 @@ def check_histogram(input: Array, bins: Any, range: tuple[float, float] | None, 
     if hasattr(bins, "dtype"):
         if bins.dtype != input.dtype:
             raise RuntimeError(
-                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with "
+                "torch.histogramdd: input tensor and bins tensors should have the same dtype, but "
+                "got input with "
                 f"dtype {type_name(input)} and bins for dimension 0 with dtype {type_name(bins)}"
             )
         if bins.ndim != 1:
             raise RuntimeError(
-                f"torch.histogramdd: bins tensor should have one dimension, but got {bins.ndim} dimensions in the "
+                f"torch.histogramdd: bins tensor should have one dimension, but got {bins.ndim} "
+                "dimensions in the "
                 "bins tensor for dimension 0"
             )
         if bins.size == 0:
             raise RuntimeError(
-                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins "
+                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements "
+                "in the bins "
                 "tensor for dimension 0"
             )
     elif bins <= 0:
@@ -85,19 +88,23 @@ def check_histogram(input: Array, bins: Any, range: tuple[float, float] | None, 
             )
         if range[0] > range[1]:
             raise RuntimeError(
-                f"torch.histogramdd: min should not exceed max, but got min {range[0]:g} max {range[1]:g} for "
+                f"torch.histogramdd: min should not exceed max, but got min {range[0]:g} max "
+                f"{range[1]:g} for "
                 "dimension 0"
             )
     if weight is not None:
         if weight.dtype != input.dtype:
             raise RuntimeError(
-                "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the "
+                "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor "
+                "should have the "
                 f"same dtype, but got input({type_name(input)}), and weight({type_name(weight)})"
             )
         if weight.shape != input.shape:
             raise RuntimeError(
-                "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor "
-                f"excluding its innermost dimension, but got input with shape [{input.size}, 1] and weight with "
+                "torch.histogramdd: if weight tensor is provided it should have the same shape as "
+                "the input tensor "
+                f"excluding its innermost dimension, but got input with shape [{input.size}, 1] and "
+                "weight with "
                 f"shape [{weight.size}]"
             )
     if kind(input) != "f" or input.dtype not in (jnp.float32, jnp.float64):

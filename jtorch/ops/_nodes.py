@@ -22,7 +22,7 @@ def by_dim(name: str, whole: int = 0) -> Callable[[Shapes, Mapping[str, Any]], s
 def by_number(
     name: str, *, tensors: int, numbers: Mapping[int, int]
 ) -> Callable[[Shapes, Mapping[str, Any]], str]:
-    """Number ``tensors`` for a call with tensors only; ``numbers[i]`` if parameter ``i`` is a Python number."""
+    """Number ``tensors`` for a call with tensors; ``numbers[i]`` if parameter ``i`` is a Python number."""
 
     def node(shapes: Shapes, static: Mapping[str, Any]) -> str:
         return f"{name}Backward{next((n for i, n in numbers.items() if shapes[i] is None), tensors)}"

@@ -21,7 +21,11 @@ Dim = int | Sequence[int] | None
 
 
 @register(
-    node="LinalgVectorNormBackward0", static="p dim keepdim dtype", promote=None, saves="input result", method=True
+    node="LinalgVectorNormBackward0",
+    static="p dim keepdim dtype",
+    promote=None,
+    saves="input result",
+    method=True,
 )
 def norm(
     input: Array,
@@ -47,10 +51,8 @@ def norm(
     check_float("linalg.vector_norm", input)
     x = widened(input if dtype is None else input.astype(dtype.numpy))
     axes = wrap_dims(dim, input.ndim)
-    if p == "nuc":
-        result = nuclear(x, axes)
-    else:
-        result = p_norm(x, 2.0 if p in ("fro", None) else float(p), axes)
+    order = 2.0 if p in ("fro", "nuc", None) else float(p)
+    result = nuclear(x, axes) if p == "nuc" else p_norm(x, order, axes)
     result = result if keepdim else jnp.squeeze(result, axes)
     wanted = input.dtype if dtype is None else dtype.numpy
     return result if kind(input) == "c" or kind(x) == "c" else result.astype(wanted)
@@ -74,7 +76,8 @@ def dist(input: Array, other: Array, p: float = 2) -> Array:
     check_sub(input, other)
     if kind(input) == "i":
         raise RuntimeError(
-            f"norm(): input dtype should be either floating point or complex. Got {scalar_type(input)} instead."
+            "norm(): input dtype should be either floating point or complex. "
+            f"Got {scalar_type(input)} instead."
         )
     difference = input - other
     axes = tuple(range(difference.ndim))
@@ -93,7 +96,7 @@ def dist(input: Array, other: Array, p: float = 2) -> Array:
 def logsumexp(input: Array, dim: Dim, keepdim: bool = False) -> Array:
     """The logarithm of the sum of exponentials over ``dim``, without overflow; minus infinity of nothing."""
     axes = wrap_dims(dim, input.ndim)
-    if not axes:
+    if not axes and kind(input) != "c":
         return input
     if 0 in (input.shape[a] for a in axes):
         shape = jnp.sum(input, axes, keepdims=keepdim).shape

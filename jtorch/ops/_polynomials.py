@@ -1,6 +1,6 @@
 """Orthogonal polynomials of a degree that may differ from element to element, by their recurrences.
 
-The degree is an operand, so the recurrence runs in a loop up to the largest one. PyTorch has no gradients of them.
+The degree is an operand, so the recurrence runs in a loop up to the largest. PyTorch has no gradients here.
 Source of the recurrences: DLMF 18.9, https://dlmf.nist.gov/18.9
 """
 
@@ -22,7 +22,7 @@ Step = Callable[[Array, Array, Array, Array], Array]
 
 
 def evaluate(name: str, input: Array, n: Array, first: Callable[[Array], Array], step: Step) -> Array:
-    """The polynomial of degree ``n`` at ``input``: 1, ``first``, then ``step`` by ``step``; 0 for negative degrees."""
+    """The polynomial of degree ``n`` at ``input``: 1, ``first``, then by steps; 0 for negative degrees."""
     check_broadcast(input, n)
     reject_kinds(f"{name}_cpu", "c", input)
     x, degree = jnp.broadcast_arrays(input, n)

@@ -29,7 +29,7 @@ def accumulated(input: Array, dtype: dtypes.dtype | None) -> Array:
 
 @reduction("sum", node=by_dim("Sum"))
 def sum_(input: Array, dim: Dim = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Array:
-    """The sum over ``dim`` (an int, several, or all if ``None`` or empty); integers and booleans give int64."""
+    """The sum over ``dim`` (one, several, all if ``None`` or empty); integers and booleans give int64."""
     axes = wrap_dims(dim, input.ndim)
     return jnp.sum(accumulated(input, dtype), axes, keepdims=keepdim)
 
@@ -52,12 +52,14 @@ def nansum(
 def check_mean(input: Array, dtype: dtypes.dtype | None) -> None:
     if dtype is not None and dtype.category < dtypes.FLOAT:
         raise RuntimeError(
-            "mean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+            "mean(): could not infer output dtype. Optional dtype must be either a floating point or "
+            "complex dtype. "
             f"Got: {dtypes.scalar_type_name(dtype)}"
         )
     if dtype is None and kind(input) in "bi":
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+            "complex dtype. "
             f"Got: {scalar_type(input)}"
         )
 
@@ -100,7 +102,7 @@ def nanmean(
 def prod(
     input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Array:
-    """The product over one dimension or all; integers and booleans give int64. Zeros have their exact gradient."""
+    """The product over one dimension or all; integers and booleans give int64. The gradient is exact at 0."""
     return jnp.prod(accumulated(input, dtype), wrap_dims(dim, input.ndim), keepdims=keepdim)
 
 

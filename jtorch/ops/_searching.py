@@ -34,19 +34,22 @@ def check_searchsorted(sequence: Array, values: Any, right: bool, side: str | No
             )
     if not values.ndim and sequence.ndim != 1:
         raise RuntimeError(
-            f"{name}input value can be a scalar only when boundaries tensor dimension is 1, but we got boundaries "
+            f"{name}input value can be a scalar only when boundaries tensor dimension is 1, but we "
+            "got boundaries "
             f"tensor dim({sequence.ndim}) and input value's dim(0) numel(1)"
         )
     if sequence.ndim != 1 and sequence.shape[:-1] != values.shape[:-1]:
         raise RuntimeError(
-            f"{name}boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
-            f"input value tensor must match, but we got boundaries tensor {list(sequence.shape)} and input value "
+            f"{name}boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+            "tensor and "
+            f"input value tensor must match, but we got boundaries tensor {list(sequence.shape)} and "
+            "input value "
             f"tensor {list(values.shape)}"
         )
 
 
 def insertion_points(sequence: Array, values: Array, right: bool, out_int32: bool) -> Array:
-    """Where ``values`` belong in the last dimension of ``sequence``, whose other dimensions match or are absent."""
+    """Where ``values`` belong in the last dimension of ``sequence``, whose others match or are absent."""
     dtype = jnp.int32 if out_int32 else jnp.int64
     find = partial(jnp.searchsorted, side="right" if right else "left")
     if not values.size or not sequence.size:

@@ -24,7 +24,7 @@ binary = partial(register, promote="default", opmath=False, method=True, out=Tru
     out=True,
 )
 def where(condition: Array, input: Array, other: Array) -> Array:
-    """``input`` where ``condition`` holds, ``other`` elsewhere; either branch's gradient is cut off, not scaled by 0.
+    """``input`` where ``condition`` holds, ``other`` elsewhere; a branch not taken has gradient 0.
 
     Raises:
         RuntimeError: ``condition`` is neither boolean nor uint8.
@@ -70,7 +70,7 @@ def check_clamp(input: Array, min: Array | None, max: Array | None) -> None:
 def clamp(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
     """``input`` limited to [``min``, ``max``]; ``max`` wins where the bounds cross.
 
-    The gradient passes to ``input`` inside the interval and on its bounds, and to the bound that is met outside.
+    The gradient passes to ``input`` inside the interval and on its bounds, outside to the bound.
 
     Raises:
         RuntimeError: no bound.
@@ -188,7 +188,7 @@ def nan_to_num(
     posinf: Array | None = None,
     neginf: Array | None = None,
 ) -> Array:
-    """Replace nan by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the largest and smallest finite number)."""
+    """Replace nan by ``nan`` (0), infinities by ``posinf`` and ``neginf`` (the finite limits of the type)."""
     if kind(input) in "bi":
         return input
     if kind(input) == "c":

@@ -180,7 +180,7 @@ def igammac(input: Array, other: Array) -> Array:
     aliases="special.logit",
 )
 def logit(input: Array, eps: Array | None = None) -> Array:
-    """``log(input / (1 - input))``, of ``input`` limited to [``eps``, 1 - ``eps``] if given; nan outside [0, 1]."""
+    """``log(input / (1 - input))``, ``input`` being limited to [``eps``, 1 - ``eps``]; nan outside [0, 1]."""
     reject_kinds("logit_cpu", "c", input)
     if eps is not None:
         eps = eps.astype(input.dtype)

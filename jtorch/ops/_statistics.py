@@ -1,4 +1,4 @@
-"""Variance and standard deviation, order statistics (median, quantiles, k-th values) and the most frequent value."""
+"""Variance, standard deviation, order statistics (median, quantiles, k-th values), most frequent values."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def shared_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tup
 
 
 def middle(input: Array, axis: int, skip_nan: bool) -> Array:
-    """The index of the lower median along ``axis`` (kept with size 1); of the first nan unless nan are skipped."""
+    """The index of the lower median along ``axis``, kept with size 1; of the first nan unless skipped."""
     _, index = sorted_with_index(input, axis)
     size = input.shape[axis]
     missing = jnp.sum(jnp.isnan(input), axis, keepdims=True)
@@ -221,7 +221,7 @@ def nanmedian_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array,
     returns="kthvalue values indices",
 )
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
-    """The ``k``-th smallest value along ``dim`` (1 is the smallest, nan are largest) and a position that has it.
+    """The ``k``-th smallest value along ``dim`` (1 is the smallest, nan are largest) and its position.
 
     Raises:
         RuntimeError: ``k`` is below 1 or above the size of ``dim``.
@@ -337,7 +337,7 @@ def quantile_along(
 def quantile(
     input: Array, q: Array, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Array:
-    """The value below which a share ``q`` of the sorted values lies, along ``dim`` or of all; nan if there is one.
+    """The value below which a share ``q`` of the values lies, along ``dim`` or of all; nan if there is one.
 
     Args:
         input: float32 or float64, not empty.

@@ -18,7 +18,7 @@ unary = partial(register, promote="float", method=True, inplace=True, out=True)
 
 @unary("exp", node="ExpBackward0", saves="result")
 def exp(input: Array) -> Array:
-    """e to the power ``input``."""
+    """The exponential, e to the power ``input``."""
     return jnp.exp(input)
 
 
