@@ -1,6 +1,7 @@
 """The lazy graph and its executor: knows arrays and JAX, no Tensor, no autograd."""
 
 from jtorch.trace._executor import (
+    clear_programs,
     computed,
     flush,
     flush_all,
@@ -20,6 +21,7 @@ __all__ = [
     "TracedValue",
     "Value",
     "aval_of",
+    "clear_programs",
     "computed",
     "counters",
     "explain",

@@ -23,7 +23,7 @@ from jtorch.trace._metrics import counters, user_line
 from jtorch.trace._pieces import split
 from jtorch.trace._value import TracedValue, Value
 
-__all__ = ["Program", "computed", "flush", "flush_all", "host_array", "synchronize"]
+__all__ = ["Program", "clear_programs", "computed", "flush", "flush_all", "host_array", "synchronize"]
 
 #: Graphs of at most this many nodes are fused at first sight; longer ones once they recur.
 FUSE_AT_ONCE = 600
@@ -33,6 +33,9 @@ STORM = 6.0
 COMPILE_SECONDS_PER_NODE = 0.012
 MAX_PROGRAMS = 1024
 MAX_SEEN = 4096
+#: Buffers below this size are not donated: XLA copies a donated operand that is read after its memory is written,
+#: which costs more than a small allocation.
+DONATE_BYTES = 1 << 16
 #: Host arrays up to this size are handed to a program as they are when used for the first time.
 SMALL_BYTES = 1 << 18
 
@@ -44,31 +47,24 @@ _storm = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
-    __slots__ = ("call", "count", "donated", "has_floats", "has_ints", "leaves", "seconds")
+    __slots__ = ("call", "count", "donated", "floats", "ints", "leaves", "seconds")
 
     def __init__(
         self,
         body: Sequence[tuple[Signature, Sequence[int]]],
         live: Sequence[int],
-        leaves: Sequence[Any],
+        leaves: int,
         donated: Sequence[int],
         floats: int,
         ints: int,
         device: Any,
     ) -> None:
-        """Trace and compile. ``leaves`` are the avals, ``donated`` the indices of leaves given up."""
-        started = time.perf_counter()
-        # Parameter names are how XLA's reports show operands.
-        sharding = SingleDeviceSharding(device)
-        specs = [jax.ShapeDtypeStruct(a.shape, a.dtype.numpy, sharding=sharding) for a in leaves]
+        """Prepare; the first run traces and compiles. ``donated`` are the indices of the leaves given up."""
         keep = frozenset(donated)
         self.donated = tuple(donated)
-        self.leaves = tuple(i for i in range(len(leaves)) if i not in keep)
-        kept = [specs[i] for i in self.leaves]
-        given = [specs[i] for i in donated]
-        numbers = jax.ShapeDtypeStruct((floats,), np.float64, sharding=sharding)
-        integers = jax.ShapeDtypeStruct((ints,), np.int64, sharding=sharding)
-        self.has_floats, self.has_ints = floats, ints
+        self.leaves = tuple(i for i in range(leaves) if i not in keep)
+        self.floats, self.ints = floats, ints
+        self.seconds = 0.0
         order = (*self.leaves, *donated)
 
         def program(given: Sequence[Any], numbers: Any, integers: Any, *kept: Any) -> list[Any]:
@@ -88,18 +84,36 @@ class Program:
                     outputs.extend(signature.fn(*operands))
             return [outputs[i] for i in live]
 
-        jitted = jax.jit(program, donate_argnums=0, out_shardings=sharding)
-        self.call = jitted.lower(given, numbers, integers, *kept).compile()
+        # jit's own call is the fast one: a program compiled ahead of time takes NumPy operands on a slow path.
+        self.call = jax.jit(program, donate_argnums=0 if donated else (), out_shardings=SingleDeviceSharding(device))
         self.count = len(body)
-        self.seconds = time.perf_counter() - started
-        counters.compile_seconds += self.seconds
 
     def run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
-        """Execute; asynchronous on every device."""
+        """Execute, asynchronously on every device; the first run compiles."""
         given = [arrays[i] for i in self.donated]
         kept = [arrays[i] for i in self.leaves] if self.donated else arrays
-        result: list[Any] = self.call(given, np.array(floats), np.array(ints, np.int64), *kept)
+        numbers = np.array(floats) if self.floats else None
+        integers = np.array(ints, np.int64) if self.ints else None
+        if self.seconds:
+            result: list[Any] = self.call(given, numbers, integers, *kept)
+            return result
+        started = time.perf_counter()
+        result = self.call(given, numbers, integers, *kept)
+        self.seconds = time.perf_counter() - started
+        counters.compile_seconds += self.seconds
         return result
+
+
+class Failed:
+    """Stands in a value for the array that could not be computed."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.error
 
 
 def computed(value: Value) -> Any:
@@ -110,6 +124,8 @@ def computed(value: Value) -> Any:
                 flush(recorder(value.aval.device), "read")
             if value.array is None:
                 value.array = to_device(value)
+    if type(value.array) is Failed:
+        raise value.array.error
     return value.array
 
 
@@ -136,7 +152,8 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
         try:
             host = np.asarray(value.array)
         except jax.errors.JaxRuntimeError as error:
-            raise failed(error) from error
+            hint = "a compiled program failed after its lines had returned; JTORCH_EAGER=1 runs op by op and shows which"
+            raise failed(error, hint) from error
         if value.aval.device is CPU:
             # NumPy sees the device's own memory.
             value.pinned = True
@@ -144,12 +161,9 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
     return host
 
 
-def failed(error: Exception) -> Exception:
-    """An error of the asynchronous run, with the lines of the program that it can come from."""
-    return with_hint(
-        AsyncExecutionError(str(error)),
-        "a compiled program failed after its lines had returned; set JTORCH_EAGER=1 to run op by op and see which",
-    )
+def failed(error: Exception, hint: str) -> Exception:
+    """An error of the asynchronous run, with what is known of the line it comes from."""
+    return with_hint(AsyncExecutionError(str(error)), hint)
 
 
 def flush_all(reason: str) -> None:
@@ -192,12 +206,59 @@ def flush(recorder: Recorder, reason: str) -> None:
             _release(graph)
             return
         counters.nodes += graph.nodes
-        with jax.enable_x64(True):
-            if reason in ("cap", "eager"):
-                _run_pieces(graph, values, live, device, single=True)
-            else:
-                _run(graph, values, live, device)
+        try:
+            with jax.enable_x64(True):
+                if reason in ("cap", "eager"):
+                    _run_pieces(graph, values, live, device, single=True)
+                else:
+                    _run(graph, values, live, device)
+        except Exception as error:
+            with jax.enable_x64(True):
+                _recover(graph, values, live, device, error)
+        except BaseException:
+            # Interrupted: what was recorded is still there and runs when next needed.
+            recorder.graph = graph
+            raise
         _release(graph)
+
+
+def _recover(graph: Graph, values: list[Value], live: list[int], device: Any, error: Exception) -> None:
+    """After a failure run op by op, so that only results of the failing op are lost; their readers get the error.
+
+    Raises:
+        AsyncExecutionError: naming the op, unless every op succeeds by itself.
+    """
+    arrays = [_operand(leaf, device) for leaf in graph.leaves]
+    outputs: list[Any] = []
+    first: Exception | None = None
+    for signature, slots in nodes(graph.flat):
+        kinds = [(0, s) if s >= 0 else series(s) for s in slots]
+        operands: list[Any] = []
+        for slot, (kind, index) in zip(slots, kinds, strict=True):
+            if slot >= 0:
+                operands.append(outputs[slot])
+            else:
+                number = (None, np.float64, np.int64)[kind]
+                operands.append(arrays[index] if number is None else number((graph.floats, graph.ints)[kind - 1][index]))
+        broken = next((x for x in operands if type(x) is Failed), None)
+        if broken is None:
+            try:
+                outputs.extend(jax.device_put(signature.fn(*operands), device))
+                continue
+            except Exception as reason:
+                failure = failed(reason, f"the operation is {signature}, first used at {signature.line}")
+                first = first or failure
+                broken = Failed(failure)
+        outputs.extend([broken] * len(signature.outputs))
+    for value, slot in zip(values, live, strict=True):
+        value.array = outputs[slot]
+        value.graph = None
+    _release(graph)
+    if first is not None:
+        raise first from error
+    if isinstance(error, RecursionError | MemoryError):
+        return
+    counters.history.append(f"a program of {graph.nodes} ops failed and was run op by op: {error}")
 
 
 def _release(graph: Graph) -> None:
@@ -209,8 +270,8 @@ def _release(graph: Graph) -> None:
 def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> None:
     """Find or compile the fused program, or run in pieces while programs would not pay."""
     global _storm
-    donated = _donations(graph, live)
-    key = (tuple(graph.flat), tuple(live), donated)
+    donated = _donations(graph, values)
+    key = (tuple(graph.flat), tuple(live), donated, len(graph.leaves))
     program = _programs.get(key)
     if program is not None:
         _programs.move_to_end(key)
@@ -228,7 +289,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         program = Program(
             nodes(graph.flat),
             live,
-            [leaf.aval for leaf in graph.leaves],
+            len(graph.leaves),
             donated,
             len(graph.floats),
             len(graph.ints),
@@ -236,7 +297,6 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         )
         counters.programs_compiled += 1
         _storm += 1.0
-        note_compilation(key, program.seconds, storm=_storm >= STORM)
         _programs[key] = program
         _seen.pop(key, None)
         if len(_programs) > MAX_PROGRAMS:
@@ -248,9 +308,19 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
             leaf = graph.leaves[i]
             counters.donated_bytes += leaf.aval.nbytes
             leaf.array = None
-    for value, array in zip(values, program.run(arrays, graph.floats, graph.ints), strict=True):
+    new = not program.seconds
+    try:
+        results = program.run(arrays, graph.floats, graph.ints)
+    except BaseException:
+        _programs.pop(key)
+        for i in donated:
+            graph.leaves[i].array = arrays[i]
+        raise
+    for value, array in zip(values, results, strict=True):
         value.array = array
         value.graph = None
+    if new:
+        note_compilation(key, program.seconds, storm=_storm >= STORM)
 
 
 def _worth_fusing(key: Any, count: int) -> bool:
@@ -264,16 +334,16 @@ def _worth_fusing(key: Any, count: int) -> bool:
     return _seen.get(key, 0.0) > count * COMPILE_SECONDS_PER_NODE
 
 
-def _donations(graph: Graph, live: list[int]) -> tuple[int, ...]:
+def _donations(graph: Graph, values: list[Value]) -> tuple[int, ...]:
     """Leaves whose memory the program may reuse: nobody else holds them, and an output has their shape."""
-    wanted: dict[Any, int] = {}
-    outputs = graph.outputs
-    for slot in live:
-        value = outputs[slot]()
-        if value is not None:
-            wanted[value.aval] = wanted.get(value.aval, 0) + 1
-    result = []
     leaves = graph.leaves
+    wanted: dict[Any, int] = {}
+    for value in values:
+        if value.aval.nbytes >= DONATE_BYTES:
+            wanted[value.aval] = wanted.get(value.aval, 0) + 1
+    if not wanted:
+        return ()
+    result = []
     getrefcount = sys.getrefcount
     for i in range(len(leaves)):
         # References: the list of leaves, and the argument of getrefcount.
@@ -281,7 +351,7 @@ def _donations(graph: Graph, live: list[int]) -> tuple[int, ...]:
             continue
         leaf = leaves[i]
         left = wanted.get(leaf.aval, 0)
-        if not left or leaf.pinned or not leaf.aval.size:
+        if not left or leaf.pinned:
             continue
         if leaf.array is None:
             host = leaf.host
@@ -318,8 +388,7 @@ def _run_pieces(graph: Graph, values: list[Value], live: list[int], device: Any,
     for piece in split(graph.flat, live, single=single):
         program = _pieces.get(piece.key)
         if program is None:
-            avals: list[Any] = [_slot_aval(graph, outputs, slot) for slot in piece.inputs]
-            program = Program(piece.body, piece.live, avals, (), piece.floats, piece.ints, device)
+            program = Program(piece.body, piece.live, len(piece.inputs), (), piece.floats, piece.ints, device)
             counters.ops_compiled += 1
             _pieces[piece.key] = program
             if len(_pieces) > MAX_PROGRAMS:
@@ -339,19 +408,14 @@ def _run_pieces(graph: Graph, values: list[Value], live: list[int], device: Any,
 _pieces: OrderedDict[Any, Program] = OrderedDict()
 
 
-class _ArrayAval:
-    """Shape and dtype of an array, in the form that :class:`Program` reads."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, array: Any) -> None:
-        from jtorch.dtypes import from_numpy_dtype
-
-        self.shape, self.dtype = tuple(array.shape), from_numpy_dtype(array.dtype)
-
-
-def _slot_aval(graph: Graph, outputs: list[Any], slot: int) -> Any:
-    return _ArrayAval(outputs[slot]) if slot >= 0 else graph.leaves[series(slot)[1]].aval
+def clear_programs() -> None:
+    """Forget every compiled program; what is needed again is compiled again."""
+    global _storm
+    with LOCK:
+        _programs.clear()
+        _pieces.clear()
+        _seen.clear()
+        _storm = 0.0
 
 
 def start_compilation_cache() -> None:

@@ -47,7 +47,7 @@ def explain(last: int = 1) -> str:
 def _compare(key: Any) -> str:
     if not _recent:
         return "first program"
-    flat, live, donated = key
+    flat, live, donated, _ = key
     best, score = None, -1
     for other in _recent:
         common = _common_prefix(flat, other[0])

@@ -16,6 +16,7 @@ import numpy as np
 
 from jtorch.devices import device
 from jtorch.errors import TraceError
+from jtorch.trace._metrics import user_line
 from jtorch.trace._value import Aval, TracedValue, Value
 
 __all__ = ["LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "record", "recorder", "settings", "verify"]
@@ -54,17 +55,17 @@ class Signature:
         fn: ``fn(*arrays) -> tuple of arrays``; Python numbers arrive as 0-dim float64 or int64 arrays.
         operands: an aval or number type per operand.
         outputs: avals of the results.
-        executable: the program of this one op, once one was needed.
+        line: of the user's program where it was first needed, for reports.
     """
 
-    __slots__ = ("executable", "fn", "id", "name", "nbytes", "operands", "outputs", "recorder", "single")
+    __slots__ = ("fn", "id", "line", "name", "nbytes", "operands", "outputs", "recorder", "single")
 
     def __init__(
         self, name: str, fn: Callable[..., tuple[Any, ...]], operands: Sequence[Operand], outputs: Sequence[Aval]
     ) -> None:
         self.name, self.fn = name, fn
         self.operands, self.outputs = tuple(operands), tuple(outputs)
-        self.executable: Any = None
+        self.line = user_line()
         self.recorder = recorder(self.outputs[0].device)
         self.single = self.outputs[0] if len(self.outputs) == 1 else None
         self.nbytes = sum(a.nbytes for a in self.outputs)
@@ -100,6 +101,11 @@ class Graph:
         self.leaves.append(value)
         value.graph, value.slot = self, slot
         return slot
+
+    def live_bytes(self) -> int:
+        """Size of the results that somebody still holds."""
+        values = [reference() for reference in self.outputs]
+        return sum(v.aval.nbytes for v in values if v is not None)
 
 
 class Recorder:
@@ -156,12 +162,14 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
                 elif x.graph is None or x.array is not None or x.host is not None:
                     entry.append(graph.add_leaf(x))
                 else:
+                    _take_back(graph, entry)
                     flush_hook(_recorders[x.aval.device], "used on another device")
                     return record(signature, operands)
             elif kind is float:
                 entry.append(_FLOAT + _STEP * len(graph.floats))
                 graph.floats.append(x)
             elif kind is TracedValue:
+                _take_back(graph, entry)
                 return apply_now(signature, operands)
             else:
                 entry.append(_INT + _STEP * len(graph.ints))
@@ -184,9 +192,22 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
                 slot += 1
         if settings.eager:
             flush_hook(recorder, "eager")
-        elif graph.nodes >= settings.max_nodes or graph.nbytes >= settings.max_bytes:
+        elif graph.nodes >= settings.max_nodes:
             flush_hook(recorder, "cap")
+        elif graph.nbytes >= settings.max_bytes:
+            # Results that died since do not count: XLA fuses them away or reuses their memory.
+            graph.nbytes = graph.live_bytes()
+            if graph.nbytes >= settings.max_bytes // 2:
+                flush_hook(recorder, "cap")
         return result
+
+
+def _take_back(graph: Graph, entry: list[int]) -> None:
+    """Forget the numbers of an operation that is not recorded after all."""
+    for slot in entry[1:]:
+        kind = series(slot)[0] if slot < 0 else 0
+        if kind:
+            (graph.floats if kind == 1 else graph.ints).pop()
 
 
 def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:

@@ -18,7 +18,7 @@ __all__ = ["Aval", "TracedValue", "Value", "aval_of", "from_host", "from_jax"]
 class Aval:
     """What is known of a value without computing it. Interned: equal avals are one object, so identity compares."""
 
-    __slots__ = ("device", "dtype", "ndim", "shape", "size")
+    __slots__ = ("device", "dtype", "nbytes", "ndim", "shape", "size")
 
     def __init__(self, shape: tuple[int, ...], dtype: dtype, device: device) -> None:
         self.shape, self.dtype, self.device = shape, dtype, device
@@ -27,10 +27,7 @@ class Aval:
         for n in shape:
             size *= n
         self.size = size
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
+        self.nbytes = size * dtype.itemsize
 
     def __repr__(self) -> str:
         where = "" if self.device is CPU else f"@{self.device}"
