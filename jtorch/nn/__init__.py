@@ -1,0 +1,12 @@
+"""Neural networks: modules, parameters, functions, initialisation (``torch.nn``)."""
+
+from jtorch.nn import functional as functional
+from jtorch.nn import init as init
+from jtorch.nn import modules as modules
+from jtorch.nn import parameter as parameter
+from jtorch.nn.modules import *  # noqa: F403
+from jtorch.nn.modules.module import Module as Module
+from jtorch.nn.parameter import Buffer as Buffer
+from jtorch.nn.parameter import Parameter as Parameter
+from jtorch.nn.parameter import UninitializedBuffer as UninitializedBuffer
+from jtorch.nn.parameter import UninitializedParameter as UninitializedParameter
