@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from jtorch.dispatch import modes
 from jtorch.errors import with_hint
+from jtorch.tape import _replay
 from jtorch.tape._node import Node, OpNode
 from jtorch.trace import Value, record
 
@@ -94,6 +95,16 @@ def run_backward(
     Raises:
         RuntimeError: a node was freed before, or a saved value was modified in place.
     """
+    recording = None
+    if inputs is None and accumulate and not create_graph and len(roots) == 1 and not modes.anomaly:
+        root, nr, gradient = roots[0]
+        if isinstance(root, OpNode) and root.plan.signature is not None:
+            graph = root.plan.signature.recorder.graph
+            replay, recording = _replay.find(graph, root, nr, gradient)
+            if replay is not None:
+                for leaf, value in _replay.play(replay, graph, gradient, keep_graph):
+                    bridge.accumulate(leaf, value, False)
+                return []
     heap: list[tuple[int, Node]] = []
     pending: dict[Node, list[Any]] = {}
     leaves: dict[Any, Any] = {}
@@ -134,6 +145,11 @@ def run_backward(
                 continue
         if hasattr(node, "_pre_hooks"):
             gradients = _run_pre_hooks(node, gradients)
+        if recording is not None and type(node).__base__ is OpNode:
+            if node.saved is None:  # type: ignore[attr-defined]
+                recording = None
+            else:
+                recording.step(node, gradients)  # type: ignore[arg-type]
         results = _step(node, gradients, keep_graph, create_graph)
         if hasattr(node, "_post_hooks"):
             results = _run_post_hooks(node, results, gradients)
@@ -142,6 +158,8 @@ def run_backward(
         for edge, result in zip(node.edges, results, strict=True):
             if result is not None and edge is not None:
                 send(edge[0], edge[1], result)
+    if recording is not None:
+        recording.finish(leaves, recording.graph.notes, roots[0][0].plan.signature.recorder.graph)
     for leaf, gradient in leaves.items():
         if accumulate:
             bridge.accumulate(leaf, gradient, create_graph)

@@ -16,6 +16,14 @@ sequence = count()
 
 _next_hook = count()
 
+#: How often a node got a hook; a backward recorded before the last time is not replayed.
+hook_epoch = [0]
+
+
+def note_hook() -> None:
+    """A node got a hook or has to keep a gradient."""
+    hook_epoch[0] += 1
+
 
 class RemovableHandle:
     """What registering a hook returns (``torch.utils.hooks.RemovableHandle``)."""
@@ -101,6 +109,7 @@ class Node:
     def _hooks(self, which: str) -> dict[int, Any]:
         if not hasattr(self, which):
             setattr(self, which, {})
+            note_hook()
         hooks: dict[int, Any] = getattr(self, which)
         return hooks
 
@@ -116,10 +125,11 @@ class OpNode(Node):
         saved: the operands that the vjp reads (``plan.kept(needs)``); ``None`` once freed.
         checks: ``(weak reference to a storage, version, operand)`` of what PyTorch saves, to notice in-place changes;
             the operand is -1 for the result.
+        tape, index: where a replay knows the node (``_replay.Tape``).
         needs: positions of operands that want a gradient.
     """
 
-    __slots__ = ("checks", "needs", "plan", "saved")
+    __slots__ = ("checks", "index", "needs", "plan", "saved", "tape")
 
     def __init__(
         self, plan: Any, edges: Sequence[Edge], needs: tuple[int, ...], saved: Any, checks: Any
@@ -129,6 +139,8 @@ class OpNode(Node):
         self.number = next(sequence)
         self.tensor_hooks = self.retained = self.trace = None
         self.plan, self.needs, self.saved, self.checks = plan, needs, saved, checks
+        self.tape: Any = None
+        self.index = 0
 
     @property
     def released(self) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
-from jtorch.tape import RemovableHandle, run_backward
+from jtorch.tape import RemovableHandle, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.trace import Value, from_host, recorder, settings
@@ -499,6 +499,7 @@ def retain_grad(self: Tensor) -> None:
     self._retains = True
     if fn.retained is None:
         fn.retained = {}
+    note_hook()
     fn.retained[self._nr] = ref(self)
 
 
@@ -514,6 +515,7 @@ def register_hook(self: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
     else:
         if fn.tensor_hooks is None:
             fn.tensor_hooks = {}
+        note_hook()
         hooks = fn.tensor_hooks.setdefault(self._nr, {})
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook

@@ -14,7 +14,7 @@ from jtorch.devices import CPU, META, device, jax_device
 from jtorch.dispatch import GRAD, INFERENCE, Plan, modes, plan_call
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
-from jtorch.tape import Node, node_class
+from jtorch.tape import Node, node_class, tape_of
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.trace import Aval, TracedValue, Value, aval_of, computed, counters, from_host, host_array, record, user_line
@@ -239,10 +239,19 @@ def _view_node(source: Tensor, step: View) -> Tensor:
     stand_in = _new(Tensor)
     edge = source._edge()
     if edge is not None:
-        plan = step.plan
-        edges = [edge] + [None] * len(step.numbers)
-        stand_in._fn = _class_of(plan)(plan, edges, (0,), list(step.numbers), ())
+        stand_in._fn = _view_fn(step.plan, edge, step.numbers)
     return stand_in
+
+
+def _view_fn(plan: Plan, edge: Any, numbers: tuple[int, ...]) -> Node:
+    """The autograd node of a view, which is not recorded before it is read."""
+    node: Node = _class_of(plan)(plan, [edge] + [None] * len(numbers), (0,), list(numbers), ())
+    if plan.signature is not None:
+        graph = plan.signature.recorder.graph
+        tape = tape_of(graph)
+        if tape.whole:
+            tape.add(node, graph.nodes)
+    return node
 
 
 def view(
@@ -290,8 +299,7 @@ def view(
     edge = source._edge()
     if edge is not None:
         if level == GRAD and plan.node is not None:
-            edges = [edge] + [None] * len(numbers)
-            result._fn = _class_of(plan)(plan, edges, (0,), list(numbers), ())
+            result._fn = _view_fn(plan, edge, numbers)
         else:
             # Made while history was off: no gradient will ever flow through it.
             result._abase, result._adepth = None, 0
@@ -469,7 +477,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         if plan is None:
             if op.host:
                 return _run_host(op, args)
-            plan = plan_call(op, frozen)
+            plan = plan_call(op, [x.value if type(x) is _Baked else x for x in frozen])
             op.plans[frozen] = plan
     if plan.moved:
         _move(plan, operands)
@@ -622,6 +630,16 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         storage = results[0]._storage
         checks = [(ref(storage), storage.version, -1)]
     node = _class_of(plan)(plan, edges, needs, saved, checks)
+    signature = plan.signature
+    if signature is not None:
+        graph = signature.recorder.graph
+        tape = graph.notes
+        if tape is None:
+            tape = tape_of(graph)
+        if type(results[0]._storage.value) is TracedValue:
+            tape.whole = False
+        elif tape.whole:
+            tape.add(node, graph.nodes)
     if modes.anomaly:
         node.trace = "".join(traceback.format_stack()[:-3])
     for nr, r in enumerate(results):

@@ -191,6 +191,10 @@ def flush(recorder: Recorder, reason: str) -> None:
             _graph.verify(graph)
         recorder.graph = Graph(recorder.device)
         recorder.unfinished = False
+        if graph.notes is not None:
+            # Before liveness is asked: notes may hold values that nothing else needs.
+            graph.notes.close()
+            graph.notes = None
         device = recorder.jax_device
         if device is None:
             device = recorder.jax_device = jax_device(recorder.device)

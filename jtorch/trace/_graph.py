@@ -81,7 +81,7 @@ class Signature:
 class Graph:
     """Operations recorded on one device and not yet run."""
 
-    __slots__ = ("device", "flat", "floats", "ints", "leaves", "nbytes", "nodes", "outputs")
+    __slots__ = ("device", "flat", "floats", "ints", "leaves", "nbytes", "nodes", "notes", "outputs")
 
     def __init__(self, device: device) -> None:
         self.device = device
@@ -92,6 +92,8 @@ class Graph:
         self.outputs: list[ref[Value]] = []
         self.nodes = 0
         self.nbytes = 0
+        #: what the layer above keeps for as long as this graph is recorded
+        self.notes: Any = None
 
     def add_leaf(self, value: Value) -> int:
         """Number a computed value as an operand of this graph."""
