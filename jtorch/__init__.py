@@ -29,6 +29,7 @@ from jtorch.tensor._layout import (
     preserve_format,
     strided,
 )
+from jtorch.tensor._conversion import *  # noqa: F403
 from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
 from jtorch.trace import explain, metrics, reset_metrics, settings as _settings, start_compilation_cache, synchronize
