@@ -32,7 +32,8 @@ from jtorch.tensor._layout import (
 from jtorch.tensor._conversion import *  # noqa: F403
 from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
-from jtorch.trace import explain, metrics, reset_metrics, settings as _settings, start_compilation_cache, synchronize
+from jtorch.trace import explain, metrics, reset_metrics, run_small_programs_inline, start_compilation_cache, synchronize
+from jtorch.trace import settings as _settings
 
 __version__ = _PYTORCH
 
@@ -44,6 +45,7 @@ for _name, _f in _derive.derived[""].items():
     globals().setdefault(_name, _f)
 
 start_compilation_cache()
+run_small_programs_inline()
 if _os.environ.get("JTORCH_EAGER", "") not in ("", "0"):
     _settings.eager = True
 if _os.environ.get("JTORCH_MAX_NODES"):

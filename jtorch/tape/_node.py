@@ -56,15 +56,15 @@ class Node:
         retained: results that keep their gradient, ``{output: weak reference to the tensor}``.
     """
 
-    __slots__ = (
-        "__weakref__", "_metadata", "_post_hooks", "_pre_hooks", "edges", "number", "outputs", "retained",
-        "tensor_hooks", "trace",
-    )  # fmt: skip
+    # Defaults of the class, so that making a node sets only what differs.
+    tensor_hooks: Any = None
+    retained: Any = None
+    trace: str | None = None
+    outputs = 1
 
     def __init__(self, edges: Sequence[Edge], outputs: int) -> None:
         self.edges, self.outputs = edges, outputs
         self.number = next(sequence)
-        self.tensor_hooks = self.retained = self.trace = None
 
     def name(self) -> str:
         """The node's name, as ``grad_fn=<...>`` prints it."""
@@ -129,18 +129,16 @@ class OpNode(Node):
         needs: positions of operands that want a gradient.
     """
 
-    __slots__ = ("checks", "index", "needs", "plan", "saved", "tape")
+    tape: Any = None
+    index = 0
 
     def __init__(
         self, plan: Any, edges: Sequence[Edge], needs: tuple[int, ...], saved: Any, checks: Any
     ) -> None:
-        self.edges = edges
-        self.outputs = len(plan.outputs)
+        self.plan, self.edges, self.needs, self.saved, self.checks = plan, edges, needs, saved, checks
         self.number = next(sequence)
-        self.tensor_hooks = self.retained = self.trace = None
-        self.plan, self.needs, self.saved, self.checks = plan, needs, saved, checks
-        self.tape: Any = None
-        self.index = 0
+        if plan.signature is None or plan.signature.single is None:
+            self.outputs = len(plan.outputs)
 
     @property
     def released(self) -> bool:
@@ -164,5 +162,5 @@ def node_class(name: str, base: type = OpNode) -> Any:
     """The class of nodes called ``name``; there is one per name, so ``type(grad_fn).__name__`` is as in PyTorch."""
     found = _classes.get((name, base))
     if found is None:
-        found = _classes[name, base] = type(name, (base,), {"__slots__": (), "__module__": "torch.autograd"})
+        found = _classes[name, base] = type(name, (base,), {"__module__": "torch.autograd"})
     return found

@@ -13,7 +13,7 @@ from jtorch import dtypes
 from jtorch.devices import CPU, META, device, jax_device
 from jtorch.dispatch import GRAD, INFERENCE, Plan, modes, plan_call
 from jtorch.dtypes import dtype
-from jtorch.ops._registry import LIST, OPERAND, OPS, Op
+from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, tape_of
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Storage, contiguous_strides
@@ -432,9 +432,9 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     """
     key: list[Any] = []
     operands: list[Any] = []
+    tensors: list[Any] = []
     track = False
-    for i, kind in enumerate(op.kinds):
-        x = args[i]
+    for x, kind in zip(args, op.kinds, strict=True):
         if kind == OPERAND:
             if isinstance(x, Tensor):
                 if x._view is None:
@@ -445,27 +445,31 @@ def run(op: Op, args: Sequence[Any]) -> Any:
                     value = x._read()
                 key.append(value.aval)
                 operands.append(value)
+                tensors.append(x)
                 if x._fn is not None or x._requires:
                     track = True
-            elif x is None or x is op.defaults[i]:
+            elif x is None or x is op.defaults[len(key)]:
                 key.append(x)
             else:
-                key.append(_number(op, i, x, operands))
-        elif kind == LIST and x is not None:
+                key.append(_number(op, len(key), x, operands))
+                if len(tensors) < len(operands):
+                    tensors.append(None)
+        elif kind == STATIC or x is None:
+            key.append(x)
+        else:
             avals = []
             for t in x:
                 if not isinstance(t, Tensor):
                     raise TypeError(
-                        f"expected Tensor as element {len(avals)} in argument {i}, but got {type(t).__name__}"
+                        f"expected Tensor as element {len(avals)} in argument {len(key)}, but got {type(t).__name__}"
                     )
                 value = value_of(t)
                 avals.append(value.aval)
                 operands.append(value)
+                tensors.append(t)
                 if t._fn is not None or t._requires:
                     track = True
             key.append(tuple(avals))
-        else:
-            key.append(x)
     frozen = tuple(key)
     try:
         plan = op.plans.get(frozen)
@@ -477,27 +481,28 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         if plan is None:
             if op.host:
                 return _run_host(op, args)
-            plan = plan_call(op, [x.value if type(x) is _Baked else x for x in frozen])
+            plan = plan_call(op, frozen)
             op.plans[frozen] = plan
     if plan.moved:
         _move(plan, operands)
-    if plan.signature is None:
+    signature = plan.signature
+    if signature is None:
         return _results(plan, [meta_value(a) for a in plan.outputs])
-    made = record(plan.signature, operands)
+    made = record(signature, operands)
     level = modes.level
     if plan.single:
         result = _new(Tensor)
         result._storage = Storage(made)
         if track and level == GRAD and plan.differentiable:
-            _attach(plan, _tensors(op, args), operands, (result,))
+            _attach(plan, tensors, operands, (result,))
         elif level == INFERENCE:
             result._inference = True
         return result
-    if plan.signature.single is not None:
+    if signature.single is not None:
         made = [made]
     results = _results(plan, made)
     if track and level == GRAD and plan.differentiable:
-        _attach(plan, _tensors(op, args), operands, results)
+        _attach(plan, tensors, operands, results)
     elif level == INFERENCE:
         for r in results:
             r._inference = True
@@ -577,21 +582,6 @@ def _frozen(x: Any) -> Any:
     return x
 
 
-def _tensors(op: Op, args: Sequence[Any]) -> list[Any]:
-    """Per operand the tensor, or ``None`` for a number; complex numbers and others occupy a place too."""
-    found: list[Any] = []
-    for i, kind in enumerate(op.kinds):
-        x = args[i]
-        if kind == OPERAND:
-            if isinstance(x, Tensor):
-                found.append(x)
-            elif x is not None and x is not op.defaults[i] and op.params[i] not in op.baked:
-                found.append(None)
-        elif kind == LIST and x is not None:
-            found.extend(x)
-    return found
-
-
 def _class_of(plan: Plan) -> Any:
     cls = plan.node_class
     if cls is None:
@@ -617,7 +607,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
     needs = tuple(needed)
     saved: list[Any] = []
     checks: list[Any] = []
-    for i in plan.kept(needs):
+    for i in plan._kept.get(needs) or plan.kept(needs):
         saved.append(operands[i])
         t = tensors[i]
         if t is not None:
@@ -629,19 +619,23 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
     if plan.saves_result:
         storage = results[0]._storage
         checks = [(ref(storage), storage.version, -1)]
-    node = _class_of(plan)(plan, edges, needs, saved, checks)
-    signature = plan.signature
-    if signature is not None:
-        graph = signature.recorder.graph
-        tape = graph.notes
-        if tape is None:
-            tape = tape_of(graph)
-        if type(results[0]._storage.value) is TracedValue:
-            tape.whole = False
-        elif tape.whole:
-            tape.add(node, graph.nodes)
+    cls = plan.node_class
+    if cls is None:
+        cls = _class_of(plan)
+    node = cls(plan, edges, needs, saved, checks)
+    graph = plan.signature.recorder.graph  # type: ignore[union-attr]
+    tape = graph.notes
+    if tape is None:
+        tape = tape_of(graph)
+    if type(results[0]._storage.value) is TracedValue:
+        tape.whole = False
+    elif tape.whole:
+        tape.add(node, graph.nodes)
     if modes.anomaly:
         node.trace = "".join(traceback.format_stack()[:-3])
+    if plan.single:
+        results[0]._fn = node
+        return
     for nr, r in enumerate(results):
         if plan.outputs[nr].dtype.category >= dtypes.FLOAT:
             r._fn = node

@@ -6,6 +6,7 @@ from jtorch.trace._executor import (
     flush,
     flush_all,
     host_array,
+    run_small_programs_inline,
     start_compilation_cache,
     synchronize,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "recorder",
     "recorders",
     "reset_metrics",
+    "run_small_programs_inline",
     "settings",
     "start_compilation_cache",
     "synchronize",
