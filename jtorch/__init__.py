@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os as _os
 from typing import Any as _Any
 
 from jtorch import dtypes as _dtypes
@@ -33,7 +32,6 @@ from jtorch.tensor._conversion import *  # noqa: F403
 from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
 from jtorch.trace import explain, metrics, reset_metrics, run_small_programs_inline, start_compilation_cache, synchronize
-from jtorch.trace import settings as _settings
 
 __version__ = _PYTORCH
 
@@ -46,9 +44,3 @@ for _name, _f in _derive.derived[""].items():
 
 start_compilation_cache()
 run_small_programs_inline()
-if _os.environ.get("JTORCH_EAGER", "") not in ("", "0"):
-    _settings.eager = True
-if _os.environ.get("JTORCH_MAX_NODES"):
-    _settings.max_nodes = int(_os.environ["JTORCH_MAX_NODES"])
-if _os.environ.get("JTORCH_VERIFY", "") not in ("", "0"):
-    _settings.verify = True

@@ -16,7 +16,7 @@ from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.trace import Aval, Signature, aval_of
 
-__all__ = ["Plan", "clear_plans", "common_device", "plan_call"]
+__all__ = ["Baked", "Plan", "clear_plans", "common_device", "plan_call"]
 
 DIFFERENTIABLE = FLOAT
 
@@ -195,6 +195,21 @@ def _conj(x: Any) -> Any:
     return jnp.conj(x) if jnp.iscomplexobj(x) else x
 
 
+class Baked:
+    """A number that is part of the program: 2 and 2.0 differ, and it is no default."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Baked) and type(self.value) is type(other.value) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
 def clear_plans() -> None:
     """Forget every plan of an op; needed when something that plans depend on changes (the default dtype)."""
     for op in OPS.values():
@@ -241,6 +256,7 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     raw: set[int] = set()
     places: list[Any] = []  # per parameter: index into operands, list of those, or a constant
     promoted: list[int] = []
+    args = [x.value if type(x) is Baked else x for x in args]
     for parameter, kind, x in zip(op.params, op.kinds, args, strict=True):
         if kind == LIST and x is not None:
             places.append(("list", [len(operands) + i for i in range(len(x))]))

@@ -11,12 +11,13 @@ import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device, jax_device
-from jtorch.dispatch import GRAD, INFERENCE, Plan, modes, plan_call
+from jtorch.dispatch import GRAD, INFERENCE, Baked, Plan, modes, plan_call
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, tape_of
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._strides import pointwise_strides
 from jtorch.trace import Aval, TracedValue, Value, aval_of, computed, counters, from_host, host_array, record, user_line
 
 __all__ = ["Tensor", "View", "apply", "call", "from_value", "run", "value_of"]
@@ -433,7 +434,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     key: list[Any] = []
     operands: list[Any] = []
     tensors: list[Any] = []
-    track = False
+    track = strided = False
     for x, kind in zip(args, op.kinds, strict=True):
         if kind == OPERAND:
             if isinstance(x, Tensor):
@@ -448,6 +449,8 @@ def run(op: Op, args: Sequence[Any]) -> Any:
                 tensors.append(x)
                 if x._fn is not None or x._requires:
                     track = True
+                if x._strides is not None:
+                    strided = True
             elif x is None or x is op.defaults[len(key)]:
                 key.append(x)
             else:
@@ -492,7 +495,9 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     level = modes.level
     if plan.single:
         result = _new(Tensor)
-        result._storage = Storage(made)
+        storage = result._storage = Storage(made)
+        if strided and (op.promote is not None or op.name in _POINTWISE):
+            storage.strides = result._strides = _result_strides(result, tensors)
         if track and level == GRAD and plan.differentiable:
             _attach(plan, tensors, operands, (result,))
         elif level == INFERENCE:
@@ -507,6 +512,25 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         for r in results:
             r._inference = True
     return results
+
+
+#: Pointwise ops that promote nothing.
+_POINTWISE = frozenset({"_to_copy", "relu", "nn.functional.relu", "sigmoid", "tanh", "positive"})
+
+
+def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:
+    """Memory order of a pointwise result, from operands of which some are not row-major."""
+    shape = result._aval().shape
+    operands = []
+    for t in tensors:
+        if t is None or not t._aval().ndim:
+            operands.append(((), ()))
+        else:
+            mine = t._aval().shape
+            if any(m not in (1, n) for m, n in zip(reversed(mine), reversed(shape), strict=False)):
+                return None
+            operands.append((mine, t._strides if t._strides is not None else contiguous_strides(mine)))
+    return pointwise_strides(shape, tuple(operands))
 
 
 def _results(plan: Plan, made: Sequence[Value]) -> Any:
@@ -531,7 +555,7 @@ def _number(op: Op, i: int, x: Any, operands: list[Any]) -> Any:
         else:
             _refuse(op, i, x)
     if op.params[i] in op.baked:
-        return _Baked(x)
+        return Baked(x)
     if kind is complex:
         operands.append(from_host(np.asarray(x, np.complex128)))
     elif kind is bool:
@@ -543,21 +567,6 @@ def _number(op: Op, i: int, x: Any, operands: list[Any]) -> Any:
     else:
         operands.append(x)
     return kind
-
-
-class _Baked:
-    """A number that is part of the program: 2 and 2.0 differ, and it is no default."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Baked) and type(self.value) is type(other.value) and self.value == other.value
-
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
 
 
 def _refuse(op: Op, i: int, x: Any) -> NoReturn:

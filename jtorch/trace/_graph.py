@@ -7,6 +7,7 @@ Numbers and arrays are operands, kept beside it.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,12 +36,19 @@ _LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
 
 
 class Settings:
-    """Switches of the engine. ``eager``: run each op at once. ``max_nodes``, ``max_bytes``: where a graph is cut."""
+    """Switches of the engine, at first as the environment says (``JTORCH_EAGER``, ``JTORCH_MAX_NODES``, ...).
 
-    eager = False
-    max_nodes = 4096
-    max_bytes = 4 << 30
-    verify = False
+    Attributes:
+        eager: run each op at once.
+        max_nodes, max_bytes: where a graph is cut.
+        verify: check every graph before it runs.
+    """
+
+    def __init__(self) -> None:
+        self.eager = os.environ.get("JTORCH_EAGER", "") not in ("", "0")
+        self.max_nodes = int(os.environ.get("JTORCH_MAX_NODES") or 4096)
+        self.max_bytes = int(os.environ.get("JTORCH_MAX_BYTES") or 4 << 30)
+        self.verify = os.environ.get("JTORCH_VERIFY", "") not in ("", "0")
 
 
 settings = Settings()
