@@ -1,0 +1,114 @@
+"""How often loops compile: what varies from step to step must never be part of a program."""
+
+import jtorch
+import pytest
+
+
+def loop(step, rounds=6):
+    """Run a step several times and return how many programs that compiled."""
+    for i in range(rounds):
+        step(i)
+    m = jtorch.metrics()
+    return m["programs_compiled"] + m["ops_compiled"]
+
+
+def train_step(w, x, y, lr):
+    loss = ((x @ w - y) ** 2).mean()
+    loss.backward()
+    with jtorch.no_grad():
+        w -= lr * w.grad
+    w.grad = None
+    return loss.item()
+
+
+def regression():
+    x = jtorch.arange(8, dtype=jtorch.float32).reshape(4, 2) / 8
+    w = jtorch.zeros(2, 1, requires_grad=True)
+    return w, x, jtorch.ones(4, 1)
+
+
+def test_steady_training_loop_compiles_one_program():
+    w, x, y = regression()
+    losses = []
+    assert loop(lambda i: losses.append(train_step(w, x, y, 0.1))) <= 2
+    assert losses == sorted(losses, reverse=True)
+    assert jtorch.metrics()["cache_hits"] >= 4
+
+
+def test_schedule_of_learning_rates_never_recompiles():
+    w, x, y = regression()
+    assert loop(lambda i: train_step(w, x, y, 0.1 / (i + 1))) <= 2
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x, i: (x * (0.5 + i)).sum().item(),
+        lambda x, i: (x + i).sum().item(),
+        lambda x, i: jtorch.add(x, x, alpha=i + 2).sum().item(),
+        lambda x, i: ((x * 1)[i] * 2).sum().item(),
+        lambda x, i: ((x * 1)[i : i + 2] * 2).sum().item(),
+        lambda x, i: ((x * 1)[-1 - i]).sum().item(),
+        lambda x, i: ((x * 1)[i, 1:] + 1).sum().item(),
+        lambda x, i: ((x * 1)[jtorch.tensor([i, 0])] + 1).sum().item(),
+        lambda x, i: (x * 1).narrow(0, i, 2).sum().item(),
+        lambda x, i: (x * 1).select(0, i).sum().item(),
+    ],
+    ids=["factor", "integer", "alpha", "index", "slice", "negative", "mixed", "index tensor", "narrow", "select"],
+)
+def test_changing_numbers_never_recompile(step):
+    x = jtorch.ones(8, 3)
+    assert loop(lambda i: step(x, i)) == 1
+
+
+def test_written_positions_never_recompile():
+    x = jtorch.ones(8, 3)
+
+    def step(i):
+        y = x * 2
+        y[i] = 0
+        y[i : i + 2, 1] += 1
+        return y.sum().item()
+
+    assert loop(step) == 1
+
+
+def test_views_of_data_use_no_program_at_all():
+    data = jtorch.arange(12).reshape(6, 2)
+    for i in range(6):
+        assert data[i, 0].item() == 2 * i
+        assert data[i:].tolist()[0][1] == 2 * i + 1
+        assert data.t()[1][i].item() == 2 * i + 1
+    assert jtorch.metrics()["flushes"] == {}
+
+
+def test_running_total_does_not_grow_the_graph():
+    x = jtorch.ones(3)
+    total = jtorch.zeros(())
+    for i in range(5):
+        total += (x * i).sum()
+        (x * 2).sum().item()
+    assert total.item() == 30.0  # 3 * (0 + 1 + 2 + 3 + 4)
+    assert jtorch.metrics()["nodes"] < 5 * 6
+
+
+def test_a_second_backward_ends_the_program_of_the_first():
+    w, x, y = regression()
+    for _ in range(4):
+        ((x @ w - y) ** 2).mean().backward()  # accumulates, nothing is read
+    assert jtorch.metrics()["flushes"].get("backward") == 3
+    assert jtorch.metrics()["programs_compiled"] <= 3
+
+
+def test_reads_name_the_users_line():
+    (jtorch.ones(3) + 1).sum().item()
+    (line,) = jtorch.metrics()["reads"]
+    assert "test_compilations.py:" in line
+
+
+def test_metrics_start_over():
+    (jtorch.ones(3) + 1).sum().item()
+    jtorch.reset_metrics()
+    m = jtorch.metrics()
+    assert m["programs_compiled"] == m["nodes"] == 0
+    assert m["reads"] == {}

@@ -1,0 +1,111 @@
+"""The memory of a value that a step replaces is reused, unless anyone could still see it."""
+
+import jtorch
+import numpy as np
+import pytest
+from jtorch.tensor._core import value_of
+from jtorch.trace import computed, host_array
+
+# Large enough to be worth donating.
+N = 128
+
+
+def update(w):
+    w *= 0.5
+    jtorch.synchronize()
+    return jtorch.metrics()["donated_buffers"]
+
+
+@pytest.fixture
+def w():
+    w = jtorch.ones(N, N)
+    for _ in range(2):
+        w *= 0.5
+        jtorch.synchronize()
+    jtorch.reset_metrics()
+    return w
+
+
+def test_overwritten_memory_is_donated(w):
+    old = value_of(w).array
+    pointer = old.unsafe_buffer_pointer()
+    del old
+    assert update(w) == 1
+    assert jtorch.metrics()["donated_bytes"] == N * N * 4
+    assert value_of(w).array.unsafe_buffer_pointer() == pointer
+    assert w[0, 0].item() == 0.125
+
+
+def test_parameters_of_a_training_step_are_donated():
+    w = jtorch.zeros(N, N, requires_grad=True)
+    x = jtorch.ones(4, N)
+    for _ in range(3):
+        (x @ w + 1).square().mean().backward()
+        with jtorch.no_grad():
+            w -= w.grad
+        w.grad = None
+        jtorch.synchronize()
+    assert jtorch.metrics()["donated_buffers"] == 3
+    assert jtorch.metrics()["programs_compiled"] == 1
+
+
+def test_data_handed_in_by_the_user_is_not_overwritten():
+    memory = np.ones((N, N), np.float32)
+    w = jtorch.from_numpy(memory)
+    y = w * 2
+    jtorch.synchronize()
+    y += 1
+    jtorch.synchronize()
+    np.testing.assert_array_equal(memory, 1)
+
+
+def test_small_buffers_are_left_alone():
+    w = jtorch.ones(2)
+    for _ in range(3):
+        update(w)
+    assert jtorch.metrics()["donated_buffers"] == 0
+
+
+def test_a_value_that_is_still_held_is_not_donated(w):
+    held = value_of(w)
+    assert update(w) == 0
+    assert host_array(held)[0, 0] == 0.25
+
+
+def test_an_array_given_to_the_user_survives(w):
+    array = computed(value_of(w))
+    assert update(w) == 0
+    assert float(array[0, 0]) == 0.25
+
+
+def test_memory_that_numpy_sees_is_written_in_place(w):
+    seen = w.numpy()
+    update(w)
+    np.testing.assert_array_equal(seen, 0.125)  # shared both ways, as PyTorch documents
+
+
+def test_memory_that_was_read_is_not_overwritten(w):
+    y = w * 1
+    seen = np.array(y.tolist())
+    inner = host_array(value_of(y))
+    y += 1
+    jtorch.synchronize()
+    np.testing.assert_array_equal(inner, seen)
+
+
+def test_a_saved_value_survives_until_the_backward(w):
+    x = w.clone().requires_grad_()
+    y = x.exp()
+    jtorch.synchronize()
+    jtorch.reset_metrics()
+    z = y * 1
+    jtorch.synchronize()
+    assert jtorch.metrics()["donated_buffers"] == 0
+    z.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.exp(0.25), rtol=1e-6)
+
+
+def test_a_view_reads_the_new_contents(w):
+    row = w[1]
+    update(w)
+    np.testing.assert_array_equal(row.numpy(), 0.125)
