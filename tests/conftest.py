@@ -1,4 +1,4 @@
-"""Settings of the test suite: every recorded graph is verified, and programs are cached beside the checkout."""
+"""Settings of the suite: every recorded graph is verified, programs are cached beside the checkout."""
 
 import os
 import sys

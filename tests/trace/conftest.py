@@ -1,4 +1,4 @@
-"""The engine's tests count what it does, so each starts from the same state whatever mode the suite runs in."""
+"""Each test of the engine starts from the same state, whatever mode the suite runs in: it counts."""
 
 import pytest
 

@@ -1,7 +1,8 @@
 """How often loops compile: what varies from step to step must never be part of a program."""
 
-import jtorch
 import pytest
+
+import jtorch
 
 
 def loop(step, rounds=6):
@@ -54,7 +55,18 @@ def test_schedule_of_learning_rates_never_recompiles():
         lambda x, i: (x * 1).narrow(0, i, 2).sum().item(),
         lambda x, i: (x * 1).select(0, i).sum().item(),
     ],
-    ids=["factor", "integer", "alpha", "index", "slice", "negative", "mixed", "index tensor", "narrow", "select"],
+    ids=[
+        "factor",
+        "integer",
+        "alpha",
+        "index",
+        "slice",
+        "negative",
+        "mixed",
+        "index tensor",
+        "narrow",
+        "select",
+    ],
 )
 def test_changing_numbers_never_recompile(step):
     x = jtorch.ones(8, 3)

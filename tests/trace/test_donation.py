@@ -1,8 +1,9 @@
 """The memory of a value that a step replaces is reused, unless anyone could still see it."""
 
-import jtorch
 import numpy as np
 import pytest
+
+import jtorch
 from jtorch.tensor._core import value_of
 from jtorch.trace import computed, host_array
 

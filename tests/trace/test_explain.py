@@ -2,9 +2,10 @@
 
 import warnings
 
-import jtorch
 import pytest
-from jtorch.trace import _explain, _executor
+
+import jtorch
+from jtorch.trace import _executor, _explain
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +30,15 @@ def test_another_op():
     x = jtorch.ones(5)
     (x + 1).sum().item()
     (x + 1).mean().item()
-    assert "op 1 is mean(float32[5]) -> float32[], in the most similar program sum(float32[5])" in jtorch.explain()
+    text = jtorch.explain()
+    assert "op 1 is mean(float32[5]) -> float32[], in the most similar program sum(float32[5])" in text
 
 
 def test_another_shape():
     (jtorch.ones(5) + 1).sum().item()
     (jtorch.ones(6) + 1).sum().item()
-    assert "op 0 is add(float32[6], int) -> float32[6], in the most similar program add(float32[5]" in jtorch.explain()
+    text = jtorch.explain()
+    assert "op 0 is add(float32[6], int) -> float32[6], in the most similar program add(float32[5]" in text
 
 
 def test_other_results_alive():

@@ -1,8 +1,9 @@
 """What fails names its op, and everything else survives."""
 
-import jtorch
 import numpy as np
 import pytest
+
+import jtorch
 from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.errors import AsyncExecutionError

@@ -104,7 +104,7 @@ def test_computed_gives_the_device_array():
     np.testing.assert_array_equal(np.asarray(computed(value)), [2, 4, 6])
 
 
-# ---- verify ------------------------------------------------------------------------------------------------------
+# ---- verify
 
 
 def recorded():

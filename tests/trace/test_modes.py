@@ -2,8 +2,9 @@
 
 import threading
 
-import jtorch
 import numpy as np
+
+import jtorch
 from jtorch.devices import CPU
 from jtorch.tensor._core import value_of
 from jtorch.trace import recorder, settings

@@ -2,9 +2,10 @@
 
 import warnings
 
-import jtorch
 import numpy as np
 import pytest
+
+import jtorch
 from jtorch.trace import settings
 from jtorch.trace._pieces import split
 
@@ -79,7 +80,7 @@ def test_a_long_graph_that_recurs_is_fused_in_the_end():
 
     def step():
         y = x
-        for i in range(400):
+        for _ in range(400):
             y = y * 1.001 + 0.5
         return y[0].item()
 
