@@ -1,0 +1,324 @@
+"""A whole optimizer step of a parameter group as one recorded operation.
+
+An optimizer states its update of one parameter as a pure function, built of optax's transformations. Parameters,
+gradients, state, step counts and settings are operands; what changes from step to step never changes the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core.primitives import convert_element_type_p
+
+from jtorch import dtypes
+from jtorch.devices import CPU
+from jtorch.dispatch import NO_GRAD, Plan, modes
+from jtorch.optim.optimizer import Optimizer
+from jtorch.tensor import Tensor
+from jtorch.tensor._autograd import enable_grad
+from jtorch.tensor._core import from_value, to_device, value_of, write
+from jtorch.tensor._storage import Storage
+from jtorch.trace import Value, from_host, record
+
+__all__ = ["FusedOptimizer", "Rule", "advance", "check_settings", "number_tensor", "read_number", "setting", "zeros_like"]
+
+_new = object.__new__
+
+
+class NumberStorage(Storage):
+    """The storage of a state tensor that the optimizer keeps as a Python number until someone looks.
+
+    Attributes:
+        number: the contents; ``None`` once someone else wrote to the tensor.
+    """
+
+    __slots__ = ("_made", "_number", "kind")
+
+    def __init__(self, number: float, kind: Any) -> None:
+        self.kind = kind
+        super().__init__(None)
+        self.number = number
+
+    @property
+    def number(self) -> float | None:
+        return self._number
+
+    @number.setter
+    def number(self, number: float) -> None:
+        self._number: float | None = number
+        self._made: Value | None = None
+
+    @property
+    def value(self) -> Value | None:  # type: ignore[override]
+        made = self._made
+        if made is None and self._number is not None:
+            made = self._made = from_host(np.array(self._number, self.kind))
+        return made
+
+    @value.setter
+    def value(self, value: Value | None) -> None:
+        self._made = value
+        self._number = None
+
+
+def number_tensor(number: float) -> Tensor:
+    """A 0-dim CPU tensor that is kept as a number."""
+    made = _new(Tensor)
+    wide = dtypes.get_default_dtype() is dtypes.float64
+    made._storage = NumberStorage(number, np.float64 if wide else np.float32)
+    return made
+
+
+def read_number(state: dict[str, Any], name: str) -> tuple[NumberStorage, float]:
+    """The number in a state tensor and the storage to write it to; loaded tensors are converted on the way."""
+    tensor = state[name]
+    if isinstance(tensor, Tensor):
+        storage = tensor._storage
+        if type(storage) is NumberStorage and storage._number is not None:
+            return storage, storage._number
+        number = float(tensor.item())  # type: ignore[attr-defined]
+        made = number_tensor(number)._storage
+        tensor._storage, tensor._view, tensor._strides, tensor._offset = made, None, None, 0
+    else:
+        number = float(tensor)
+        state[name] = number_tensor(number)
+        made = state[name]._storage
+    return made, number  # type: ignore[return-value]
+
+
+def advance(state: dict[str, Any]) -> float:
+    """Count one more step; returns the count."""
+    tensor = state["step"]
+    storage = tensor._storage if isinstance(tensor, Tensor) else None
+    if type(storage) is NumberStorage and storage._number is not None:
+        number = storage._number = storage._number + 1
+        storage._made = None
+        return number
+    storage, number = read_number(state, "step")
+    storage.number = number + 1
+    return number + 1
+
+
+def setting(x: Any) -> float:
+    """A setting as a Python float; tensors are read."""
+    return x if type(x) is float else float(x.item() if isinstance(x, Tensor) else x)
+
+
+def check_settings(lr: Any, **checks: tuple[Any, str]) -> None:
+    """Refuse negative settings.
+
+    Args:
+        lr: the learning rate.
+        **checks: a value and the text of the error each.
+
+    Raises:
+        ValueError: one is negative, or ``lr`` is a tensor of several elements.
+    """
+    if isinstance(lr, Tensor) and lr.numel() != 1:  # type: ignore[attr-defined]
+        raise ValueError("Tensor lr must be 1-element")
+    if not 0.0 <= lr:
+        raise ValueError(f"Invalid learning rate: {lr}")
+    for value, text in checks.values():
+        if not 0.0 <= value:
+            raise ValueError(text)
+
+
+#: One parameter's update: ``rule(param, grad, state arrays, numbers of this parameter, settings) -> (param, state)``.
+Rule = Callable[[Any, Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
+
+#: Everything recorded so far, shared by all optimizers: (class, flags, avals) -> plan.
+_plans: dict[Any, Plan] = {}
+
+
+class FusedOptimizer(Optimizer):
+    """An optimizer whose step is one operation per group.
+
+    A subclass defines:
+
+    * ``_settings(group)``: ``(flags, numbers)``: what is part of the program, and the settings that may change;
+    * ``_slots(flags)``: names of the state tensors;
+    * ``_prepare(param, state, group)``: fills the state of a parameter before its first update, and returns the
+      numbers of this parameter that change at each step (its count);
+    * ``_rule(flags)``: the update of one parameter.
+    """
+
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+        raise NotImplementedError
+
+    def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _prepare(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[float, ...]:
+        raise NotImplementedError
+
+    @staticmethod
+    def _rule(flags: tuple[Any, ...]) -> Rule:
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss anew and returns it.
+
+        Returns:
+            What ``closure`` returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group(group)
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        flags, settings = self._settings(group)
+        slots = self._slots(flags)
+        params: list[Any] = []
+        values: list[Any] = []
+        gradients: list[Any] = []
+        held: list[Any] = []
+        states: list[Any] = []
+        numbers: list[Any] = []
+        state_of, prepare = self.state, self._prepare
+        for p in group["params"]:
+            g = p._grad
+            if g is None:
+                continue
+            params.append(p)
+            values.append(value_of(p))
+            gradients.append(value_of(g))
+            if slots:
+                state = state_of[p]
+                numbers.extend(prepare(p, state, group))
+                for name in slots:
+                    t = state[name]
+                    states.append(t)
+                    held.append(value_of(t))
+        if not params:
+            return
+        operands = [*values, *gradients, *held]
+        avals = tuple([v.aval for v in operands])
+        key = (type(self), flags, avals)
+        plan = _plans.get(key)
+        if plan is None:
+            if len({a.device for a in avals}) > 1:
+                self._step_devices(group, params, numbers)
+                return
+            each = len(numbers) // len(params)
+            plan = _plans[key] = _plan(self, flags, avals, len(params), len(slots), each, len(settings))
+        if plan.signature is None:
+            return
+        operands += numbers
+        operands += settings
+        made = record(plan.signature, operands)
+        if plan.signature.single is not None:
+            made = [made]
+        for t, value in zip((*params, *states), made, strict=True):
+            storage = t._storage
+            if t._view is None and storage.buffer is None:
+                storage.value = value
+                storage.version += 1
+                storage.writes += 1
+            else:
+                _write(t, value)
+
+    def _step_devices(self, group: dict[str, Any], params: Sequence[Any], numbers: Sequence[Any]) -> None:
+        """A group whose parameters are on several devices: one operation per device."""
+        each = len(numbers) // len(params)
+        planned = {id(p): numbers[i * each : (i + 1) * each] for i, p in enumerate(params)}
+        by_device: dict[Any, list[Any]] = {}
+        for p in params:
+            by_device.setdefault(p.device, []).append(p)
+        try:
+            for members in by_device.values():
+                queue = iter([planned[id(p)] for p in members])
+                self._prepare = lambda *_, queue=queue: tuple(next(queue))  # type: ignore[method-assign, misc]
+                self._step_group({**group, "params": members})
+        finally:
+            del self._prepare
+
+
+def _write(tensor: Any, value: Value) -> None:
+    level, modes.level = modes.level, NO_GRAD
+    try:
+        write(tensor, from_value(value))
+    finally:
+        modes.level = level
+
+
+def weak(number: Any) -> Any:
+    """A number operand (float64) as one that adapts to the dtype of the array it meets."""
+    wide = jnp.asarray(number, jnp.float64)
+    return convert_element_type_p.bind(wide, new_dtype=np.dtype(np.float64), weak_type=True, sharding=None)
+
+
+def _plan(
+    optimizer: FusedOptimizer,
+    flags: tuple[Any, ...],
+    avals: tuple[Any, ...],
+    count: int,
+    slots: int,
+    each: int,
+    settings: int,
+) -> Plan:
+    """The operation of a group.
+
+    Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings; its
+    results new parameters and state tensors.
+    """
+    rule = optimizer._rule(flags)
+    arrays = len(avals)
+
+    def step(*operands: Any) -> tuple[Any, ...]:
+        params, gradients = operands[:count], operands[count : 2 * count]
+        held = operands[2 * count : arrays]
+        numbers = [weak(x) for x in operands[arrays : arrays + count * each]]
+        hyper = tuple(weak(x) for x in operands[arrays + count * each :])
+        new_params, new_state = [], []
+        for i, (p, g) in enumerate(zip(params, gradients, strict=True)):
+            state = held[i * slots : (i + 1) * slots]
+            p_new, s_new = _apply(rule, p, g, state, tuple(numbers[i * each : (i + 1) * each]), hyper)
+            new_params.append(p_new)
+            new_state.extend(s_new)
+        return (*new_params, *new_state)
+
+    title = type(optimizer).__name__ + ".step"
+    operands = [*avals, *([float] * (count * each + settings))]
+    return Plan(title, step, operands, device=avals[0].device, node=None, single=False)
+
+
+def _apply(rule: Rule, p: Any, g: Any, state: Any, numbers: Any, hyper: Any) -> tuple[Any, Any]:
+    """One parameter: complex numbers as pairs of reals, half precision in float32."""
+    kinds = [x.dtype for x in (p, *state)]
+    if jnp.iscomplexobj(p):
+        p, g, *state = (_pairs(x) if x.shape == p.shape else x for x in (p, g, *state))
+    elif p.dtype in (jnp.float16, jnp.bfloat16):
+        p, g, *state = (x.astype(jnp.float32) for x in (p, g, *state))
+    elif g.dtype != p.dtype:
+        g = g.astype(p.dtype)
+    p, state = rule(p, g, tuple(state), numbers, hyper)
+    results = [_back(x, kind) for x, kind in zip((p, *state), kinds, strict=True)]
+    return results[0], results[1:]
+
+
+def _pairs(x: Any) -> Any:
+    return jnp.stack([x.real, x.imag], -1)
+
+
+def _back(x: Any, kind: Any) -> Any:
+    if jnp.issubdtype(kind, jnp.complexfloating):
+        return jax.lax.complex(x[..., 0], x[..., 1])
+    return x.astype(kind)
+
+
+def zeros_like(param: Any, fill: float = 0.0) -> Tensor:
+    """State of a parameter's shape, dtype and device."""
+    aval = param._aval()
+    value = from_host(np.zeros(aval.shape, aval.dtype.numpy) if not fill else np.full(aval.shape, fill, aval.dtype.numpy))
+    return from_value(value if aval.device is CPU else to_device(value, aval.device))

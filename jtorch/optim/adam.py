@@ -1,0 +1,205 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from jtorch.optim._fused import (
+    FusedOptimizer,
+    Rule,
+    advance,
+    check_settings,
+    number_tensor,
+    setting,
+    zeros_like,
+)
+from jtorch.tensor import Tensor
+
+__all__ = ["Adam", "AdamW"]
+
+
+def check_betas(betas: Any) -> None:
+    """Refuse decay rates outside [0, 1).
+
+    Raises:
+        ValueError: one is.
+    """
+    for i in range(2):
+        if isinstance(betas[i], Tensor) and betas[i].numel() != 1:  # type: ignore[attr-defined]
+            raise ValueError(f"Tensor betas[{i}] must be 1-element")
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+class Adam(FusedOptimizer):
+    """Adam: steps of a size that adapts to each element's gradients.
+
+    Args:
+        params: tensors or groups to optimize.
+        lr: learning rate.
+        betas: decay rates of the averages of the gradient and of its square.
+        eps: added to the denominator.
+        weight_decay: L2 penalty, added to the gradient (or see ``decoupled_weight_decay``).
+        amsgrad: divide by the largest average of squares so far.
+        maximize: climb instead of descend.
+        decoupled_weight_decay: shrink the weights apart from the gradient's path, as AdamW does.
+        foreach, capturable, differentiable, fused: accepted; every step is one fused operation here.
+
+    Reference: Kingma and Ba, 2014, https://arxiv.org/abs/1412.6980
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[Any, Any] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        check_settings(lr, eps=(eps, f"Invalid epsilon value: {eps}"))
+        check_betas(betas)
+        check_settings(0, weight_decay=(weight_decay, f"Invalid weight_decay value: {weight_decay}"))
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name in ("amsgrad", "maximize", "capturable", "differentiable", "decoupled_weight_decay"):
+                group.setdefault(name, False)
+            group.setdefault("foreach", None)
+            group.setdefault("fused", None)
+
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+        decay = group["weight_decay"]
+        beta1, beta2 = group["betas"]
+        flags = (group["amsgrad"], decay != 0, group["decoupled_weight_decay"], group["maximize"])
+        return flags, (setting(group["lr"]), setting(beta1), setting(beta2), setting(group["eps"]), setting(decay))
+
+    def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if flags[0] else ("exp_avg", "exp_avg_sq")
+
+    def _prepare(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[float, ...]:
+        if not state:
+            state["step"] = number_tensor(0.0)
+            state["exp_avg"] = zeros_like(param)
+            state["exp_avg_sq"] = zeros_like(param)
+            if group["amsgrad"]:
+                state["max_exp_avg_sq"] = zeros_like(param)
+        return (advance(state),)
+
+    @staticmethod
+    def _rule(flags: tuple[Any, ...]) -> Rule:
+        amsgrad, has_decay, decoupled, maximize = flags
+
+        def rule(p: Any, g: Any, state: Any, numbers: Any, settings: Any) -> Any:
+            (step,) = numbers
+            lr, beta1, beta2, eps, decay = settings
+            moments = optax.ScaleByAdamState(step - 1, state[0], state[1])
+            steps: list[tuple[Any, Any]] = [(optax.scale(-1.0), optax.EmptyState())] if maximize else []
+            if has_decay and not decoupled:
+                steps.append((optax.add_decayed_weights(decay), optax.EmptyState()))
+            if amsgrad:
+                place = len(steps)
+                steps.append((scale_by_largest(beta1, beta2, eps), (moments, state[2])))
+            else:
+                place = len(steps)
+                steps.append((optax.scale_by_adam(beta1, beta2, eps), moments))
+            if has_decay and decoupled:
+                steps.append((optax.add_decayed_weights(decay), optax.EmptyState()))
+            steps.append((optax.scale(-lr), optax.EmptyState()))
+            update, states = optax.chain(*(t for t, _ in steps)).update(g, tuple(s for _, s in steps), p)
+            made = states[place]
+            largest = () if not amsgrad else (made[1],)
+            made = made[0] if amsgrad else made
+            return optax.apply_updates(p, update), (made.mu, made.nu, *largest)
+
+        return rule
+
+
+def scale_by_largest(beta1: Any, beta2: Any, eps: Any) -> optax.GradientTransformation:
+    """AMSGrad as PyTorch has it: the largest average of squares is taken before its bias is corrected.
+
+    ``optax.scale_by_amsgrad`` takes it afterwards.
+    """
+
+    def update(gradient: Any, state: Any, params: Any = None) -> Any:
+        moments, largest = state
+        mu = optax.tree.update_moment(gradient, moments.mu, beta1, 1)
+        nu = optax.tree.update_moment_per_elem_norm(gradient, moments.nu, beta2, 2)
+        count = moments.count + 1
+        largest = jnp.maximum(largest, nu)
+        first = optax.tree.bias_correction(mu, beta1, count)
+        second = optax.tree.bias_correction(largest, beta2, count)
+        return first / (jnp.sqrt(second) + eps), (optax.ScaleByAdamState(count, mu, nu), largest)
+
+    return optax.GradientTransformation(lambda params: None, update)  # type: ignore[arg-type, return-value]
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the weights directly instead of joining the gradient.
+
+    Args:
+        params, lr, betas, eps, weight_decay, amsgrad, maximize: see :class:`Adam`.
+        foreach, capturable, differentiable, fused: accepted; every step is one fused operation here.
+
+    Reference: Loshchilov and Hutter, 2017, https://arxiv.org/abs/1711.05101
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[Any, Any] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

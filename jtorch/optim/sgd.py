@@ -1,0 +1,107 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from jtorch.optim._fused import FusedOptimizer, Rule, check_settings, setting, zeros_like
+from jtorch.tensor import Tensor
+
+__all__ = ["SGD"]
+
+
+class SGD(FusedOptimizer):
+    """Stochastic gradient descent, with momentum if wanted.
+
+    Args:
+        params: tensors or groups to optimize.
+        lr: learning rate.
+        momentum: share of the last step's direction that is kept.
+        dampening: by how much the gradient counts less beside it.
+        weight_decay: L2 penalty, added to the gradient.
+        nesterov: look ahead along the momentum.
+        maximize: climb instead of descend.
+        foreach, differentiable, fused: accepted; every step is one fused operation here.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_settings(
+            lr,
+            momentum=(momentum, f"Invalid momentum value: {momentum}"),
+            weight_decay=(weight_decay, f"Invalid weight_decay value: {weight_decay}"),
+        )
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, default in (("nesterov", False), ("maximize", False), ("foreach", None), ("differentiable", False), ("fused", None)):
+                group.setdefault(name, default)
+
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+        lr, momentum, dampening, decay = group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
+        flags = (momentum != 0, dampening != 0, decay != 0, group["nesterov"], group["maximize"])
+        return flags, (setting(lr), float(momentum), float(dampening), setting(decay))
+
+    def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if flags[0] else ()
+
+    def _prepare(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[float, ...]:
+        first = state.get("momentum_buffer") is None
+        if first:
+            # The first buffer is the gradient itself: momentum * 0 + gradient, and no dampening.
+            state["momentum_buffer"] = zeros_like(param)
+        return (float(not first),) if group["dampening"] else ()
+
+    @staticmethod
+    def _rule(flags: tuple[Any, ...]) -> Rule:
+        has_momentum, has_dampening, has_decay, nesterov, maximize = flags
+
+        def rule(p: Any, g: Any, state: Any, numbers: Any, settings: Any) -> Any:
+            lr, momentum, dampening, decay = settings
+            steps = [optax.scale(-1.0)] if maximize else []
+            if has_decay:
+                steps.append(optax.add_decayed_weights(decay))
+            start = optax.EmptyState()
+            states = [start] * len(steps)
+            if has_momentum:
+                if has_dampening:
+                    steps.append(optax.scale(jnp.where(numbers[0] == 0, 1.0, 1 - dampening).astype(p.dtype)))
+                    states.append(start)
+                steps.append(optax.trace(momentum, nesterov))
+                states.append(optax.TraceState(state[0]))
+            steps.append(optax.scale(-lr))
+            states.append(start)
+            update, states = optax.chain(*steps).update(g, tuple(states), p)
+            return optax.apply_updates(p, update), (states[-2].trace,) if has_momentum else ()
+
+        return rule
