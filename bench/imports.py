@@ -1,0 +1,47 @@
+"""What importing jtorch costs over importing JAX, in fresh processes, and whether it starts a backend."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from statistics import median
+
+from bench._timing import table
+
+TIMED = """
+import time
+started = time.perf_counter()
+import {module}
+print(time.perf_counter() - started)
+"""
+BACKENDS = """
+import jtorch
+from jax._src import xla_bridge
+print(len(xla_bridge._backends))
+"""
+
+
+def run(code: str) -> float:
+    """The number that a program prints, run in a new interpreter."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def main(repeats: int = 9) -> None:
+    """Print seconds of both imports, taken in turns."""
+    times: dict[str, list[float]] = {"jax": [], "jtorch": []}
+    for name in times:
+        run(TIMED.format(module=name))  # files into the page cache, byte code written
+    for _ in range(repeats):
+        for name, found in times.items():
+            found.append(run(TIMED.format(module=name)))
+    jax, jtorch = median(times["jax"]), median(times["jtorch"])
+    table(
+        "Import in a fresh process, seconds",
+        ["import jax", "import jtorch", "more", "backends started"],
+        [[f"{jax:.3f}", f"{jtorch:.3f}", f"{jtorch - jax:.3f}", int(run(BACKENDS))]],
+    )
+
+
+if __name__ == "__main__":
+    main()
