@@ -1,14 +1,14 @@
-"""Whole training steps, ``loss.item()`` included: one loop, run by jtorch and by PyTorch, beside JAX and optax.
+"""Whole training steps with ``loss.item()``: one loop, run by jtorch and by PyTorch, beside JAX and optax.
 
-The loops are ordinary PyTorch code and take the framework as their argument. The JAX versions are what one would
-write by hand: one jitted function with donated state.
+The loops are ordinary PyTorch code and take the framework as their argument. The JAX versions are what one
+would write by hand: one jitted function with donated state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import jax
@@ -73,7 +73,7 @@ def jax_step(name: str) -> Step:
     keys = jax.random.split(jax.random.key(0), len(sizes))
     params = [
         (jax.random.uniform(k, (n, m), minval=-1, maxval=1) / np.sqrt(n), jnp.zeros(m))
-        for k, n, m in zip(keys, sizes[:-1], sizes[1:], strict=False)
+        for k, (n, m) in zip(keys, pairwise(sizes), strict=False)
     ]
     optimizer = optax.sgd(0.01)
     state = optimizer.init(params)

@@ -1,0 +1,174 @@
+"""Peak memory of a training step beside hand-written JAX with donation, and 10,000 steps on the spot."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import subprocess
+import sys
+from collections import defaultdict
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jtorch
+from bench._timing import table
+
+#: Widths of the network whose memory is measured: 112 MiB of parameters, and twice that for Adam's moments.
+SIZES = (2048, 4096, 4096, 1024)
+BATCH = 1024
+
+
+def resident() -> int:
+    """Bytes of memory that this process occupies now."""
+    with Path("/proc/self/statm").open() as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def peak() -> int:
+    """The most that it ever occupied, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def accelerator_peak() -> int | None:
+    """The device's own count, where it has one."""
+    stats = jax.devices()[0].memory_stats()
+    return None if not stats else stats.get("peak_bytes_in_use")
+
+
+def batch() -> tuple[Any, Any]:
+    """Inputs and classes as NumPy arrays."""
+    rng = np.random.default_rng(0)
+    return rng.random((BATCH, SIZES[0]), np.float32), rng.integers(0, SIZES[-1], BATCH)
+
+
+def train_jtorch(steps: int) -> None:
+    """Adam steps of the unmodified loop."""
+    nn = jtorch.nn
+    layers: list[Any] = []
+    for n, m in pairwise(SIZES):
+        layers += [nn.Linear(n, m), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    criterion = nn.CrossEntropyLoss()
+    optimizer = jtorch.optim.Adam(model.parameters(), lr=1e-3)
+    x, y = (jtorch.from_numpy(a) for a in batch())
+    for _ in range(steps):
+        loss = criterion(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+
+def train_jax(steps: int) -> None:
+    """The same by hand, state donated."""
+    rng = np.random.default_rng(0)
+    params = [
+        (jnp.asarray(rng.uniform(-0.01, 0.01, (n, m)).astype(np.float32)), jnp.zeros(m))
+        for n, m in pairwise(SIZES)
+    ]
+    optimizer = optax.adam(1e-3)
+    state = optimizer.init(params)
+
+    def loss_of(params: Any, x: Any, y: Any) -> Any:
+        for i, (weight, bias) in enumerate(params):
+            x = x @ weight + bias
+            if i < len(params) - 1:
+                x = jax.nn.relu(x)
+        return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def update(params: Any, state: Any, x: Any, y: Any) -> Any:
+        loss, gradients = jax.value_and_grad(loss_of)(params, x, y)
+        updates, state = optimizer.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state, loss
+
+    x, y = (jnp.asarray(a) for a in batch())
+    for _ in range(steps):
+        params, state, loss = update(params, state, x, y)
+        float(loss)
+
+
+def flat(steps: int) -> dict[str, list[int]]:
+    """Memory and cache sizes after one, five and ten tenths of so many small steps."""
+    from jtorch.trace import _executor, _graph, _value
+
+    nn = jtorch.nn
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    optimizer = jtorch.optim.Adam(model.parameters(), lr=1e-3)
+    x, y = jtorch.ones(32, 8), jtorch.ones(32, 1)
+    found: dict[str, list[int]] = defaultdict(list)
+    for i in range(1, steps + 1):
+        loss = ((model(x) * (1 + i / steps) - y) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+        if i in (steps // 10, steps // 2, steps):
+            gc.collect()
+            found["resident"].append(resident() >> 10)
+            found["programs"].append(len(_executor._programs) + len(_executor._pieces))
+            found["signatures"].append(len(_graph.SIGNATURES))
+            found["avals"].append(len(_value._interned))
+            found["objects"].append(len(gc.get_objects()))
+    return found
+
+
+def child(what: str, steps: int) -> Any:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, "-m", "bench.memory", "--child", what, "--steps", str(steps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_child(what: str, steps: int) -> Any:
+    """Measure in this process: bytes at the peak, or the sizes that must stay flat."""
+    if what == "flat":
+        return flat(steps)
+    jax.device_put(0.0).block_until_ready()
+    before = peak()
+    (train_jtorch if what == "jtorch" else train_jax)(steps)
+    on_device = accelerator_peak()
+    return peak() - before if on_device is None else on_device
+
+
+def main() -> None:
+    """Print both tables; ``--child`` is how it calls itself."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--child")
+    parser.add_argument("--steps", type=int, default=4)
+    arguments, _ = parser.parse_known_args()
+    if arguments.child:
+        print(json.dumps(run_child(arguments.child, arguments.steps)))
+        return
+    mine, by_hand = (min(child(name, 4) for _ in range(3)) for name in ("jtorch", "jax"))
+    table(
+        f"Peak memory of Adam steps, MLP {'-'.join(map(str, SIZES))}, batch {BATCH}, MiB over the start",
+        ["jtorch", "JAX + optax, donated", "ratio"],
+        [[mine >> 20, by_hand >> 20, f"{mine / by_hand:.2f}"]],
+    )
+    found = child("flat", 10_000)
+    table(
+        "10,000 training steps",
+        ["", "after 1,000", "after 5,000", "after 10,000"],
+        [
+            ["resident memory, KiB", *found["resident"]],
+            ["programs kept", *found["programs"]],
+            ["signatures", *found["signatures"]],
+            ["avals", *found["avals"]],
+            ["Python objects", *found["objects"]],
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
