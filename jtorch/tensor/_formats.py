@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jtorch.tensor._layout import channels_last, contiguous_format, memory_format, preserve_format
 
-__all__ = ["format_strides", "strides_in_order", "strides_like"]
+__all__ = ["format_strides", "iteration_order", "strides_in_order", "strides_like"]
 
 
 def strides_in_order(shape: Sequence[int], order: Sequence[int]) -> tuple[int, ...]:
@@ -42,7 +42,7 @@ def strides_like(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int,
     """
     if _dense(shape, strides):
         return strides
-    order = _memory_order(shape, strides)
+    order = iteration_order(shape, [strides])
     dense = strides_in_order(shape, order)
     return None if dense == strides_in_order(shape, range(len(shape))) else dense
 
@@ -58,21 +58,28 @@ def _dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return True
 
 
-def _memory_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> list[int]:
-    """Dimensions outermost first, by the comparisons of TensorIterator: an insertion sort in which ties keep order."""
-    order = list(range(len(shape) - 1, -1, -1))  # innermost first
+def iteration_order(shape: Sequence[int], operands: Sequence[Sequence[int]]) -> list[int]:
+    """Dimensions outermost first, as a walk over operands of these strides visits memory in order.
 
-    def later(a: int, b: int) -> int:
-        if strides[a] == 0 or strides[b] == 0:
-            return 0
-        if strides[a] != strides[b]:
-            return -1 if strides[a] < strides[b] else 1
-        return 1 if shape[a] > shape[b] else 0
+    The comparisons are those of PyTorch's TensorIterator: an insertion sort from the innermost dimension outwards
+    in which strides of 0 decide nothing, and ties keep their order unless the sizes differ.
+    """
+    order = list(range(len(shape) - 1, -1, -1))
+
+    def compare(a: int, b: int) -> int:
+        for strides in operands:
+            if strides[a] == 0 or strides[b] == 0:
+                continue
+            if strides[a] != strides[b]:
+                return -1 if strides[a] < strides[b] else 1
+            if shape[a] > shape[b]:
+                return 1
+        return 0
 
     for i in range(1, len(order)):
         at = i
         for j in range(i - 1, -1, -1):
-            found = later(order[j], order[at])
+            found = compare(order[j], order[at])
             if found > 0:
                 order[j], order[at] = order[at], order[j]
                 at = j
