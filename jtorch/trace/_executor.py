@@ -20,18 +20,25 @@ from jtorch.trace import _graph
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._graph import LOCK, Graph, Recorder, Signature, nodes, recorder, recorders, series, settings
 from jtorch.trace._metrics import counters, user_line
-from jtorch.trace._pieces import split
+from jtorch.trace._pieces import Piece, split
 from jtorch.trace._value import TracedValue, Value
 
 __all__ = ["Program", "clear_programs", "computed", "flush", "flush_all", "host_array", "synchronize"]
 
-#: Graphs of at most this many nodes are fused at first sight; longer ones once they recur.
-FUSE_AT_ONCE = 600
+#: Longer graphs are fused only once they recur. Shorter ones at first sight, unless they are a loop unrolled.
+FUSE_AT_ONCE = 1200
+#: From this size on a graph is looked at for repetition.
+LOOP_NODES = 96
 #: Compilations that no later run used yet, before unseen graphs run in pieces instead (a storm).
 STORM = 6.0
+#: Graphs up to this size are always fused: their programs are cheap and no sign of a storm.
+SMALL_GRAPH = 12
+#: Seconds spent on programs that were not used again, before the user is told.
+WASTED_SECONDS = 10.0
 #: Rough cost of compiling one node, to weigh against running a graph in pieces, in seconds.
 COMPILE_SECONDS_PER_NODE = 0.012
 MAX_PROGRAMS = 1024
+MAX_PIECES = 4096
 MAX_SEEN = 4096
 #: Buffers below this size are not donated: XLA copies a donated operand that is read after its memory is written,
 #: which costs more than a small allocation.
@@ -42,6 +49,7 @@ SMALL_BYTES = 1 << 18
 _programs: OrderedDict[Any, Program] = OrderedDict()
 _seen: OrderedDict[Any, float] = OrderedDict()
 _storm = 0.0
+_wasted = 0.0
 
 
 class Program:
@@ -213,7 +221,8 @@ def flush(recorder: Recorder, reason: str) -> None:
         try:
             with jax.enable_x64(True):
                 if reason in ("cap", "eager"):
-                    _run_pieces(graph, values, live, device, single=True)
+                    pieces = split(graph.flat, live, single=reason == "eager", ragged=reason == "cap")
+                    _run_pieces(graph, values, live, device, pieces)
                 else:
                     _run(graph, values, live, device)
         except Exception as error:
@@ -273,7 +282,7 @@ def _release(graph: Graph) -> None:
 
 def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> None:
     """Find or compile the fused program, or run in pieces while programs would not pay."""
-    global _storm
+    global _storm, _wasted
     donated = _donations(graph, values)
     key = (tuple(graph.flat), tuple(live), donated, len(graph.leaves))
     program = _programs.get(key)
@@ -281,10 +290,16 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         _programs.move_to_end(key)
         counters.cache_hits += 1
         _storm *= 0.5
+        _wasted *= 0.5
     else:
-        if not _worth_fusing(key, graph.nodes):
+        pieces = None if _worth_fusing(key, graph.nodes) else split(graph.flat, live)
+        if pieces is None and graph.nodes >= LOOP_NODES and key not in _seen:
+            pieces = split(graph.flat, live)
+            if 3 * len({p.key for p in pieces}) > len(pieces):
+                pieces = None
+        if pieces is not None:
             started = time.perf_counter()
-            _run_pieces(graph, values, live, device, single=False)
+            _run_pieces(graph, values, live, device, pieces)
             _seen[key] = _seen.get(key, 0.0) + time.perf_counter() - started
             _seen.move_to_end(key)
             if len(_seen) > MAX_SEEN:
@@ -300,7 +315,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
             device,
         )
         counters.programs_compiled += 1
-        _storm += 1.0
+        _storm += graph.nodes > SMALL_GRAPH
         _programs[key] = program
         _seen.pop(key, None)
         if len(_programs) > MAX_PROGRAMS:
@@ -324,7 +339,8 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         value.array = array
         value.graph = None
     if new:
-        note_compilation(key, program.seconds, storm=_storm >= STORM)
+        _wasted += program.seconds
+        note_compilation(key, program.seconds, storm=_wasted >= WASTED_SECONDS)
 
 
 def _worth_fusing(key: Any, count: int) -> bool:
@@ -333,7 +349,7 @@ def _worth_fusing(key: Any, count: int) -> bool:
     Up to ``FUSE_AT_ONCE`` nodes, yes, unless recent compilations went unused. Else once running it in pieces has
     cost as much as its compilation would (the ski-rental rule: at most twice the optimum).
     """
-    if count <= FUSE_AT_ONCE and _storm < STORM:
+    if count <= SMALL_GRAPH or (count <= FUSE_AT_ONCE and _storm < STORM):
         return True
     return _seen.get(key, 0.0) > count * COMPILE_SECONDS_PER_NODE
 
@@ -384,23 +400,25 @@ def _operand(leaf: Value, device: Any) -> Any:
     return array
 
 
-def _run_pieces(graph: Graph, values: list[Value], live: list[int], device: Any, *, single: bool) -> None:
+def _run_pieces(graph: Graph, values: list[Value], live: list[int], device: Any, pieces: list[Piece]) -> None:
     """Run without a program of the whole: stretch by stretch, each compiled once wherever it recurs."""
     counters.node_by_node += 1
-    arrays = [_operand(leaf, device) for leaf in graph.leaves]
+    leaves = graph.leaves
+    arrays = [_operand(leaf, device) for leaf in leaves]
     outputs: list[Any] = [None] * len(graph.outputs)
-    for piece in split(graph.flat, live, single=single):
+    floats, ints = graph.floats, graph.ints
+    for piece in pieces:
         program = _pieces.get(piece.key)
         if program is None:
-            program = Program(piece.body, piece.live, len(piece.inputs), (), piece.floats, piece.ints, device)
+            program = _pieces[piece.key] = Program(
+                piece.body(), piece.live, len(piece.inputs), (), len(piece.floats), len(piece.ints), device
+            )
             counters.ops_compiled += 1
-            _pieces[piece.key] = program
-            if len(_pieces) > MAX_PROGRAMS:
+            if len(_pieces) > MAX_PIECES:
                 _pieces.popitem(last=False)
-        operands = [outputs[s] if s >= 0 else arrays[series(s)[1]] for s in piece.inputs]
-        floats = [graph.floats[i] for i in piece.float_indices]
-        ints = [graph.ints[i] for i in piece.int_indices]
-        for slot, array in zip(piece.outputs, program.run(operands, floats, ints), strict=True):
+        operands = [outputs[s] if s >= 0 else arrays[(-s - 1) // 3] for s in piece.inputs]
+        made = program.run(operands, [floats[i] for i in piece.floats], [ints[i] for i in piece.ints])
+        for slot, array in zip(piece.outputs, made, strict=True):
             outputs[slot] = array
         for slot in piece.dead:
             outputs[slot] = None
@@ -420,6 +438,7 @@ def clear_programs() -> None:
         _pieces.clear()
         _seen.clear()
         _storm = 0.0
+_wasted = 0.0
 
 
 def start_compilation_cache() -> None:

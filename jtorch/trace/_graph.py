@@ -46,7 +46,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.eager = os.environ.get("JTORCH_EAGER", "") not in ("", "0")
-        self.max_nodes = int(os.environ.get("JTORCH_MAX_NODES") or 4096)
+        self.max_nodes = int(os.environ.get("JTORCH_MAX_NODES") or 16384)
         self.max_bytes = int(os.environ.get("JTORCH_MAX_BYTES") or 4 << 30)
         self.verify = os.environ.get("JTORCH_VERIFY", "") not in ("", "0")
 

@@ -6,145 +6,190 @@ each round of the loop contains once, have the same structure whatever the numbe
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jtorch.trace._graph import Signature, nodes, series
+from jtorch.trace._graph import SIGNATURES, Signature
 
 __all__ = ["Piece", "split"]
 
-#: Aim for stretches of about this many nodes.
-TARGET = 24
-LONGEST = 64
+#: Stretches have about so many nodes at least and at most.
+SHORTEST, LONGEST = 8, 96
 
 
 class Piece:
     """A stretch of a graph, renumbered so that equal stretches have equal keys.
 
     Attributes:
-        key: structure: signatures, wiring, which outputs leave.
-        body: (signature, local slots) pairs, as :class:`Program` takes them.
-        inputs: slots of the whole graph that it reads, leaves or earlier outputs.
-        outputs: slots of the whole graph that it makes and that are read later or alive; ``live`` their local numbers.
-        float_indices, int_indices: the numbers it reads; ``floats`` and ``ints`` how many.
+        key: structure: ``(signatures and local operand slots, outputs that leave)``.
+        inputs: slots of the whole graph that it reads, leaves or earlier outputs, in order of first use.
+        floats, ints: which of the graph's numbers it reads.
+        outputs: slots of the whole graph that it makes and that are read later or alive.
         dead: earlier outputs that nothing reads after it.
     """
 
-    __slots__ = (
-        "body",
-        "dead",
-        "float_indices",
-        "floats",
-        "inputs",
-        "int_indices",
-        "ints",
-        "key",
-        "live",
-        "outputs",
-    )
+    __slots__ = ("count", "dead", "first", "floats", "inputs", "ints", "key", "outputs", "wiring")
 
-    def __init__(self, body: list[tuple[Signature, list[int]]], inputs: list[int], floats: list[int], ints: list[int]):
-        self.body, self.inputs = body, inputs
-        self.float_indices, self.int_indices = floats, ints
-        self.floats, self.ints = len(floats), len(ints)
+    def __init__(self, wiring: list[int], first: int, count: int, inputs: Any, floats: Any, ints: Any) -> None:
+        self.wiring, self.first, self.count = wiring, first, count
+        self.inputs, self.floats, self.ints = inputs, floats, ints
         self.outputs: list[int] = []
-        self.live: list[int] = []
         self.dead: list[int] = []
         self.key: Any = None
 
+    def body(self) -> list[tuple[Signature, Sequence[int]]]:
+        """The stretch as (signature, local slots) pairs, for compiling it."""
+        result = []
+        i, wiring = 0, self.wiring
+        while i < len(wiring):
+            signature = SIGNATURES[wiring[i]]
+            stop = i + 1 + len(signature.operands)
+            result.append((signature, wiring[i + 1 : stop]))
+            i = stop
+        return result
 
-def split(flat: Sequence[int], live: Sequence[int], *, single: bool) -> list[Piece]:
+    @property
+    def live(self) -> list[int]:
+        """Local numbers of ``outputs``."""
+        return [s - self.first for s in self.outputs]
+
+
+def split(flat: Sequence[int], live: Iterable[int], *, single: bool = False, ragged: bool = False) -> list[Piece]:
     """Cut a graph into pieces, in order.
 
     Args:
         flat: the graph.
         live: outputs that are wanted.
-        single: one node per piece (for graphs cut at an arbitrary place).
+        single: one node per piece.
+        ragged: the graph begins and ends anywhere in a loop, so what lies outside whole rounds goes node by node.
     """
-    all_nodes = nodes(flat)
-    bounds = range(1, len(all_nodes)) if single else _boundaries([s.id for s, _ in all_nodes])
-    last_use: dict[int, int] = {}
-    starts = [0, *bounds, len(all_nodes)]
-    piece_of_node = 0
-    for number, (_, slots) in enumerate(all_nodes):
-        while number >= starts[piece_of_node + 1]:
-            piece_of_node += 1
-        for slot in slots:
-            if slot >= 0:
-                last_use[slot] = piece_of_node
-    wanted = set(live)
+    starts: list[int] = []
+    ids: list[int] = []
+    i, end = 0, len(flat)
+    while i < end:
+        number = flat[i]
+        starts.append(i)
+        ids.append(number)
+        i += 1 + len(SIGNATURES[number].operands)
+    starts.append(end)
+    count = len(ids)
+    cuts = range(1, count) if single else _boundaries(ids, ragged=ragged)
     pieces = []
-    first_output = 0
-    for number in range(len(starts) - 1):
-        piece, count = _piece(all_nodes[starts[number] : starts[number + 1]], first_output)
-        made = range(first_output, first_output + count)
-        piece.outputs = [s for s in made if s in wanted or last_use.get(s, -1) > number]
-        piece.live = [s - first_output for s in piece.outputs]
-        piece.key = (
-            tuple((s.id, *slots) for s, slots in piece.body),
-            tuple(piece.live),
-        )
-        piece.dead = [s for s in piece.inputs if s >= 0 and last_use[s] == number and s not in wanted]
-        first_output += count
+    first = 0
+    begin = 0
+    for stop in (*cuts, count):
+        piece = _piece(flat, starts, ids, begin, stop, first)
+        first += piece.count
+        begin = stop
+        pieces.append(piece)
+    wanted = set(live)
+    last: dict[int, Piece] = {}
+    for piece in pieces:
+        for slot in piece.inputs:
+            if slot >= 0:
+                last[slot] = piece
+    result = []
+    for piece in pieces:
+        made = range(piece.first, piece.first + piece.count)
+        piece.outputs = [s for s in made if s in last or s in wanted]
         if piece.outputs:
-            pieces.append(piece)
-    return pieces
+            piece.key = (tuple(piece.wiring), tuple([s - piece.first for s in piece.outputs]))
+            result.append(piece)
+    for slot, piece in last.items():
+        if slot not in wanted:
+            piece.dead.append(slot)
+    return result
 
 
-def _piece(body: Sequence[tuple[Signature, Sequence[int]]], first_output: int) -> tuple[Piece, int]:
+def _piece(
+    flat: Sequence[int], starts: Sequence[int], ids: Sequence[int], begin: int, stop: int, first: int
+) -> Piece:
     """Renumber a stretch: what it reads from outside become its leaves, in order of use."""
     inputs: dict[int, int] = {}
     floats: list[int] = []
     ints: list[int] = []
-    local = []
+    wiring: list[int] = []
     made = 0
-    for signature, slots in body:
-        mine = []
-        for slot in slots:
-            if slot >= first_output:
-                mine.append(slot - first_output)
+    for node in range(begin, stop):
+        wiring.append(ids[node])
+        made += len(SIGNATURES[ids[node]].outputs)
+        for slot in flat[starts[node] + 1 : starts[node + 1]]:
+            if slot >= first:
+                wiring.append(slot - first)
                 continue
-            kind, index = series(slot) if slot < 0 else (0, slot)
-            if kind == 1:
-                mine.append(-2 - 3 * len(floats))
-                floats.append(index)
-            elif kind == 2:
-                mine.append(-3 - 3 * len(ints))
-                ints.append(index)
+            kind = (-slot - 1) % 3 if slot < 0 else 0
+            if kind == 0:
+                local = inputs.get(slot)
+                if local is None:
+                    local = inputs[slot] = len(inputs)
+                wiring.append(-1 - 3 * local)
+            elif kind == 1:
+                wiring.append(-2 - 3 * len(floats))
+                floats.append((-slot - 1) // 3)
             else:
-                mine.append(-1 - 3 * inputs.setdefault(slot, len(inputs)))
-        local.append((signature, mine))
-        made += len(signature.outputs)
-    return Piece(local, list(inputs), floats, ints), made
+                wiring.append(-3 - 3 * len(ints))
+                ints.append((-slot - 1) // 3)
+    return Piece(wiring, first, made, list(inputs), floats, ints)
 
 
-def _boundaries(ids: Sequence[int]) -> list[int]:
-    """Where to cut: before each marker, at least ``TARGET`` nodes apart where rounds are short.
-
-    The marker of a stretch is its rarest op that still occurs several times, which is once per round of the loop
-    that made it; ties go to the op recorded first ever, so that loops of any length choose the same one.
-    """
+def _boundaries(ids: Sequence[int], *, ragged: bool) -> list[int]:
+    """Where to cut: at the markers of the loops in the graph, and every ``LONGEST`` nodes where there are none."""
     cuts: list[int] = []
-    _cut(ids, 0, len(ids), cuts)
+    _cut(ids, 0, len(ids), cuts, ragged)
     return cuts
 
 
-def _cut(ids: Sequence[int], start: int, stop: int, cuts: list[int]) -> None:
-    if stop - start <= LONGEST:
+def _cut(ids: Sequence[int], start: int, stop: int, cuts: list[int], ragged: bool) -> None:
+    if stop - start <= SHORTEST:
+        if ragged:
+            cuts.extend(range(start + 1, stop))
         return
-    counts = Counter(ids[start:stop])
-    repeated = [(c, i) for i, c in counts.items() if c > 2]
-    if not repeated:
-        for at in range(start + LONGEST, stop, LONGEST):
-            cuts.append(at)
+    places = _marked(ids, start, stop)
+    if not places:
+        step = 1 if ragged else LONGEST
+        cuts.extend(range(start + step, stop, step))
         return
-    # Forward and backward of one loop hold two families of ops; a marker only divides the part where it occurs.
-    marker = max(repeated, key=lambda pair: ((stop - start) / pair[0] >= 4, pair[0] > 3, -pair[0], -pair[1]))[1]
-    places = [n for n in range(start, stop) if ids[n] == marker]
-    edges = [start, *places, stop]
-    for left, right in zip(edges, edges[1:], strict=False):
-        if left > start:
-            cuts.append(left)
-        if right - left > LONGEST and right - left < stop - start:
-            _cut(ids, left, right, cuts)
+    if places[0] > start:
+        _cut(ids, start, places[0], cuts, ragged)
+        cuts.append(places[0])
+    for left, right in zip(places, places[1:], strict=False):
+        if right - left > LONGEST:
+            cuts.extend(range(left + LONGEST, right, LONGEST))
+        cuts.append(right)
+    if places[-1] < stop:
+        _cut(ids, places[-1], stop, cuts, ragged)
+
+
+def _marked(ids: Sequence[int], start: int, stop: int) -> list[int]:
+    """Occurrences of the stretch's marker: of the ops that recur, the one that spans most of it.
+
+    Ops of one loop span almost the same; the order is total (span, then the op recorded first ever), so that loops
+    of any length choose the same op.
+    """
+    firsts: dict[int, int] = {}
+    lasts: dict[int, int] = {}
+    counts: dict[int, int] = {}
+    for n in range(start, stop):
+        i = ids[n]
+        if i in counts:
+            counts[i] += 1
+        else:
+            counts[i] = 1
+            firsts[i] = n
+        lasts[i] = n
+    best, span = -1, 0
+    for i, c in counts.items():
+        if c < 3:
+            continue
+        length = lasts[i] - firsts[i]
+        # A round longer than this is no loop but an op that happens to recur.
+        if length > (c - 1) * 4 * LONGEST:
+            continue
+        if length > span or (length == span and i < best):
+            best, span = i, length
+    if best < 0 or span < 2 * SHORTEST:
+        return []
+    places = [n for n in range(firsts[best], lasts[best] + 1) if ids[n] == best]
+    # Rounds shorter than a useful program are taken together.
+    together = max(1, round(SHORTEST * (len(places) - 1) / span))
+    return places[::together]
