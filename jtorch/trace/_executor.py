@@ -292,11 +292,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         _storm *= 0.5
         _wasted *= 0.5
     else:
-        pieces = None if _worth_fusing(key, graph.nodes) else split(graph.flat, live)
-        if pieces is None and graph.nodes >= LOOP_NODES and key not in _seen:
-            pieces = split(graph.flat, live)
-            if 3 * len({p.key for p in pieces}) > len(pieces):
-                pieces = None
+        pieces = _in_pieces(key, graph, live)
         if pieces is not None:
             started = time.perf_counter()
             _run_pieces(graph, values, live, device, pieces)
@@ -343,15 +339,25 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         note_compilation(key, program.seconds, storm=_wasted >= WASTED_SECONDS)
 
 
-def _worth_fusing(key: Any, count: int) -> bool:
-    """Whether to compile this unseen graph as one program now.
+def _in_pieces(key: Any, graph: Graph, live: list[int]) -> list[Piece] | None:
+    """Whether to run an unseen graph in pieces for now; ``None`` to compile it as one program.
 
-    Up to ``FUSE_AT_ONCE`` nodes, yes, unless recent compilations went unused. Else once running it in pieces has
-    cost as much as its compilation would (the ski-rental rule: at most twice the optimum).
+    A graph of moderate size is fused at first sight, unless it is an unrolled loop (mostly repeats of a few stretches)
+    or recent compilations went unused. What ran in pieces is fused once that has cost as much as its compilation
+    would: the ski-rental rule, at most twice the optimum.
     """
-    if count <= SMALL_GRAPH or (count <= FUSE_AT_ONCE and _storm < STORM):
-        return True
-    return _seen.get(key, 0.0) > count * COMPILE_SECONDS_PER_NODE
+    count = graph.nodes
+    spent = _seen.get(key)
+    if spent is not None:
+        return split(graph.flat, live) if spent < count * COMPILE_SECONDS_PER_NODE else None
+    if count <= SMALL_GRAPH:
+        return None
+    if count > FUSE_AT_ONCE or _storm >= STORM:
+        return split(graph.flat, live)
+    if count < LOOP_NODES:
+        return None
+    pieces = split(graph.flat, live)
+    return pieces if 3 * len({p.key for p in pieces}) <= len(pieces) else None
 
 
 def _donations(graph: Graph, values: list[Value]) -> tuple[int, ...]:
