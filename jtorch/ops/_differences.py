@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jtorch.ops._checks import kind, wrap_dim, wrap_dims
+from jtorch.ops._checks import kind, scalar_type, wrap_dim, wrap_dims
 from jtorch.ops._registry import register
 
 __all__ = ["diff", "gradient", "gradient_at", "linalg_vander", "vander"]
@@ -208,9 +208,9 @@ def linalg_vander(x: Array, *, N: int | None = None) -> Array:
     Raises:
         RuntimeError: bool, an ``N`` (or size) below 2.
     """
-    if kind(x) == "b":
+    if kind(x) == "b" or x.dtype in (jnp.float16, jnp.bfloat16):
         raise RuntimeError(
-            "linalg.vander supports floating point, complex, and integer tensors, but got Bool"
+            f"linalg.vander supports floating point, complex, and integer tensors, but got {scalar_type(x)}"
         )
     x = jnp.atleast_1d(x)
     n = x.shape[-1] if N is None else N
