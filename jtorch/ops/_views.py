@@ -85,10 +85,28 @@ def put_select(base: Array, new: Array, index: Array, dim: int) -> Array:
     return lax.dynamic_update_slice_in_dim(base, jnp.expand_dims(new, dim), index, dim)
 
 
+@register("_view.split", node=_named, static="sizes dim node", promote=None, saves="", function=False)
+def view_split(input: Array, sizes: tuple[int, ...], dim: int, node: str) -> tuple[Array, ...]:
+    """Pieces of the given sizes along ``dim``."""
+    return tuple(lax.split(input, sizes, dim))
+
+
+@register("_view.unbind", node="UnbindBackward0", static="dim", promote=None, saves="", function=False)
+def view_unbind(input: Array, dim: int) -> tuple[Array, ...]:
+    """All slices along ``dim``."""
+    return tuple(lax.squeeze(x, (dim,)) for x in lax.split(input, (1,) * input.shape[dim], dim))
+
+
 @register("_view.expand", node=_named, static="shape node", promote=None, saves="", function=False)
 def view_expand(input: Array, shape: tuple[int, ...], node: str) -> Array:
     """Dimensions of size 1, and new leading ones, repeated without memory."""
     return jnp.broadcast_to(input, shape)
+
+
+@register("_put.expand", node="CopySlices", static="shape node", promote=None, saves="", function=False)
+def put_expand(base: Array, new: Array, shape: tuple[int, ...], node: str) -> Array:
+    """The base whose expanded view is ``new``; only new dimensions of size 1 can be written to."""
+    return new.reshape(base.shape)
 
 
 @register(
@@ -119,6 +137,16 @@ def view_unfold(input: Array, dim: int, size: int, step: int) -> Array:
     index = step * jnp.arange(count)[:, None] + jnp.arange(size)
     windows = jnp.take(input, index, axis=dim, mode="clip")
     return jnp.moveaxis(windows, dim + 1, -1)
+
+
+@register("_put.unfold", node="CopySlices", static="dim size step", promote=None, saves="", function=False)
+def put_unfold(base: Array, new: Array, dim: int, size: int, step: int) -> Array:
+    """The base with those windows replaced; where they overlap, one of them stays."""
+    if not base.ndim:
+        return new.reshape(())
+    index = step * jnp.arange(new.shape[dim])[:, None] + jnp.arange(size)
+    at = (slice(None),) * dim + (index,)
+    return base.at[at].set(jnp.moveaxis(new, -1, dim + 1))
 
 
 def strided_index(size: tuple[int, ...], stride: tuple[int, ...], offset: Any) -> Array:
@@ -204,30 +232,6 @@ def _bitcast(x: Array, to: Any) -> Array:
         return lax.bitcast_convert_type(x, to).reshape(*x.shape[:-1], -1)
     ratio = new // old
     return lax.bitcast_convert_type(x.reshape(*x.shape[:-1], -1, ratio), to)
-
-
-@register("_view.real", node="RealBackward0", promote=None, saves="", function=False)
-def view_real(input: Array) -> Array:
-    """Real parts."""
-    return input.real
-
-
-@register("_put.real", node="CopySlices", promote=None, saves="", function=False)
-def put_real(base: Array, new: Array) -> Array:
-    """The base with its real parts replaced."""
-    return lax.complex(new, base.imag)
-
-
-@register("_view.imag", node="ImagBackward0", promote=None, saves="", function=False)
-def view_imag(input: Array) -> Array:
-    """Imaginary parts."""
-    return input.imag
-
-
-@register("_put.imag", node="CopySlices", promote=None, saves="", function=False)
-def put_imag(base: Array, new: Array) -> Array:
-    """The base with its imaginary parts replaced."""
-    return lax.complex(base.real, new)
 
 
 @register("_view.view_as_real", node="ViewAsRealBackward0", promote=None, saves="", function=False)

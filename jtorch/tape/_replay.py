@@ -63,7 +63,7 @@ class Tape:
                 if target.tape is not self:
                     self.whole = False
                     return
-                flat.append(target.index << 8 | nr)
+                flat.append(target.index << 20 | nr)
             else:
                 number = self.numbers.get(id(target))
                 if number is None:

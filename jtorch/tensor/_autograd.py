@@ -16,6 +16,7 @@ from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
 from jtorch.tape import RemovableHandle, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.tensor._storage import Version
 from jtorch.trace import Value, from_host, recorder, settings
 from jtorch.trace import flush as _flush
 
@@ -546,7 +547,7 @@ def _accumulator(self: Tensor) -> AccumulateGrad:
 def get_data(self: Tensor) -> Tensor:
     """The same memory, outside autograd; writing to it is not noticed by autograd."""
     result = detach(self)
-    result._own_version = [0]
+    result._own_version = Version()
     return result
 
 
@@ -556,7 +557,7 @@ def set_data(self: Tensor, new: Any) -> None:
     version = self._storage.version
     self._storage = new._storage
     self._view, self._strides, self._offset = new._view, new._strides, new._offset
-    self._abase, self._adepth, self._cached, self._seen_writes = None, 0, None, -1
+    self._abase, self._adepth, self._cached, self._cached_writes = None, 0, None, -1
     self._storage.version = max(version, self._storage.version)
 
 
@@ -578,5 +579,5 @@ Tensor.is_leaf = property(is_leaf)  # type: ignore[attr-defined]
 Tensor.retains_grad = property(lambda self: self._retains)  # type: ignore[attr-defined]
 Tensor.output_nr = property(lambda self: self._nr)  # type: ignore[attr-defined]
 Tensor._version = property(  # type: ignore[attr-defined]
-    lambda self: self._own_version[0] if self._own_version is not None else self._storage.version
+    lambda self: (self._own_version or self._storage).version
 )

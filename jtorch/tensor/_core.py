@@ -11,12 +11,13 @@ import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device, jax_device
-from jtorch.dispatch import GRAD, INFERENCE, Baked, Plan, modes, plan_call
+from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, Baked, Plan, modes, plan_call
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
-from jtorch.tape import Node, node_class, tape_of
+from jtorch.tape import Node, node_class, note_hook, tape_of
+from jtorch.tensor._history import LOST, MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, creation_error
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._storage import Storage, Version, contiguous_strides
 from jtorch.tensor._strides import pointwise_strides
 from jtorch.trace import Aval, TracedValue, Value, aval_of, computed, counters, from_host, host_array, record, user_line
 
@@ -71,7 +72,7 @@ class Tensor(metaclass=TensorMeta):
     _view: View | None = None
     _fn: Any = None
     _nr = 0
-    _requires = False
+    _requires: Any = False
     _grad: Any = None
     _hooks: dict[int, Any] | None = None
     _post_hooks: dict[int, Any] | None = None
@@ -79,14 +80,14 @@ class Tensor(metaclass=TensorMeta):
     _strides: tuple[int, ...] | None = None
     _offset = 0
     _abase: Any = None
-    _detached_base: Any = None
     _adepth = 0
-    _seen_writes = -1
+    _creation = 0
+    _seen = 0
     _cached: Value | None = None
+    _cached_writes = -1
     _inference = False
-    _own_version: list[int] | None = None
+    _own_version: Version | None = None
     _retains = False
-    _multi_view = False
     _storage: Storage
 
     # ---- reading -------------------------------------------------------------------------------------------------
@@ -99,20 +100,17 @@ class Tensor(metaclass=TensorMeta):
         return value.aval if value is not None else self._storage.read().aval
 
     def _read(self) -> Value:
-        """The current contents as an immutable value; also brings a view's history up to date."""
+        """The current contents as an immutable value."""
         storage = self._storage
         view = self._view
         if view is None:
             return storage.read()
-        if self._abase is not None and self._seen_writes != storage.writes:
-            _refresh(self)
-        if storage.buffer is None:
-            cached = self._cached
-            if cached is not None and self._seen_writes == storage.writes:
-                return cached
-        value = _read_view(self, storage, view)
-        if storage.buffer is None:
-            self._cached, self._seen_writes = value, storage.writes
+        if storage.buffer is not None:
+            return _read_view(self, storage, view)
+        if self._cached_writes == storage.writes:
+            return self._cached  # type: ignore[return-value]
+        value = self._cached = _read_view(self, storage, view)
+        self._cached_writes = storage.writes
         return value
 
     def _host(self) -> np.ndarray[Any, Any]:
@@ -127,8 +125,8 @@ class Tensor(metaclass=TensorMeta):
     @property
     def grad_fn(self) -> Node | None:
         """The node that made this tensor; ``None`` for leaves."""
-        if self._abase is not None and self._seen_writes != self._storage.writes:
-            _refresh(self)
+        if self._abase is not None:
+            self._renew()
         fn = self._fn
         return fn if isinstance(fn, Node) else None
 
@@ -137,19 +135,22 @@ class Tensor(metaclass=TensorMeta):
         """Whether gradients are computed for this tensor."""
         if self._requires or self._fn is not None:
             return True
-        if self._abase is not None and self._seen_writes != self._storage.writes:
-            _refresh(self)
-            return self._fn is not None
-        return False
+        return self._abase is not None and self._abase.requires_grad
 
     def _edge(self) -> tuple[Any, int] | None:
         """Where a gradient of this tensor goes."""
-        if self._view is not None and self._abase is not None and self._seen_writes != self._storage.writes:
-            _refresh(self)
+        if self._abase is not None:
+            self._renew()
         fn = self._fn
         if fn is not None:
             return fn, self._nr
-        return (self, 0) if self._requires else None
+        return (self, 0) if self._requires is True else None
+
+    def _renew(self) -> None:
+        """Bring a view's history up to date after the base was written to."""
+        own = self._own_version
+        if self._seen != (self._storage.version if own is None else own.version):
+            _refresh(self)
 
     def __hash__(self) -> int:
         return id(self)
@@ -220,33 +221,34 @@ def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -
 
 
 def _refresh(tensor: Tensor) -> None:
-    """The base was written to since this view's history was made: derive it from the base's present one."""
-    base, writes = tensor._abase, tensor._storage.writes
-    tensor._cached = None
-    if base.requires_grad:
-        view = tensor._view
-        assert view is not None
-        current = base
-        for step in view.steps()[-tensor._adepth :]:
-            current = _view_node(current, step)
-        tensor._fn, tensor._nr = current._fn, current._nr
-    else:
-        tensor._fn = None
-    tensor._seen_writes = writes
+    base, old = tensor._abase, tensor._fn
+    if old is None and not base.requires_grad:
+        return
+    if tensor._creation:
+        raise creation_error(tensor, indirect=True)
+    assert tensor._view is not None
+    steps = tensor._view.steps()[-tensor._adepth :]
+    fn = chain(steps, base._edge())
+    if tensor._retains:
+        move_retained(tensor, fn, 0)
+    tensor._fn, tensor._nr = fn, 0
+    own = tensor._own_version
+    tensor._seen = tensor._storage.version if own is None else own.version
 
 
-def _view_node(source: Tensor, step: View) -> Tensor:
-    """A stand-in that carries the history of ``step`` applied to ``source``."""
-    stand_in = _new(Tensor)
-    edge = source._edge()
-    if edge is not None:
-        stand_in._fn = _view_fn(step.plan, edge, step.numbers)
-    return stand_in
+def move_retained(tensor: Tensor, fn: Node, nr: int) -> None:
+    """The gradient that ``.grad`` keeps is that of the tensor's newest history."""
+    entry = tensor._fn.retained.pop(tensor._nr)
+    note_hook()
+    if fn.retained is None:
+        fn.retained = {}
+    fn.retained[nr] = entry
 
 
-def _view_fn(plan: Plan, edge: Any, numbers: tuple[int, ...]) -> Node:
+def view_fn(plan: Plan, edge: Any, numbers: tuple[int, ...]) -> Node:
     """The autograd node of a view, which is not recorded before it is read."""
-    node: Node = _class_of(plan)(plan, [edge] + [None] * len(numbers), (0,), list(numbers), ())
+    needs = () if edge is None else (0,)
+    node: Node = _class_of(plan)(plan, [edge] + [None] * len(numbers), needs, list(numbers), ())
     if plan.signature is not None:
         graph = plan.signature.recorder.graph
         tape = tape_of(graph)
@@ -262,6 +264,7 @@ def view(
     static: tuple[Any, ...],
     strides: tuple[int, ...] | None,
     offset: int,
+    fn: Node | None = None,
 ) -> Tensor:
     """A tensor that shares ``source``'s storage.
 
@@ -272,6 +275,7 @@ def view(
         static: its static arguments, which come last.
         strides: of the result in elements; ``None``: row-major without gaps.
         offset: of its first element in the storage, in elements of the result's dtype.
+        fn: its history, where that is not the op's own node.
     """
     op = OPS["_view." + name]
     parent_aval = source._aval()
@@ -286,25 +290,33 @@ def view(
         result._strides = strides
     if offset:
         result._offset = offset
-    result._seen_writes = storage.writes
-    if source._own_version is not None:
-        result._own_version = source._own_version
-    level = modes.level
-    if level == INFERENCE and source._inference:
+    own = source._own_version
+    if own is None:
+        result._seen = storage.version
+    else:
+        result._own_version = own
+        result._seen = own.version
+    if source._inference:
         result._inference = True
+    if plan.node is None:
+        # Another dtype: the same memory, outside of the source's history.
+        return result
+    level = modes.level
+    if level != GRAD:
+        result._creation = MADE_IN_NO_GRAD if level == NO_GRAD else MADE_IN_INFERENCE
+    elif source._creation:
+        result._creation = source._creation
     base = source._abase
     if base is None:
         result._abase, result._adepth = source, 1
     else:
+        source._renew()
         result._abase, result._adepth = base, source._adepth + 1
-    edge = source._edge()
-    if edge is not None:
-        if level == GRAD and plan.node is not None:
-            result._fn = _view_fn(plan, edge, numbers)
+    if source._fn is not None or source._requires:
+        if level == GRAD:
+            result._fn = view_fn(plan, source._edge(), numbers) if fn is None else fn
         else:
-            # Made while history was off: no gradient will ever flow through it.
-            result._abase, result._adepth = None, 0
-            result._detached_base = source if base is None else base
+            result._requires = LOST
     return result
 
 
@@ -312,46 +324,69 @@ def write(tensor: Tensor, new: Tensor) -> None:
     """Replace a tensor's contents, and its history by ``new``'s; every alias sees it.
 
     ``new`` has the shape, dtype and device of ``tensor``.
+
+    Raises:
+        RuntimeError: autograd cannot follow the change of this view.
     """
-    storage = tensor._storage
-    view = tensor._view
-    count = tensor._own_version is None
-    if not count:
-        tensor._own_version[0] += 1  # type: ignore[index]
-    base = tensor._abase
-    if view is None:
-        storage.write(value_of(new), count=count)
-        if new._fn is not None:
-            tensor._fn, tensor._nr = new._fn, new._nr
-        return
-    if base is not None and (new._fn is not None or new._requires or base._edge() is not None) and modes.level == GRAD:
+    storage, view, base = tensor._storage, tensor._view, tensor._abase
+    own, fn = tensor._own_version, new._fn
+    if base is not None and modes.level == GRAD and (fn is not None or base.requires_grad):
+        if tensor._creation and (fn is not None or tensor.requires_grad):
+            raise creation_error(tensor, indirect=False)
+        result = new
         for step, source in reversed(list(zip(*_sources(tensor, base), strict=True))):
-            new = run(OPS["_put." + step.op.name[6:]], (source, new, *step.numbers, *step.static))
-        _write_base(base, new, storage, count)
+            result = run(OPS["_put." + step.op.name[6:]], (source, result, *step.numbers, *step.static))
+        target, fn, nr = base, result._fn, result._nr
+    else:
+        target, result, nr = tensor, new, new._nr
+    if own is not None:
+        own.version += 1
+    if target._view is None:
+        storage.write(value_of(result), count=own is None)
+    else:
+        _write_values(tensor, value_of(new), storage, view, own is None)  # type: ignore[arg-type]
+    if fn is None:
         return
-    _write_values(tensor, value_of(new), storage, view, count)
+    if target._retains:
+        move_retained(target, fn, nr)
+    target._fn, target._nr = fn, nr
+    storage.owner = ref(target)
+    if new._fn is not None and new._fn.checks:
+        _recheck(new._fn, storage if own is None else own, target is not tensor)
+
+
+def _recheck(fn: Any, counter: Any, through_view: bool) -> None:
+    """What an in-place operation saved: the former contents cannot change any more, the result is elsewhere now."""
+    found = []
+    for check in fn.checks:
+        reference, _, operand = check
+        if operand < 0:
+            found.append((ref(counter), counter.version, -2 if through_view else -1))
+        elif operand or reference() is not counter:
+            found.append(check)
+    if fn.tape is not None:
+        checks = fn.tape.checks
+        for check in fn.checks:
+            if check in checks:
+                checks.remove(check)
+        checks += found
+    fn.checks = found
 
 
 def _sources(tensor: Tensor, base: Tensor) -> tuple[list[View], list[Tensor]]:
     """The steps from an autograd base to a view, and the tensor that each applies to."""
-    view = tensor._view
-    assert view is not None
-    steps = view.steps()[-tensor._adepth :]
+    assert tensor._view is not None
+    steps = tensor._view.steps()[-tensor._adepth :]
     sources = [base]
+    edge = base._edge()
     for step in steps[:-1]:
-        stand_in = _view_node(sources[-1], step)
-        stand_in._storage = Storage(record(step.plan.signature, [value_of(sources[-1]), *step.numbers]))
+        value = record(step.plan.signature, [value_of(sources[-1]), *step.numbers])
+        stand_in = from_value(value)
+        if edge is not None:
+            stand_in._fn = view_fn(step.plan, edge, step.numbers)
+            edge = stand_in._fn, 0
         sources.append(stand_in)
     return steps, sources
-
-
-def _write_base(base: Tensor, new: Tensor, storage: Storage, count: bool) -> None:
-    if base._view is None:
-        storage.write(value_of(new), count=count)
-    else:
-        _write_values(base, value_of(new), storage, base._view, count)
-    if new._fn is not None:
-        base._fn, base._nr = new._fn, new._nr
 
 
 def _write_values(tensor: Tensor, new: Value, storage: Storage, view: View, count: bool) -> None:
@@ -444,6 +479,8 @@ def run(op: Op, args: Sequence[Any]) -> Any:
                         value = x._read()
                 else:
                     value = x._read()
+                    if x._abase is not None and modes.level == GRAD:
+                        x._renew()
                 key.append(value.aval)
                 operands.append(value)
                 tensors.append(x)
@@ -467,6 +504,8 @@ def run(op: Op, args: Sequence[Any]) -> Any:
                         f"expected Tensor as element {len(avals)} in argument {len(key)}, but got {type(t).__name__}"
                     )
                 value = value_of(t)
+                if t._abase is not None and modes.level == GRAD:
+                    t._renew()
                 avals.append(value.aval)
                 operands.append(value)
                 tensors.append(t)
@@ -608,7 +647,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         elif t._fn is not None:
             edges.append((t._fn, t._nr))
             needed.append(i)
-        elif t._requires:
+        elif t._requires is True:
             edges.append((t, 0))
             needed.append(i)
         else:
@@ -622,9 +661,10 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         if t is not None:
             if t._inference:
                 raise RuntimeError(_INFERENCE)
-            if t._own_version is None:
-                storage = t._storage
-                checks.append((ref(storage), storage.version, i))
+            counter = t._own_version
+            if counter is None:
+                counter = t._storage
+            checks.append((ref(counter), counter.version, i))
     if plan.saves_result:
         storage = results[0]._storage
         checks = [(ref(storage), storage.version, -1)]

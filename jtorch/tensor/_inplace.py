@@ -10,6 +10,7 @@ from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import scalar_type_name
 from jtorch.ops._registry import OPS
+from jtorch.tensor._history import creation_error
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
 from jtorch.trace import aval_of, from_host
 
@@ -40,28 +41,17 @@ def check_writable(tensor: Tensor) -> None:
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
             "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
-    if level == GRAD:
-        if tensor._requires and tensor._fn is None:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if level == GRAD and tensor.requires_grad:
         base = tensor._abase
         if base is not None:
-            if base._requires and base._fn is None:
+            if tensor._creation:
+                raise creation_error(tensor, indirect=False)
+            if base.is_leaf:  # type: ignore[attr-defined]
                 raise RuntimeError(
                     "a view of a leaf Variable that requires grad is being used in an in-place operation."
                 )
-            if tensor._multi_view and tensor.requires_grad:
-                raise RuntimeError(
-                    "Output 0 of UnbindBackward0 is a view and is being modified inplace. This view is the output of a "
-                    "function that returns multiple views. Such functions do not allow the output views to be modified "
-                    "inplace. You should replace the inplace operation by an out-of-place one."
-                )
-        elif tensor._detached_base is not None and tensor._detached_base.requires_grad:
-            raise RuntimeError(
-                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that "
-                "this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
-                "the view and the inplace either both inside the no_grad block (if you don't want the inplace to be "
-                "tracked) or both outside (if you want the inplace to be tracked)."
-            )
+        if tensor.grad_fn is None:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     strides = tensor._strides
     if strides is not None and 0 in strides:
         shape = tensor._aval().shape

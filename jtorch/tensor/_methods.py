@@ -432,12 +432,12 @@ _set_part("imag", views.imag)
 @attribute
 def _base(self: Tensor) -> Any:
     """The tensor that this one is a view of."""
-    return self._abase if self._abase is not None else self._detached_base
+    return self._abase
 
 
 @method
 def _is_view(self: Tensor) -> bool:
-    return self._abase is not None or self._detached_base is not None
+    return self._abase is not None
 
 
 @method
@@ -450,7 +450,7 @@ def is_same_size(self: Tensor, other: Tensor) -> bool:
 
 
 def _become(self: Tensor, viewed: Tensor) -> Tensor:
-    for name in ("_view", "_strides", "_offset", "_fn", "_nr", "_abase", "_adepth", "_cached", "_seen_writes"):
+    for name in ("_view", "_strides", "_offset", "_fn", "_nr", "_abase", "_adepth", "_cached", "_cached_writes", "_seen"):
         setattr(self, name, getattr(viewed, name))
     self._storage.version += 1
     return self

@@ -10,7 +10,7 @@ import numpy as np
 from jtorch.devices import CPU
 from jtorch.trace import Value, from_host, host_array
 
-__all__ = ["Storage", "contiguous_strides"]
+__all__ = ["Storage", "Version", "contiguous_strides"]
 
 #: Addresses handed out for tensors whose memory is not on the host: unique, aligned, never reused.
 _next_address = 1 << 44
@@ -26,6 +26,15 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
+class Version:
+    """A count of in-place changes apart from the storage's: that of ``Tensor.data`` and its views."""
+
+    __slots__ = ("__weakref__", "version")
+
+    def __init__(self) -> None:
+        self.version = 0
+
+
 class Storage:
     """The current contents of a base array, which any number of tensors view.
 
@@ -34,10 +43,11 @@ class Storage:
         buffer: a NumPy array that shares memory with the user (``from_numpy``, ``Tensor.numpy``): read anew at each
             use, written back by in-place operations.
         version: number of in-place changes, as autograd counts them; ``writes`` counts those through ``.data`` too.
+        owner: weak reference to the tensor whose history is that of the last write; unset if no write had one.
         strides: memory layout of the base in elements, ``None`` if it is row-major.
     """
 
-    __slots__ = ("__weakref__", "_address", "buffer", "strides", "value", "version", "writes")
+    __slots__ = ("__weakref__", "_address", "buffer", "owner", "strides", "value", "version", "writes")
     value: Value | None
     buffer: np.ndarray[Any, Any] | None
     strides: tuple[int, ...] | None

@@ -7,7 +7,10 @@ from typing import Any
 
 from jtorch import dtypes
 from jtorch.dtypes import dtype
-from jtorch.tensor._core import Tensor, run, value_of, view
+from jtorch.dispatch import GRAD, modes
+from jtorch.ops._registry import OPS
+from jtorch.tensor._core import Tensor, plan_for, run, value_of, view, view_fn
+from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import contiguous_strides
 
@@ -315,7 +318,7 @@ def _type_name(x: Tensor) -> str:
     return legacy_name(x._aval())
 
 
-def slice_dim(x: Tensor, dim: int, start: int, length: int, step: int = 1) -> Tensor:
+def slice_dim(x: Tensor, dim: int, start: int, length: int, step: int = 1, fn: Any = None) -> Tensor:
     """``length`` elements along ``dim`` (valid, non-negative) from ``start``, ``step`` apart."""
     shape, strides = x._aval().shape, strides_of(x)
     if start == 0 and step == 1 and length == shape[dim]:
@@ -324,10 +327,10 @@ def slice_dim(x: Tensor, dim: int, start: int, length: int, step: int = 1) -> Te
         offset = x._offset + start * strides[dim]
     new_shape = (*shape[:dim], length, *shape[dim + 1 :])
     new_strides = (*strides[:dim], strides[dim] * step, *strides[dim + 1 :])
-    return view(x, "slice", (start,), (dim, length, step), _row_major(new_shape, new_strides), offset)
+    return view(x, "slice", (start,), (dim, length, step), _row_major(new_shape, new_strides), offset, fn)
 
 
-def select(input: Tensor, dim: int, index: int) -> Tensor:
+def select(input: Tensor, dim: int, index: int, *, fn: Any = None) -> Tensor:
     """One slice along a dimension, without that dimension (``torch.select``)."""
     shape, strides = input._aval().shape, strides_of(input)
     if not shape:
@@ -341,7 +344,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     index %= shape[d]
     new_shape, new_strides = shape[:d] + shape[d + 1 :], strides[:d] + strides[d + 1 :]
     return view(
-        input, "select", (index,), (d,), _row_major(new_shape, new_strides), input._offset + index * strides[d]
+        input, "select", (index,), (d,), _row_major(new_shape, new_strides), input._offset + index * strides[d], fn
     )
 
 
@@ -536,19 +539,18 @@ def real(input: Tensor) -> Tensor:
     """Real parts, a view of complex tensors (``torch.real``)."""
     if not input._aval().dtype.is_complex:
         return input
-    return _part(input, "real", 0)
+    return _part(input, 0)
 
 
 def imag(input: Tensor) -> Tensor:
     """Imaginary parts, a view (``torch.imag``)."""
     if not input._aval().dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _part(input, "imag", 1)
+    return _part(input, 1)
 
 
-def _part(x: Tensor, name: str, shift: int) -> Tensor:
-    strides = tuple(2 * s for s in strides_of(x))
-    return view(x, name, (), (), strides if strides else None, 2 * x._offset + shift)
+def _part(x: Tensor, index: int) -> Tensor:
+    return select(view_as_real(x), -1, index)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -611,10 +613,12 @@ def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
                 f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension "
                 f"{d}), but got split_sizes={sizes}"
             )
+    op = "SplitBackward0" if isinstance(split_size, int) else "SplitWithSizesBackward0"
+    node = _history_of_several(x, "_view.split", (tuple(sizes), d, op))
     parts = []
     at = 0
-    for n in sizes:
-        parts.append(_part_of_several(slice_dim(x, d, at, n)))
+    for i, n in enumerate(sizes):
+        parts.append(_part_of_several(slice_dim(x, d, at, n, fn=node), i))
         at += n
     return tuple(parts)
 
@@ -625,12 +629,23 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not shape:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, len(shape))
-    return tuple(_part_of_several(select(input, d, i)) for i in range(shape[d]))
+    node = _history_of_several(input, "_view.unbind", (d,)) if shape[d] else None
+    return tuple(_part_of_several(select(input, d, i, fn=node), i) for i in range(shape[d]))
 
 
-def _part_of_several(x: Tensor) -> Tensor:
+def _history_of_several(x: Tensor, name: str, static: tuple[Any, ...]) -> Any:
+    """The node that views made at once share; ``None`` where no history is recorded."""
+    if modes.level != GRAD or not x.requires_grad:
+        return None
+    return view_fn(plan_for(OPS[name], (x._aval(), *static)), x._edge(), ())
+
+
+def _part_of_several(x: Tensor, nr: int) -> Tensor:
+    if x._fn is not None:
+        x._nr = nr
     # PyTorch forbids in-place changes with history of one of several views made at once.
-    x._multi_view = True
+    if modes.level == GRAD:
+        x._creation = MADE_WITH_OTHERS
     return x
 
 
