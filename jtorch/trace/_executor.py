@@ -438,13 +438,12 @@ _pieces: OrderedDict[Any, Program] = OrderedDict()
 
 def clear_programs() -> None:
     """Forget every compiled program; what is needed again is compiled again."""
-    global _storm
+    global _storm, _wasted
     with LOCK:
         _programs.clear()
         _pieces.clear()
         _seen.clear()
-        _storm = 0.0
-_wasted = 0.0
+        _storm = _wasted = 0.0
 
 
 def start_compilation_cache() -> None:

@@ -10,7 +10,7 @@ def lazy():
     """Default settings, no programs and zeroed counters; the suite's own mode comes back afterwards."""
     saved = {name: getattr(settings, name) for name in ("eager", "max_nodes", "max_bytes", "verify")}
     flush_all("test")
-    settings.eager, settings.max_nodes, settings.max_bytes, settings.verify = False, 4096, 4 << 30, True
+    settings.eager, settings.max_nodes, settings.max_bytes, settings.verify = False, 16384, 4 << 30, True
     clear_programs()
     reset_metrics()
     yield
