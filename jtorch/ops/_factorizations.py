@@ -21,8 +21,9 @@ __all__ = ["cholesky_ex", "lower_hermitian", "lu", "lu_factor_ex", "lu_unpack", 
 @jax.custom_jvp
 def lower_hermitian(a: Array) -> Array:
     """The Hermitian matrix with the lower triangle of ``a``; its gradient is spread over both triangles."""
-    lower = jnp.tril(a)
-    return lower + adjoint(jnp.tril(a, -1))
+    below = jnp.tril(a, -1)
+    diagonal = jnp.diagonal(a, axis1=-2, axis2=-1).real.astype(a.dtype)
+    return below + adjoint(below) + diagonal[..., None] * jnp.eye(a.shape[-1], dtype=a.dtype)
 
 
 @lower_hermitian.defjvp

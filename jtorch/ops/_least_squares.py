@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -37,20 +38,20 @@ def threshold(a: Array, values: Array, atol: Any, rtol: Any) -> Array:
     return jnp.maximum(atol, jnp.asarray(rtol).astype(real) * largest)
 
 
-@jax.custom_jvp
-def inverse_above(a: Array, limit: Array) -> Array:
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def inverse_above(a: Array, limit: Array, hermitian: bool) -> Array:
     """Pseudoinverse that takes singular values up to ``limit`` for zero."""
-    u, s, vh = triplet(a, False)
+    u, s, vh = triplet(mirrored(a, "L") if hermitian else a, False)
     large = s > limit[..., None]
     inverse = jnp.where(large, 1 / jnp.where(large, s, 1), 0)
     return product(adjoint(vh) * inverse[..., None, :], adjoint(u))
 
 
 @inverse_above.defjvp
-def _inverse_above_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _inverse_above_jvp(hermitian: bool, primals: Any, tangents: Any) -> tuple[Array, Array]:
     # Golub & Pereyra, "The differentiation of pseudo-inverses", 1973, https://doi.org/10.1137/0710036
     (a, limit), (da, _) = primals, tangents
-    x = inverse_above(a, limit)
+    x = inverse_above(a, limit, hermitian)
     eye_rows, eye_columns = (jnp.eye(n, dtype=a.dtype) for n in a.shape[-2:])
     inner = -product(product(x, da), x)
     left = product(product(x, adjoint(x)), product(adjoint(da), eye_rows - product(a, x)))
@@ -87,8 +88,8 @@ def pinv(A: Array, *, atol: Any = None, rtol: Any = None, hermitian: bool = Fals
     if 0 in A.shape:
         return jnp.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
     limit = threshold(A, _sizes(jax.lax.stop_gradient(A), hermitian), atol, rtol)
-    a = jnp.broadcast_to(mirrored(A, "L") if hermitian else A, (*limit.shape, *A.shape[-2:]))
-    return inverse_above(a, jax.lax.stop_gradient(limit))
+    a = jnp.broadcast_to(A, (*limit.shape, *A.shape[-2:]))
+    return inverse_above(a, jax.lax.stop_gradient(limit), hermitian)
 
 
 @register("linalg.matrix_rank", node=None, static="hermitian", promote=None, out=True)
@@ -172,7 +173,7 @@ def lstsq(
     a, b = with_common_batch(A, B[..., None] if vector else B)
     values = _sizes(jax.lax.stop_gradient(a), False)
     limit = threshold(a, values, None, rcond)
-    solution = product(inverse_above(a, jax.lax.stop_gradient(limit)), b)
+    solution = product(inverse_above(a, jax.lax.stop_gradient(limit), False), b)
     nothing = jnp.zeros((0,), values.dtype)
     residuals, rank = nothing, jnp.zeros((0,), jnp.int64)
     if a.shape[-2] > a.shape[-1] and driver != "gelsy":
