@@ -11,7 +11,7 @@ from jax import Array
 
 from jtorch.ops._registry import register
 
-__all__ = ["index", "index_put", "mask_put"]
+__all__ = ["fill", "index", "index_put", "mask_put"]
 
 Dims = tuple[int, ...]
 
@@ -67,7 +67,8 @@ def _write_at(x: Array, indices: tuple[Array, ...], values: Array, dims: Dims) -
 def _write_at_jvp(dims: Dims, primals: Any, tangents: Any) -> tuple[Array, Array]:
     # PyTorch hands every value written the gradient of its place, also those overwritten by a later one.
     (x, indices, values), (dx, _, dvalues) = primals, tangents
-    kept = _pointer(dx, indices, dims).set(jnp.zeros((), dx.dtype), mode="promise_in_bounds")
+    touched = _pointer(jnp.zeros(x.shape, bool), indices, dims).set(True, mode="promise_in_bounds")
+    kept = jnp.where(touched, jnp.zeros((), dx.dtype), dx)
     out = _pointer(kept, indices, dims).add(dvalues, mode="promise_in_bounds")
     return _write_at(x, indices, values, dims), out
 
@@ -78,3 +79,9 @@ def mask_put(input: Array, mask: Array, value: Array, dim: int) -> Array:
     after = input.ndim - dim - mask.ndim
     mask = mask.astype(jnp.bool_).reshape(*mask.shape, *(1,) * after)
     return jnp.where(mask, jnp.asarray(value).astype(input.dtype).reshape(()), input)
+
+
+@register("_fill", node="FillBackward3", promote=None, saves="", function=False)
+def fill(input: Array, value: Array) -> Array:
+    """One number everywhere, with the shape and dtype of ``input``."""
+    return jnp.full(input.shape, jnp.asarray(value).astype(input.dtype))

@@ -59,12 +59,7 @@ def item(self: Tensor) -> Any:
         raise RuntimeError(f"a Tensor with {aval.size} elements cannot be converted to Scalar")
     if aval.device is META:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
-    found = host_array(value).item()
-    # NumPy knows no Python number for ml_dtypes' types.
-    return found if type(found) in _PYTHON else float(found)
-
-
-_PYTHON = frozenset({float, int, bool, complex})
+    return host_array(value).item()
 
 
 def tolist(self: Tensor) -> Any:
@@ -72,8 +67,7 @@ def tolist(self: Tensor) -> Any:
     aval = self._aval()
     if aval.device is META:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
-    host = self._host()
-    return (host.astype(np.float32) if host.dtype.kind == "V" or aval.dtype.name[0] == "b" else host).tolist()
+    return self._host().tolist()
 
 
 def _single(self: Tensor) -> Any:
@@ -153,7 +147,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
             f"can't convert {aval.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
             "memory first."
         )
-    if aval.dtype.numpy.kind not in "biufc":
+    if aval.dtype.numpy.isbuiltin != 1:
         raise TypeError(f"Got unsupported ScalarType {dtypes.scalar_type_name(aval.dtype)}")
     self._storage.expose()
     return self._host()
@@ -516,7 +510,7 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
         device_str=str(aval.device),
         is_default_device=aval.device is here or (aval.device.type == here.type == "cpu"),
         requires_grad=self.requires_grad,
-        grad_fn_name=None if fn is None else fn.name(),
+        grad_fn_name=None if fn is None else type(fn).__name__,
         is_meta=meta,
     )
 

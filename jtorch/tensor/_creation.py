@@ -503,6 +503,8 @@ def fits(number: Any, d: dtype) -> bool:
         return True
     if d.category >= FLOAT:
         number = float(number)
+        if d.itemsize < 4:
+            return True  # narrow types take what is too large as infinite
         return not math.isfinite(number) or abs(number) <= dtypes.finfo(d).max
     if isinstance(number, float | np.floating) and not math.isfinite(number):
         return False

@@ -29,8 +29,8 @@ from jtorch.trace import counters, from_host, user_line
 
 __all__ = ["index_put", "index_put_"]
 
-_INDEX, _INDEX_PUT, _MASK_PUT = OPS["_index"], OPS["_index_put"], OPS["_mask_put"]
-_NUMBERS = (int, float, complex, np.integer)
+_INDEX, _INDEX_PUT, _MASK_PUT, _FILL = (OPS[n] for n in ("_index", "_index_put", "_mask_put", "_fill"))
+_VALUES = (Tensor, int, float, complex, np.integer)
 
 #: Index tensors by the dimension that each applies to; a mask stands at the first of the dimensions it covers.
 Entries = list[tuple[int, Any]]
@@ -439,7 +439,7 @@ def _may_read(x: Tensor) -> bool:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``."""
-    if not isinstance(value, Tensor | _NUMBERS):
+    if not isinstance(value, _VALUES):
         kind = type(value)
         name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
         raise TypeError(f"can't assign a {name} to a {legacy_name(self._aval())}")
@@ -481,20 +481,24 @@ def copy_to(target: Tensor, value: Any) -> None:
         number = as_number(value, aval.dtype)
         if not _tracked(target) and write_host(target, (), number):
             return
-        value = from_value(from_host(number))
-        if aval.device is not CPU:
-            value = from_value(to_device(value_of(value), aval.device))
+        write(target, run(_FILL, (target, number.item())))
     else:
         given = value._aval()
         if given.ndim > aval.ndim:
             value = _without_leading(value)
             given = value._aval()
+            if given.ndim > aval.ndim:
+                raise RuntimeError(
+                    f"expand({legacy_name(given)}{{{list(given.shape)}}}, size={list(aval.shape)}): the number of "
+                    f"sizes provided ({aval.ndim}) must be greater or equal to the number of dimensions in the tensor "
+                    f"({given.ndim})"
+                )
         if value._storage is target._storage and _overlap(target, value):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
             )
-    overwrite(target, value)
+        overwrite(target, value)
 
 
 def _without_leading(value: Tensor) -> Tensor:
@@ -561,9 +565,7 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
     aval = x._aval()
     number = None
     if not isinstance(value, Tensor):
-        number = value if aval.dtype.is_complex and isinstance(value, complex) else as_number(value, aval.dtype).item()
-        if type(number) not in (int, float, bool, complex):
-            number = float(number)
+        number = as_number(value, aval.dtype).item()
     elif value._aval().ndim > aval.ndim or value._aval().shape[:1] == (1,):
         value = _without_leading(value)
     check_writable(x)
@@ -573,6 +575,8 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
         if one and _is_mask(mask._aval().dtype) and not (_on_host(x) and _known(mask) is not None):
             write(x, run(_MASK_PUT, (x, mask, value if number is None else number, dim)))
             return
+    if not entries:
+        raise RuntimeError("sym_strides() called on an undefined Tensor")
     places = Places(x, entries)
     if number is None:
         _check_value(value, aval, places, len(entries) == 1)
