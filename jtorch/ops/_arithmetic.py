@@ -113,7 +113,7 @@ def mul(input: Array, other: Array) -> Array:
     method=True,
     inplace=True,
     out=True,
-    operators="__truediv__ __rtruediv__ __itruediv__",
+    operators="__truediv__ __rtruediv__ __itruediv__ __div__ __rdiv__ __idiv__",
     aliases="divide true_divide",
 )
 def div(input: Array, other: Array) -> Array:

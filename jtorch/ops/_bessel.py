@@ -2,8 +2,8 @@
 
 Near 0 they are Chebyshev series in x**2 (plus the logarithm that Y and K have there), far out their
 asymptotic forms (DLMF 10.17, 10.25, 9.7, https://dlmf.nist.gov) with Chebyshev series for the amplitudes. The
-coefficients were computed with mpmath at 40 digits by interpolation at Chebyshev nodes; those too small for the
-operand's type are left out. PyTorch has no gradients of these functions.
+coefficients were computed with mpmath at 40 digits by interpolation at Chebyshev nodes; those too small for
+the operand's type are left out. PyTorch has no gradients of these functions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 from jax import Array
@@ -391,7 +392,32 @@ def spherical_bessel_j0(input: Array) -> Array:
 def i0(input: Array) -> Array:
     """The modified Bessel function of the first kind of order 0."""
     reject_kinds("i0_vml_cpu", "c", input)
-    return jsp.i0(input)
+    return i0_real(input)
+
+
+@jax.custom_jvp
+def i0_real(x: Array) -> Array:
+    """``jsp.i0``, whose own derivative is a difference of large numbers."""
+    return jsp.i0(x)
+
+
+@i0_real.defjvp
+def i0_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return i0_real(primals[0]), tangents[0] * i1_real(primals[0])
+
+
+@jax.custom_jvp
+def i1_real(x: Array) -> Array:
+    """``jsp.i1``, whose derivative is i0(x) - i1(x) / x, 1/2 at 0."""
+    return jsp.i1(x)
+
+
+@i1_real.defjvp
+def i1_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    x = primals[0]
+    value = i1_real(x)
+    safe = jnp.where(x == 0, 1, x)
+    return value, tangents[0] * jnp.where(x == 0, 0.5, i0_real(safe) - value / safe)
 
 
 @unary("special.i0e", node="SpecialI0EBackward0")
@@ -405,7 +431,7 @@ def i0e(input: Array) -> Array:
 def i1(input: Array) -> Array:
     """The modified Bessel function of the first kind of order 1."""
     reject_kinds("i1_cpu", "c", input)
-    return jsp.i1(input)
+    return i1_real(input)
 
 
 @unary("special.i1e", node="SpecialI1EBackward0")

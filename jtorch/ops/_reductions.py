@@ -76,7 +76,7 @@ def mean(input: Array, dim: Dim = None, keepdim: bool = False, *, dtype: dtypes.
     return jnp.mean(accumulated(input, dtype), axes, keepdims=keepdim)
 
 
-@reduction("nanmean", node=None, saves="input")
+@reduction("nanmean", node="DivBackward0", saves="input")
 def nanmean(
     input: Array, dim: Dim = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Array:

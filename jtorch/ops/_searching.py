@@ -156,7 +156,7 @@ def nonzero_static(input: Array, *, size: int, fill_value: int = -1) -> Array:
     """
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
-    if not input.ndim:
-        return jnp.zeros((size, 0), jnp.int64)
+    if not input.ndim or not input.size:
+        return jnp.full((size, input.ndim), fill_value, jnp.int64)
     found = jnp.nonzero(input, size=size, fill_value=fill_value)
     return jnp.stack(found, -1).astype(jnp.int64)
