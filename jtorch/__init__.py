@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from jtorch import dtypes as _dtypes
@@ -33,6 +34,7 @@ from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
 from jtorch.tensor._random import *  # noqa: F403
 from jtorch.tensor._indexing import *  # noqa: F403
+from jtorch.tensor._storages import *  # noqa: F403
 from jtorch.trace import explain, metrics, reset_metrics, run_small_programs_inline, start_compilation_cache, synchronize
 
 __version__ = _PYTORCH
@@ -46,3 +48,12 @@ for _name, _f in _derive.derived[""].items():
 
 start_compilation_cache()
 run_small_programs_inline()
+
+#: Namespaces that load when first named: ``import jtorch`` stays quick.
+_NAMESPACES = frozenset({"autograd", "func", "linalg", "fft", "nn", "optim", "random", "special", "utils"})
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _NAMESPACES:
+        return _import_module(f"jtorch.{name}")
+    raise AttributeError(f"module 'jtorch' has no attribute '{name}'")
