@@ -275,6 +275,7 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
         else:
             places.append(("constant", x))
     avals = [x for x in operands if isinstance(x, Aval)]
+    _check_numbers(op, args, not avals)
     where = common_device(op.name, avals)
     moved = [i for i, x in enumerate(operands) if isinstance(x, Aval) and x.device is not where]
     operands = [aval_of(x.shape, x.dtype, where) if isinstance(x, Aval) else x for x in operands]
@@ -318,6 +319,20 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
 
 
 _NUMBERS = frozenset({bool, int, float, complex})
+
+
+def _check_numbers(op: Op, args: Sequence[Any], alone: bool) -> None:
+    """Refuse Python numbers where PyTorch wants a tensor, and calls without any tensor."""
+    if op.numbers is None:
+        return
+    for i, (parameter, x) in enumerate(zip(op.params, args, strict=True)):
+        number = parameter not in op.static and (x in _NUMBERS if isinstance(x, type) else type(x) in _NUMBERS)
+        if number and x is not op.defaults[i] and (alone or parameter not in op.numbers):
+            given = x if isinstance(x, type) else type(x)
+            name = op.name.rsplit(".", 1)[-1]
+            raise TypeError(
+                f"{name}(): argument '{parameter}' (position {i + 1}) must be Tensor, not {given.__name__}"
+            )
 
 
 def _node_name(op: Op, args: Sequence[Any]) -> str:

@@ -31,6 +31,7 @@ def scaled(x: Array, alpha: Any) -> Array:
 
 @register(
     "add",
+    numbers="input other alpha",
     node="AddBackward0",
     promote="default",
     promoted="input other",
@@ -57,6 +58,7 @@ def check_sub(input: Array, other: Array) -> None:
 
 @register(
     "sub",
+    numbers="input other alpha",
     node="SubBackward0",
     promote="default",
     promoted="input other",
@@ -79,6 +81,7 @@ def sub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
 
 @register(
     "rsub",
+    numbers="other alpha",
     node=by_number("Rsub", tensors=0, numbers={1: 1}),
     promote="default",
     promoted="input other",
@@ -92,6 +95,7 @@ def rsub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
 
 @register(
     "mul",
+    numbers="input other",
     node="MulBackward0",
     promote="default",
     method=True,
@@ -108,6 +112,7 @@ def mul(input: Array, other: Array) -> Array:
 
 @register(
     "div",
+    numbers="input other",
     node="DivBackward0",
     promote="float",
     method=True,
@@ -131,6 +136,7 @@ def check_rounding_mode(rounding_mode: str) -> None:
 
 @register(
     "div.mode",
+    numbers="input other",
     node="DivBackward2",
     static="rounding_mode",
     promote="default",
@@ -182,6 +188,7 @@ def floor_quotient(input: Array, other: Array) -> Array:
 
 @register(
     "floor_divide",
+    numbers="input other",
     node=None,
     promote="default",
     saves="",
@@ -203,6 +210,7 @@ def floor_divide(input: Array, other: Array) -> Array:
 
 @register(
     "remainder",
+    numbers="input other",
     node=by_number("Remainder", tensors=1, numbers={1: 0}),
     promote="default",
     method=True,
@@ -223,6 +231,7 @@ def remainder(input: Array, other: Array) -> Array:
 
 @register(
     "fmod",
+    numbers="other",
     node=by_number("Fmod", tensors=1, numbers={1: 0}),
     promote="default",
     method=True,
@@ -283,6 +292,7 @@ def power(input: Any, exponent: Any) -> Array:
 
 @register(
     "pow",
+    numbers="input exponent",
     node=by_number("Pow", tensors=1, numbers={1: 0, 0: 2}),
     promote="default",
     baked="input exponent",
@@ -305,6 +315,7 @@ def pow_(input: Array, exponent: Array) -> Array:
 
 @register(
     "float_power",
+    numbers="input exponent",
     node=by_number("Pow", tensors=1, numbers={1: 0, 0: 2}),
     promote=None,
     baked="input exponent",
@@ -324,7 +335,7 @@ def float_power(input: Array, exponent: Array) -> Array:
     return power(*(x if n else x.astype(dtype) for x, n in zip((input, exponent), number, strict=True)))
 
 
-@register("square", node="PowBackward0", promote="default", method=True, inplace=True, out=True)
+@register("square", numbers="", node="PowBackward0", promote="default", method=True, inplace=True, out=True)
 def square(input: Array) -> Array:
     """``input * input``; int64 for booleans."""
     return lax.square(input.astype(jnp.int64) if kind(input) == "b" else input)
@@ -451,6 +462,7 @@ def rsqrt(input: Array) -> Array:
 
 @register(
     "addcmul",
+    numbers="value",
     node="AddcmulBackward0",
     promote="default",
     promoted="input tensor1 tensor2",
@@ -477,6 +489,7 @@ def as_type_of(value: Any, input: Array) -> Any:
 
 @register(
     "addcdiv",
+    numbers="value",
     node="AddcdivBackward0",
     promote="default",
     promoted="input tensor1 tensor2",
@@ -507,6 +520,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array | int 
 
 @register(
     "lerp",
+    numbers="weight",
     node=by_number("Lerp", tensors=1, numbers={2: 0}),
     promote=None,
     opmath=True,
@@ -532,7 +546,7 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
     return jnp.where(jnp.abs(weight) < 0.5, input + weight * span, end - span * (1 - weight))
 
 
-@register("hypot", node="HypotBackward0", promote="default", method=True, inplace=True, out=True)
+@register("hypot", numbers="", node="HypotBackward0", promote="default", method=True, inplace=True, out=True)
 def hypot(input: Array, other: Array) -> Array:
     """``sqrt(input**2 + other**2)`` without overflow in the squares.
 

@@ -20,7 +20,7 @@ from jax import Array
 from jtorch.ops._checks import reject_kinds
 from jtorch.ops._registry import register
 
-unary = partial(register, promote="float", out=True)
+unary = partial(register, numbers="", promote="float", out=True)
 constant = partial(unary, node=None, saves="")
 
 _J0 = (

@@ -16,21 +16,21 @@ bitwise = partial(
 )
 
 
-@logical("logical_and")
+@logical("logical_and", numbers="")
 def logical_and(input: Array, other: Array) -> Array:
     """Where both are true, that is not 0; boolean."""
     check_broadcast(input, other)
     return jnp.logical_and(input, other)
 
 
-@logical("logical_or")
+@logical("logical_or", numbers="")
 def logical_or(input: Array, other: Array) -> Array:
     """Where either is true, that is not 0; boolean."""
     check_broadcast(input, other)
     return jnp.logical_or(input, other)
 
 
-@logical("logical_xor")
+@logical("logical_xor", numbers="")
 def logical_xor(input: Array, other: Array) -> Array:
     """Where exactly one is true, that is not 0; boolean."""
     check_broadcast(input, other)
@@ -43,7 +43,7 @@ def logical_not(input: Array) -> Array:
     return input == 0
 
 
-@bitwise("bitwise_and", operators="__and__ __rand__ __iand__")
+@bitwise("bitwise_and", numbers="input other", operators="__and__ __rand__ __iand__")
 def bitwise_and(input: Array, other: Array) -> Array:
     """The bits set in both, or the logical and of booleans.
 
@@ -55,7 +55,7 @@ def bitwise_and(input: Array, other: Array) -> Array:
     return input & other
 
 
-@bitwise("bitwise_or", operators="__or__ __ror__ __ior__")
+@bitwise("bitwise_or", numbers="input other", operators="__or__ __ror__ __ior__")
 def bitwise_or(input: Array, other: Array) -> Array:
     """The bits set in either, or the logical or of booleans.
 
@@ -67,7 +67,7 @@ def bitwise_or(input: Array, other: Array) -> Array:
     return input | other
 
 
-@bitwise("bitwise_xor", operators="__xor__ __rxor__ __ixor__")
+@bitwise("bitwise_xor", numbers="input other", operators="__xor__ __rxor__ __ixor__")
 def bitwise_xor(input: Array, other: Array) -> Array:
     """The bits set in exactly one, or the logical exclusive or of booleans.
 
@@ -90,7 +90,7 @@ def bitwise_not(input: Array) -> Array:
     return ~input
 
 
-@bitwise("bitwise_left_shift", operators="__lshift__ __rlshift__ __ilshift__")
+@bitwise("bitwise_left_shift", numbers="input other", operators="__lshift__ __rlshift__ __ilshift__")
 def bitwise_left_shift(input: Array, other: Array) -> Array:
     """``input * 2**other`` without overflow; 0 for a shift that is negative or not below the width.
 
@@ -102,7 +102,7 @@ def bitwise_left_shift(input: Array, other: Array) -> Array:
     return lax.shift_left(*jnp.broadcast_arrays(input, other))
 
 
-@bitwise("bitwise_right_shift", operators="__rshift__ __rrshift__ __irshift__")
+@bitwise("bitwise_right_shift", numbers="input other", operators="__rshift__ __rrshift__ __irshift__")
 def bitwise_right_shift(input: Array, other: Array) -> Array:
     """``floor(input / 2**other)``; only the sign is left by a shift that is negative or not below the width.
 
@@ -116,7 +116,7 @@ def bitwise_right_shift(input: Array, other: Array) -> Array:
     return lax.shift_right_arithmetic(input, other) if signed else lax.shift_right_logical(input, other)
 
 
-@bitwise("gcd")
+@bitwise("gcd", numbers="")
 def gcd(input: Array, other: Array) -> Array:
     """The greatest common divisor, not negative.
 
@@ -128,7 +128,7 @@ def gcd(input: Array, other: Array) -> Array:
     return jnp.gcd(input, other)
 
 
-@bitwise("lcm")
+@bitwise("lcm", numbers="")
 def lcm(input: Array, other: Array) -> Array:
     """The least common multiple, not negative; 0 if either is 0.
 

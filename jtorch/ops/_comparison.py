@@ -16,21 +16,21 @@ comparison = partial(
 )
 
 
-@comparison("eq", operators="__eq__")
+@comparison("eq", numbers="other", operators="__eq__")
 def eq(input: Array, other: Array) -> Array:
     """``input == other``."""
     check_broadcast(input, other)
     return input == other
 
 
-@comparison("ne", operators="__ne__", aliases="not_equal")
+@comparison("ne", numbers="other", operators="__ne__", aliases="not_equal")
 def ne(input: Array, other: Array) -> Array:
     """``input != other``."""
     check_broadcast(input, other)
     return input != other
 
 
-@comparison("lt", operators="__lt__", aliases="less")
+@comparison("lt", numbers="other", operators="__lt__", aliases="less")
 def lt(input: Array, other: Array) -> Array:
     """``input < other``.
 
@@ -42,7 +42,7 @@ def lt(input: Array, other: Array) -> Array:
     return input < other
 
 
-@comparison("le", operators="__le__", aliases="less_equal")
+@comparison("le", numbers="other", operators="__le__", aliases="less_equal")
 def le(input: Array, other: Array) -> Array:
     """``input <= other``.
 
@@ -54,7 +54,7 @@ def le(input: Array, other: Array) -> Array:
     return input <= other
 
 
-@comparison("gt", operators="__gt__", aliases="greater")
+@comparison("gt", numbers="other", operators="__gt__", aliases="greater")
 def gt(input: Array, other: Array) -> Array:
     """``input > other``.
 
@@ -66,7 +66,7 @@ def gt(input: Array, other: Array) -> Array:
     return input > other
 
 
-@comparison("ge", operators="__ge__", aliases="greater_equal")
+@comparison("ge", numbers="other", operators="__ge__", aliases="greater_equal")
 def ge(input: Array, other: Array) -> Array:
     """``input >= other``.
 
@@ -78,50 +78,69 @@ def ge(input: Array, other: Array) -> Array:
     return input >= other
 
 
-@register("isclose", node=None, promote=None, saves="", static="equal_nan", method=True)
+@register(
+    "isclose",
+    numbers="rtol atol",
+    node=None,
+    promote=None,
+    baked="rtol atol",
+    saves="",
+    static="equal_nan",
+    method=True,
+)
 def isclose(
     input: Array,
     other: Array,
-    rtol: Array | float = 1e-05,
-    atol: Array | float = 1e-08,
+    rtol: float = 1e-05,
+    atol: float = 1e-08,
     equal_nan: bool = False,
 ) -> Array:
     """Where ``abs(input - other) <= atol + rtol * abs(other)``; infinities are close to themselves only.
 
     Raises:
-        RuntimeError: operands of different types.
+        RuntimeError: operands of different types, or negative tolerances.
     """
-    check_same_type(input, other)
-    check_broadcast(input, other)
+    check_isclose(input, other, rtol, atol)
     close = input == other
     if equal_nan and kind(input) in "fc":
         close = close | (jnp.isnan(input) & jnp.isnan(other))
     if kind(input) == "b":
         return close
-    # PyTorch computes the distance in the operands' type, and the tolerance of integers in the default dtype.
     distance = jnp.abs(input - other)
-    bound = jnp.asarray(atol, jnp.float64) + jnp.abs(jnp.asarray(rtol, jnp.float64) * other)
-    return close | (jnp.isfinite(distance) & (distance <= bound))
+    return close | (jnp.isfinite(distance) & (distance <= atol + jnp.abs(rtol * other)))
 
 
-def check_same_type(input: Array, other: Array) -> None:
+def check_isclose(input: Array, other: Array, rtol: float, atol: float) -> None:
     if input.dtype != other.dtype:
         raise RuntimeError(f"{scalar_type(input)} did not match {scalar_type(other)}")
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {tolerance:g}")
+    check_broadcast(input, other)
 
 
-@register("allclose", node=None, promote=None, saves="", static="equal_nan", method=True)
+@register(
+    "allclose",
+    numbers="rtol atol",
+    node=None,
+    promote=None,
+    baked="rtol atol",
+    saves="",
+    static="equal_nan",
+    method=True,
+)
 def allclose(
     input: Array,
     other: Array,
-    rtol: Array | float = 1e-05,
-    atol: Array | float = 1e-08,
+    rtol: float = 1e-05,
+    atol: float = 1e-08,
     equal_nan: bool = False,
 ) -> Array:
     """Whether :func:`isclose` holds everywhere, as a 0-d boolean."""
     return jnp.all(isclose(input, other, rtol, atol, equal_nan))
 
 
-@register("equal", node=None, promote="default", opmath=False, saves="", method=True)
+@register("equal", numbers="", node=None, promote="default", opmath=False, saves="", method=True)
 def equal(input: Array, other: Array) -> Array:
     """Whether the shapes and all values are the same, as a 0-d boolean."""
     if input.shape != other.shape:

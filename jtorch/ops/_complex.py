@@ -28,7 +28,7 @@ def check_parts(first: str, real: Array, second: str, imag: Array) -> None:
     check_broadcast(real, imag)
 
 
-@register("complex", node="ComplexBackward0", promote=None, saves="", out=True)
+@register("complex", numbers="", node="ComplexBackward0", promote=None, saves="", out=True)
 def complex_(real: Array, imag: Array) -> Array:
     """``real + i * imag``.
 
@@ -39,7 +39,7 @@ def complex_(real: Array, imag: Array) -> Array:
     return lax.complex(*jnp.broadcast_arrays(real, imag))
 
 
-@register("polar", node="PolarBackward0", promote=None, out=True)
+@register("polar", numbers="", node="PolarBackward0", promote=None, out=True)
 def polar(abs: Array, angle: Array) -> Array:
     """The number of modulus ``abs`` at ``angle`` radians from the positive real axis.
 

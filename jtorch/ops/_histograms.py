@@ -113,6 +113,7 @@ def check_histogram(input: Array, bins: Any, range: tuple[float, float] | None, 
 
 @register(
     "histogram",
+    numbers="bins",
     node=None,
     static="range density",
     promote=None,

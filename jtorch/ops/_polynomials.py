@@ -15,7 +15,7 @@ from jax import Array, lax
 from jtorch.ops._checks import check_broadcast, reject_kinds
 from jtorch.ops._registry import register
 
-polynomial = partial(register, node=None, promote="float", saves="", out=True)
+polynomial = partial(register, node=None, numbers="input n", promote="float", saves="", out=True)
 
 #: ``step(k, x, current, previous)``: the polynomial of degree k + 1 from those of degrees k and k - 1.
 Step = Callable[[Array, Array, Array, Array], Array]

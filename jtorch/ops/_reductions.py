@@ -17,7 +17,9 @@ from jtorch.ops._registry import register
 Dim = int | Sequence[int] | None
 
 
-reduction = partial(register, static="dim keepdim dtype", promote=None, saves="", method=True, out=True)
+reduction = partial(
+    register, numbers="", static="dim keepdim dtype", promote=None, saves="", method=True, out=True
+)
 
 
 def accumulated(input: Array, dtype: dtypes.dtype | None) -> Array:

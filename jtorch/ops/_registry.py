@@ -39,6 +39,7 @@ class Op:
         "method",
         "name",
         "node",
+        "numbers",
         "operators",
         "opmath",
         "out",
@@ -90,6 +91,7 @@ def register(
     promoted: str | None = None,
     baked: str = "",
     raw: str = "",
+    numbers: str | None = None,
     opmath: bool | None = None,
     saves: str | None = None,
     function: bool = True,
@@ -124,6 +126,8 @@ def register(
         promoted: the operands that take part in promotion; all by default.
         baked: operands whose Python numbers are part of the program (an exponent) instead of its inputs.
         raw: operands whose Python numbers keep their own type (int64, float64), such as positions.
+        numbers: operands that may be Python numbers, where PyTorch has no such signature for the others; every
+            operand by default.
         opmath: compute in float32 for float16 and bfloat16 arrays and round once at the end, as PyTorch's CPU
             kernels do. Default: on where ``promote`` is set.
         saves: what PyTorch's backward reads: names of operands, ``"result"``, or ``""`` for nothing. Operands left
@@ -154,6 +158,7 @@ def register(
             promoted=promoted,
             baked=frozenset(baked.split()),
             raw=frozenset(raw.split()),
+            numbers=None if numbers is None else frozenset(numbers.split()),
             opmath=promote is not None if opmath is None else opmath,
             saves=None if saves is None else frozenset(saves.split()),
             function=function,

@@ -14,7 +14,7 @@ from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_ki
 from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
-rounding = partial(register, promote=None, saves="", method=True, inplace=True, out=True)
+rounding = partial(register, numbers="", promote=None, saves="", method=True, inplace=True, out=True)
 
 
 def check_rounding(name: str, input: Array) -> None:
@@ -116,7 +116,7 @@ def frexp_real_jvp(
     return (mantissa, exponent), (scaled, np.zeros(exponent.shape, jax.dtypes.float0))
 
 
-@register("ldexp", node="LdexpBackward0", promote="float", method=True, inplace=True, out=True)
+@register("ldexp", numbers="", node="LdexpBackward0", promote="float", method=True, inplace=True, out=True)
 def ldexp(input: Array, other: Array) -> Array:
     """``input * 2**other``."""
     check_broadcast(input, other)
@@ -125,6 +125,7 @@ def ldexp(input: Array, other: Array) -> Array:
 
 @register(
     "copysign",
+    numbers="other",
     node=by_number("Copysign", tensors=0, numbers={1: 1}),
     promote="float",
     method=True,
@@ -146,7 +147,15 @@ def copysign(input: Array, other: Array) -> Array:
 
 
 @register(
-    "nextafter", node=None, promote="default", opmath=False, saves="", method=True, inplace=True, out=True
+    "nextafter",
+    numbers="",
+    node=None,
+    promote="default",
+    opmath=False,
+    saves="",
+    method=True,
+    inplace=True,
+    out=True,
 )
 def nextafter(input: Array, other: Array) -> Array:
     """The number next to ``input`` in the direction of ``other`` that its type can hold.
@@ -159,7 +168,7 @@ def nextafter(input: Array, other: Array) -> Array:
     return lax.nextafter(*jnp.broadcast_arrays(input, other))
 
 
-@register("heaviside", node=None, promote=None, saves="", method=True, inplace=True, out=True)
+@register("heaviside", numbers="", node=None, promote=None, saves="", method=True, inplace=True, out=True)
 def heaviside(input: Array, values: Array) -> Array:
     """0 below 0, ``values`` at 0, 1 above.
 

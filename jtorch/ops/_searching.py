@@ -62,7 +62,14 @@ def insertion_points(sequence: Array, values: Array, right: bool, out_int32: boo
 
 
 @register(
-    "searchsorted", node=None, static="out_int32 right side", promote=None, opmath=False, saves="", out=True
+    "searchsorted",
+    numbers="input",
+    node=None,
+    static="out_int32 right side",
+    promote=None,
+    opmath=False,
+    saves="",
+    out=True,
 )
 def searchsorted(
     sorted_sequence: Array,
@@ -94,7 +101,7 @@ def searchsorted(
     return insertion_points(sequence, values, right or side == "right", out_int32)
 
 
-@register("bucketize", node=None, static="out_int32 right", promote=None, saves="", out=True)
+@register("bucketize", numbers="input", node=None, static="out_int32 right", promote=None, saves="", out=True)
 def bucketize(input: Array, boundaries: Array, *, out_int32: bool = False, right: bool = False) -> Array:
     """The number of the interval between ``boundaries`` (1-D, increasing) that holds each value.
 
@@ -108,7 +115,14 @@ def bucketize(input: Array, boundaries: Array, *, out_int32: bool = False, right
 
 
 @register(
-    "isin", node=None, static="assume_unique invert", promote="default", opmath=False, saves="", out=True
+    "isin",
+    numbers="elements test_elements",
+    node=None,
+    static="assume_unique invert",
+    promote="default",
+    opmath=False,
+    saves="",
+    out=True,
 )
 def isin(
     elements: Array, test_elements: Array, *, assume_unique: bool = False, invert: bool = False

@@ -16,6 +16,7 @@ binary = partial(register, promote="default", opmath=False, method=True, out=Tru
 
 @register(
     "where",
+    numbers="input other",
     node="WhereBackward0",
     promote="default",
     promoted="input other",
@@ -59,6 +60,7 @@ def check_clamp(input: Array, min: Array | None, max: Array | None) -> None:
 
 @register(
     "clamp",
+    numbers="min max",
     node=lambda shapes, static: "ClampBackward1" if shapes[1] is shapes[2] is None else "ClampBackward0",
     promote="default",
     opmath=False,
@@ -86,6 +88,7 @@ def clamp(input: Array, min: Array | None = None, max: Array | None = None) -> A
 
 @register(
     "clamp_min",
+    numbers="min",
     node=by_number("ClampMin", tensors=1, numbers={1: 0}),
     promote="default",
     opmath=False,
@@ -106,6 +109,7 @@ def clamp_min(input: Array, min: Array) -> Array:
 
 @register(
     "clamp_max",
+    numbers="max",
     node=by_number("ClampMax", tensors=1, numbers={1: 0}),
     promote="default",
     opmath=False,
@@ -130,7 +134,7 @@ def check_extremum(name: str, input: Array, other: Array) -> None:
         raise RuntimeError(f"{name} not implemented for complex tensors.")
 
 
-@binary("maximum", node="MaximumBackward0", aliases="max.other")
+@binary("maximum", numbers="", node="MaximumBackward0", aliases="max.other")
 def maximum(input: Array, other: Array) -> Array:
     """The larger of both, nan if either is nan; equal operands share the gradient.
 
@@ -141,7 +145,7 @@ def maximum(input: Array, other: Array) -> Array:
     return jnp.maximum(input, other)
 
 
-@binary("minimum", node="MinimumBackward0", aliases="min.other")
+@binary("minimum", numbers="", node="MinimumBackward0", aliases="min.other")
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of both, nan if either is nan; equal operands share the gradient.
 
@@ -152,7 +156,7 @@ def minimum(input: Array, other: Array) -> Array:
     return jnp.minimum(input, other)
 
 
-@binary("fmax", node="FmaxBackward0")
+@binary("fmax", numbers="", node="FmaxBackward0")
 def fmax(input: Array, other: Array) -> Array:
     """The larger of both, the other one if one is nan; ``input`` has the gradient of a tie.
 
@@ -163,7 +167,7 @@ def fmax(input: Array, other: Array) -> Array:
     return jnp.where((input >= other) | jnp.isnan(other), input, other)
 
 
-@binary("fmin", node="FminBackward0")
+@binary("fmin", numbers="", node="FminBackward0")
 def fmin(input: Array, other: Array) -> Array:
     """The smaller of both, the other one if one is nan; ``input`` has the gradient of a tie.
 

@@ -15,8 +15,8 @@ from jtorch.ops._checks import check_broadcast, reject_kinds
 from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
-unary = partial(register, promote="float", method=True, inplace=True, out=True)
-special = partial(register, promote="float", out=True)
+unary = partial(register, numbers="", promote="float", method=True, inplace=True, out=True)
+special = partial(register, numbers="", promote="float", out=True)
 binary = partial(register, promote="float", out=True)
 
 
@@ -139,6 +139,7 @@ def mvlgamma(input: Array, p: int) -> Array:
 
 @register(
     "igamma",
+    numbers="",
     node="IgammaBackward0",
     promote="default",
     method=True,
@@ -155,6 +156,7 @@ def igamma(input: Array, other: Array) -> Array:
 
 @register(
     "igammac",
+    numbers="",
     node="IgammacBackward0",
     promote="default",
     method=True,
@@ -171,6 +173,7 @@ def igammac(input: Array, other: Array) -> Array:
 
 @register(
     "logit",
+    numbers="eps",
     node="LogitBackward0",
     promote="float",
     promoted="input",
@@ -241,6 +244,7 @@ def product_with_log(x: Array, log_y: Array, y: Array) -> Array:
 
 @register(
     "xlogy",
+    numbers="input other",
     node=by_number("Xlogy", tensors=0, numbers={0: 1, 1: 2}),
     promote="float",
     method=True,
@@ -267,7 +271,11 @@ def xlogy_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) 
     return xlogy_real(x, y), dx * slope + dy * (x / y)
 
 
-@binary("special.xlog1py", node=by_number("SpecialXlog1Py", tensors=0, numbers={0: 1, 1: 2}))
+@binary(
+    "special.xlog1py",
+    numbers="input other",
+    node=by_number("SpecialXlog1Py", tensors=0, numbers={0: 1, 1: 2}),
+)
 def xlog1py(input: Array, other: Array) -> Array:
     """``input * log1p(other)``, 0 where ``input`` is 0."""
     check_broadcast(input, other)
@@ -287,7 +295,7 @@ def xlog1py_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]
     return xlog1py_real(x, y), dx * slope + dy * (x / (1 + y))
 
 
-@binary("special.zeta", node=by_number("SpecialZeta", tensors=0, numbers={0: 1, 1: 2}))
+@binary("special.zeta", numbers="input other", node=by_number("SpecialZeta", tensors=0, numbers={0: 1, 1: 2}))
 def zeta(input: Array, other: Array) -> Array:
     """The Hurwitz zeta function: the sum over k >= 0 of (k + ``other``) ** -``input``."""
     check_broadcast(input, other)

@@ -327,6 +327,7 @@ def quantile_along(
 
 @register(
     "quantile",
+    numbers="q",
     node="LerpBackward1",
     static="dim keepdim interpolation",
     promote=None,
@@ -354,6 +355,7 @@ def quantile(
 
 @register(
     "nanquantile",
+    numbers="q",
     node="LerpBackward1",
     static="dim keepdim interpolation",
     promote=None,

@@ -13,7 +13,7 @@ from jtorch.ops._checks import check_broadcast, kind, reject_kinds
 from jtorch.ops._registry import register
 
 #: Unary functions of floating and complex numbers, integers being taken as the default floating dtype.
-unary = partial(register, promote="float", method=True, inplace=True, out=True)
+unary = partial(register, numbers="", promote="float", method=True, inplace=True, out=True)
 
 
 @unary("exp", node="ExpBackward0", saves="result")
@@ -96,6 +96,7 @@ def atan(input: Array) -> Array:
 
 @register(
     "atan2",
+    numbers="",
     node="Atan2Backward0",
     promote="float",
     method=True,
@@ -184,7 +185,7 @@ def rad2deg(input: Array) -> Array:
     return input * (180 / math.pi)
 
 
-@register("logaddexp", node="LogaddexpBackward0", promote="default", method=True, out=True)
+@register("logaddexp", numbers="", node="LogaddexpBackward0", promote="default", method=True, out=True)
 def logaddexp(input: Array, other: Array) -> Array:
     """``log(exp(input) + exp(other))`` without overflow.
 
@@ -206,7 +207,7 @@ def log_of_sum(x: Array, y: Array) -> Array:
     return jnp.where(same, unbounded, high + jnp.log1p(jnp.exp(gap)))
 
 
-@register("logaddexp2", node="Logaddexp2Backward0", promote="default", method=True, out=True)
+@register("logaddexp2", numbers="", node="Logaddexp2Backward0", promote="default", method=True, out=True)
 def logaddexp2(input: Array, other: Array) -> Array:
     """``log2(2**input + 2**other)`` without overflow.
 

@@ -85,3 +85,58 @@ def _division() -> None:
 
 
 _division()
+
+
+def _decision(name: str) -> None:
+    """``equal`` and ``allclose``, which answer with a Python bool."""
+    op = OPS[name]
+
+    def function(*args: Any, **kwargs: Any) -> bool:
+        return bool(run(op, bind(op, args, kwargs)))
+
+    _install(name, function)
+
+
+_decision("equal")
+_decision("allclose")
+
+
+def _where() -> None:
+    op, nonzero = OPS["where"], OPS["nonzero"]
+
+    def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
+        if input is None and other is None:
+            return run(nonzero, (condition, True))
+        result = run(op, (condition, input, other))
+        return result if out is None else write_out(out, result, "where")
+
+    def method(self: Tensor, condition: Tensor, other: Any) -> Any:
+        return run(op, (condition, self, other))
+
+    where.__doc__ = method.__doc__ = op.fn.__doc__
+    method.__name__ = method.__qualname__ = "where"
+    _install("where", where, method=False)
+    Tensor.where = method  # type: ignore[attr-defined]
+
+
+_where()
+
+
+def _polygamma() -> None:
+    """``x.polygamma(n)``, where the function has the order first."""
+    op = OPS["polygamma"]
+
+    def polygamma(self: Tensor, n: int) -> Tensor:
+        result: Tensor = run(op, (n, self))
+        return result
+
+    def polygamma_(self: Tensor, n: int) -> Tensor:
+        check_writable(self)
+        return assign(self, polygamma(self, n))
+
+    polygamma.__doc__ = polygamma_.__doc__ = op.fn.__doc__
+    for method in (polygamma, polygamma_):
+        setattr(Tensor, method.__name__, method)
+
+
+_polygamma()
