@@ -50,7 +50,7 @@ start_compilation_cache()
 run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
-_NAMESPACES = frozenset({"autograd", "func", "linalg", "fft", "nn", "optim", "random", "special", "utils"})
+_NAMESPACES = frozenset({"autograd", "func", "linalg", "fft", "nn", "optim", "random", "signal", "special", "utils"})
 
 
 def __getattr__(name: str) -> _Any:
