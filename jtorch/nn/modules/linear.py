@@ -64,8 +64,10 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
+        # Spares two failing attribute lookups; a parametrized weight is no longer among the parameters.
         params = self._parameters
-        return F.linear(input, params["weight"], params["bias"])  # type: ignore[no-any-return]
+        weight = params["weight"] if "weight" in params else self.weight
+        return F.linear(input, weight, params["bias"] if "bias" in params else self.bias)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

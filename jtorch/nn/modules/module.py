@@ -664,18 +664,21 @@ class Module:
     # ---- call ------------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        own = self.__dict__
         if (
-            self._forward_hooks
-            or self._forward_pre_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
+            own["_forward_hooks"]
+            or own["_forward_pre_hooks"]
+            or own["_backward_hooks"]
+            or own["_backward_pre_hooks"]
             or _global.any
-            or self._compiled_call_impl is not None
+            or "_compiled_call_impl" in own
         ):
-            if self._compiled_call_impl is not None:
-                return self._compiled_call_impl(*args, **kwargs)
+            if "_compiled_call_impl" in own:
+                return own["_compiled_call_impl"](*args, **kwargs)
             return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        if kwargs:
+            return self.forward(*args, **kwargs)
+        return self.forward(*args)
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         return self._call_with_hooks(args, kwargs)
