@@ -25,6 +25,18 @@ def to_copy(input: Array, dtype: dtype) -> Array:
     return input.astype(dtype.numpy)
 
 
+@register("_fill.number", node="FillBackward2", promote=None, saves="", function=False)
+def fill(input: Array, value: Array) -> Array:
+    """A number in every place of ``input``."""
+    return overwrite(input, value)
+
+
+@register("_zero", node="ZeroBackward0", promote=None, saves="", function=False)
+def zero(input: Array) -> Array:
+    """Zeros like ``input``."""
+    return jnp.zeros_like(input)
+
+
 @register("_overwrite", node="CopyBackwards", promote=None, saves="", function=False)
 def overwrite(input: Array, src: Array) -> Array:
     """``src`` with the shape and dtype of ``input``, whose values do not matter."""

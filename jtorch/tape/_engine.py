@@ -38,6 +38,9 @@ class Bridge(Protocol):
     def apply(self, plan: Any, operands: Sequence[Any]) -> list[Any]:
         """Run a planned operation on tensors, recording its history."""
 
+    def source_name(self, node: OpNode, operand: int) -> str:
+        """Which output of which node an operand is now (-1: the node's own result); empty for leaves."""
+
     def describe(self, aval: Any) -> str:
         """Legacy type name and sizes: ``torch.FloatTensor [3]``."""
 
@@ -180,8 +183,10 @@ def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool
     if node.saved is None:
         raise with_hint(RuntimeError(_FREED), f"the node is {node.name()}")
     given = tuple(i for i, g in enumerate(gradients) if g is not None)
-    plan = node.plan.vjp(node.needs, given)
     results: list[Any] = [None] * len(node.edges)
+    if not node.needs:
+        return results
+    plan = node.plan.vjp(node.needs, given)
     if create_graph or any(not isinstance(gradients[i], Value) for i in given):
         operands = [*bridge.saved_tensors(node), *(_tensor(gradients[i]) for i in given)]
         made = bridge.apply(plan, operands)
@@ -203,8 +208,8 @@ def _tensor(gradient: Any) -> Any:
 def _modified(node: OpNode, operand: int, found: int, expected: int) -> RuntimeError:
     """PyTorch's error for a saved value that was written to; ``operand`` is -1 for the node's own result."""
     aval = node.plan.outputs[0] if operand < 0 else node.plan.operands[operand]
-    edge = (node, 0) if operand < 0 else node.edges[operand]
-    source = f", which is output {edge[1]} of {edge[0].name()}," if edge and isinstance(edge[0], Node) else ""
+    name = bridge.source_name(node, operand)
+    source = f", which is {name}," if name else ""
     text = (
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{bridge.describe(aval)}]{source} is at version {found}; expected version {expected} instead. Hint: "
@@ -217,7 +222,7 @@ def _modified(node: OpNode, operand: int, found: int, expected: int) -> RuntimeE
     else:
         text += (
             "enable anomaly detection to find the operation that failed to compute its gradient, with "
-            "torch.autograd.set_detect_anomaly(True)."
+            "torch.autograd.set_detect_anomaly(True, check_nan=False)."
         )
     return RuntimeError(text)
 

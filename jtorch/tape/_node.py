@@ -25,6 +25,10 @@ def note_hook() -> None:
     hook_epoch[0] += 1
 
 
+#: Nodes that PyTorch names with their namespace.
+_BARE = frozenset({"AccumulateGrad", "CopyBackwards", "CopySlices"})
+
+
 class RemovableHandle:
     """What registering a hook returns (``torch.utils.hooks.RemovableHandle``)."""
 
@@ -68,7 +72,8 @@ class Node:
 
     def name(self) -> str:
         """The node's name, as ``grad_fn=<...>`` prints it."""
-        return type(self).__name__
+        name = type(self).__name__
+        return "torch::autograd::" + name if name in _BARE else name
 
     @property
     def metadata(self) -> dict[Any, Any]:
@@ -114,7 +119,7 @@ class Node:
         return hooks
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{type(self).__name__} object at {id(self):#x}>"
 
 
 class OpNode(Node):

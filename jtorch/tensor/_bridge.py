@@ -11,6 +11,7 @@ from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.ops._registry import OPS
 from jtorch.tape import Node, OpNode, set_bridge
 from jtorch.tensor._core import Tensor, apply, from_value, meta_value, plan_for, run, value_of, write
+from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
 from jtorch.trace import Aval, Value, record
 
 __all__ = ["AccumulateGrad", "legacy_name"]
@@ -43,8 +44,6 @@ def legacy_name(aval: Aval) -> str:
 class AccumulateGrad(Node):
     """Stands for adding a gradient to a leaf, where a graph is inspected (``next_functions``)."""
 
-    __slots__ = ("variable",)
-
     def __init__(self, variable: Tensor) -> None:
         super().__init__((), 1)
         self.variable = variable
@@ -63,7 +62,30 @@ class _Bridge:
         return value_of(tensor)
 
     def describe(self, aval: Aval) -> str:
-        return f"{legacy_name(aval)} [{', '.join(map(str, aval.shape))}]"
+        kind, d = aval.device.type, aval.dtype
+        if kind != "meta" and d.name in _LEGACY and not d.is_complex and d is not dtypes.bfloat16:
+            name = legacy_name(aval)
+        else:
+            where = "Meta" if kind == "meta" else kind.upper()
+            name = f"{where}{_LEGACY.get(d.name) or d.name.capitalize()}Type"
+        return f"{name} [{', '.join(map(str, aval.shape))}]"
+
+    def source_name(self, node: OpNode, operand: int) -> str:
+        if operand < 0:
+            return f"output 0 of {'AsStrided' if operand == -2 else short_name(node)}"
+        edge = node.edges[operand]
+        if edge is None or not isinstance(edge[0], Node):
+            return ""
+        source, nr = edge
+        if isinstance(source, OpNode) and source.plan.title.startswith("_view."):
+            check_source(source, nr)
+            kept = source.plan.title in KEPT_VIEWS
+            return f"output {nr} of {short_name(source) if kept else 'AsStrided'}"
+        owner = next((getattr(r(), "owner", None) for r, _, i in node.checks if i == operand), None)
+        writer = None if owner is None else owner()
+        if writer is not None and writer._fn is not None:
+            source = writer._fn
+        return f"output {nr} of {short_name(source)}"
 
     def add(self, a: Any, b: Any) -> Any:
         if isinstance(a, Value) and isinstance(b, Value):
@@ -100,6 +122,8 @@ class _Bridge:
     def accumulate(self, leaf: Tensor, gradient: Any, create_graph: bool) -> None:
         if leaf._hooks:
             gradient = self.reduce_to(leaf, gradient)
+        if leaf._requires is not True:
+            return
         old = leaf._grad
         if old is None:
             leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from jtorch.dispatch import Plan
 from jtorch.tape import Node, node_class
 from jtorch.trace import Aval
 
-__all__ = ["LOST", "MADE_IN_FUNCTION", "MADE_IN_INFERENCE", "MADE_IN_NO_GRAD", "MADE_WITH_OTHERS", "chain",
-           "creation_error", "short_name"]  # fmt: skip
+__all__ = [
+    "KEPT_VIEWS", "LOST", "MADE_IN_FUNCTION", "MADE_IN_INFERENCE", "MADE_IN_NO_GRAD", "MADE_WITH_OTHERS", "chain",
+    "check_source", "creation_error", "short_name",
+]  # fmt: skip
 
 #: ``Tensor._requires`` of a view made while history was off: it requires grad as its base does, but gradients that
 #: reach it go nowhere.
@@ -20,8 +23,8 @@ LOST = 2
 #: ``Tensor._creation``: circumstances under which autograd cannot follow a later in-place change of a view.
 MADE_WITH_OTHERS, MADE_IN_NO_GRAD, MADE_IN_INFERENCE, MADE_IN_FUNCTION = range(1, 5)
 
-#: View ops that strides cannot express; they keep their name when history is made again.
-_KEPT = frozenset({"_view.view_as_real", "_view.view_as_complex"})
+#: View ops that strides cannot express keep their name when history is made again.
+KEPT_VIEWS = frozenset({"_view.view_as_real", "_view.view_as_complex"})
 
 
 def short_name(node: Any) -> str:
@@ -49,6 +52,21 @@ def creation_error(view: Any, *, indirect: bool) -> RuntimeError:
     else:
         text = f"Output {view._nr} of {short_name(fn)} is a view and {what} modified inplace."
     return RuntimeError(text + _REASONS[creation])
+
+
+def check_source(node: Any, nr: int) -> None:
+    """Refuse a saved view whose base was written to, if it was one of several made at once.
+
+    Raises:
+        RuntimeError: as :func:`creation_error`.
+    """
+    first = node
+    while getattr(first, "plan", None) is not None and first.plan.title.startswith("_view."):
+        if first.plan.title in ("_view.split", "_view.unbind"):
+            view = SimpleNamespace(_creation=MADE_WITH_OTHERS, _fn=node, _nr=nr)
+            raise creation_error(view, indirect=True)
+        edge = first.edges[0]
+        first = None if edge is None else edge[0]
 
 
 _AMBIGUOUS = (
@@ -82,13 +100,13 @@ def chain(steps: Sequence[Any], edge: Any) -> Node:
         steps: of the view, from the base outwards.
         edge: where the base's gradient goes; ``None`` if nowhere.
     """
-    split = next((i for i, s in enumerate(steps) if s.plan.title in _KEPT), len(steps))
+    split = next((i for i, s in enumerate(steps) if s.plan.title in KEPT_VIEWS), len(steps))
     node: Node | None = None
     if split:
         node = _strided(steps[:split], edge)
     for step in steps[split:]:
         previous = edge if node is None else (node, 0)
-        if step.plan.title in _KEPT:
+        if step.plan.title in KEPT_VIEWS:
             node = _node(step.plan, node_class(step.plan.node), previous, step.numbers)
         else:
             node = _strided((step,), previous)

@@ -18,7 +18,17 @@ from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tensor._bridge import legacy_name
-from jtorch.tensor._core import Tensor, _own_memory, _strided_host, from_value, run, to_device, value_of, view, write
+from jtorch.tensor._core import (
+    Tensor,
+    _own_memory,
+    _strided_host,
+    from_value,
+    run,
+    to_device,
+    value_of,
+    view,
+    write,
+)
 from jtorch.tensor._creation import filled
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import iteration_order, strides_in_order
@@ -498,7 +508,10 @@ def copy_to(target: Tensor, value: Any) -> None:
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
             )
-        overwrite(target, value)
+        if given.ndim:
+            overwrite(target, value)
+        else:
+            overwrite(target, value, _FILL)
 
 
 def _without_leading(value: Tensor) -> Tensor:

@@ -10,14 +10,14 @@ from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import scalar_type_name
 from jtorch.ops._registry import OPS
-from jtorch.tensor._history import creation_error
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
+from jtorch.tensor._history import creation_error
 from jtorch.trace import aval_of, from_host
 
 __all__ = ["assign", "can_cast", "check_writable", "copy_", "fill_", "write_out", "zero_"]
 
 _CAST = OPS["_to_copy"]
-_OVERWRITE = OPS["_overwrite"]
+_OVERWRITE, _FILL, _FILL_TENSOR, _ZERO = (OPS[n] for n in ("_overwrite", "_fill.number", "_fill", "_zero"))
 
 
 def can_cast(source: Any, target: Any) -> bool:
@@ -147,8 +147,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return overwrite(self, src)
 
 
-def overwrite(self: Tensor, src: Tensor) -> Tensor:
-    """:func:`copy_` without its checks."""
+def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
+    """:func:`copy_` without its checks; ``op`` is what history calls it."""
     mine, given = self._aval(), src._aval()
     if given.device is not mine.device:
         source = from_value(to_device(value_of(src), mine.device))
@@ -169,7 +169,7 @@ def overwrite(self: Tensor, src: Tensor) -> Tensor:
                     new = np.ascontiguousarray(np.broadcast_to(_cast(value.host, mine.dtype.numpy), mine.shape))
             write(self, from_value(from_host(new, aval_of(mine.shape, mine.dtype, CPU))))
             return self
-    write(self, run(_OVERWRITE, (self, src)))
+    write(self, run(op, (self,) if op is _ZERO else (self, src)))
     return self
 
 
@@ -219,9 +219,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} dimensions."
         )
     check_writable(self)
-    if not isinstance(value, Tensor):
-        value = scalar(value, self)
-    return overwrite(self, value)
+    if isinstance(value, Tensor):
+        return overwrite(self, value, _FILL_TENSOR)
+    return overwrite(self, scalar(value, self), _FILL)
 
 
 def scalar(number: Any, like: Tensor) -> Tensor:
@@ -240,6 +240,6 @@ def scalar(number: Any, like: Tensor) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Set every element to zero."""
     check_writable(self)
-    return overwrite(self, scalar(0, self))
+    return overwrite(self, scalar(0, self), _ZERO)
 
 

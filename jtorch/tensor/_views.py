@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from jtorch import dtypes
-from jtorch.dtypes import dtype
 from jtorch.dispatch import GRAD, modes
+from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, plan_for, run, value_of, view, view_fn
 from jtorch.tensor._history import MADE_WITH_OTHERS
@@ -148,16 +148,15 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
         return view(input, "reshape", (), (sizes, "ViewBackward0"), None, input._offset)
     strides = _view_strides(aval.shape, input._strides, sizes)
     if strides is None:
-        return view_shape(contiguous(input, node="UnsafeViewBackward0"), sizes, "UnsafeViewBackward0")
+        copy: Tensor = run(OPS["_view.reshape"], (contiguous(input), sizes, "UnsafeViewBackward0"))
+        return copy
     return _reshaped(input, sizes, strides, "ViewBackward0")
 
 
-def contiguous(x: Tensor, node: str = "CloneBackward0") -> Tensor:
+def contiguous(x: Tensor) -> Tensor:
     """``x`` itself if it is row-major, else a copy that is."""
     if x._strides is None or is_contiguous(x):
         return x
-    from jtorch.ops._registry import OPS
-
     result: Tensor = run(OPS["_clone"], (x,))
     return result
 
@@ -458,8 +457,6 @@ def view_dtype(x: Tensor, to: dtype) -> Tensor:
     """The same memory read as another dtype (``Tensor.view(dtype)``)."""
     aval, strides = x._aval(), strides_of(x)
     old, new = aval.dtype.itemsize, to.itemsize
-    if aval.dtype is to:
-        return alias(x)
     offset = x._offset
     shape = aval.shape
     if old != new:
