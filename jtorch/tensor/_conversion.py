@@ -14,8 +14,10 @@ from jtorch.dispatch import GRAD, modes, result_dtype
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
+from jtorch.tensor import _derive as _derive  # gives tensors their operators
 from jtorch.tensor._core import Tensor, from_value, meta_value, run, to_device, value_of
-from jtorch.tensor._creation import as_dtype
+from jtorch.tensor._creation import as_dtype, make
+from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import can_cast as dtype_fits
 from jtorch.tensor._layout import memory_format, preserve_format
@@ -520,8 +522,18 @@ def __format__(self: Tensor, format_spec_: str) -> str:
     return format_spec(self, format_spec_, (lambda: item(self)) if plain else None)
 
 
+_equal = Tensor.__eq__
+
+
+def __eq__(self: Tensor, other: Any) -> Any:
+    result = _equal(self, other)
+    if result is NotImplemented and isinstance(other, np.ndarray):
+        return _equal(self, make(array_from_data(other, None)))
+    return result
+
+
 for _special, _function in {
-    "__float__": _float, "__int__": _int, "__complex__": _complex, "__bool__": _bool, "__index__": _index,
+    "__eq__": __eq__, "__float__": _float, "__int__": _int, "__complex__": _complex, "__bool__": _bool, "__index__": _index,
     "__array__": __array__, "__array_wrap__": __array_wrap__, "__format__": __format__, "__repr__": tensor_text,
 }.items():  # fmt: skip
     setattr(Tensor, _special, _function)

@@ -1,0 +1,535 @@
+"""Storages as users see them (``Tensor.untyped_storage``), copies and pickles of tensors that share memory."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from jtorch.devices import CPU, META, as_device, device, platform_available
+from jtorch.dtypes import dtype, from_numpy_dtype
+from jtorch.tensor._core import Tensor, meta_value, to_device
+from jtorch.tensor._creation import make
+from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._views import as_strided, strides_of
+from jtorch.trace import Value, aval_of, from_host
+
+__all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
+
+#: What the engine keeps in a tensor's dictionary; anything else there is the user's.
+_ENGINE = frozenset(name for name in vars(Tensor) if name.startswith("_") and not name.startswith("__")) | {
+    "_storage",
+}
+
+
+# ---- the memory of a storage ---------------------------------------------------------------------------------------
+
+
+def _dtype_of(storage: Storage) -> dtype:
+    if storage.buffer is not None:
+        return from_numpy_dtype(storage.buffer.dtype)
+    assert storage.value is not None
+    return storage.value.aval.dtype
+
+
+def _device_of(storage: Storage) -> device:
+    return CPU if storage.buffer is not None or storage.value is None else storage.value.aval.device
+
+
+def _count(storage: Storage) -> int:
+    """Elements held."""
+    if storage.buffer is not None:
+        shape, size = storage.buffer.shape, storage.buffer.itemsize
+        if not storage.buffer.size:
+            return 0
+        return 1 + sum((n - 1) * s // size for n, s in zip(shape, storage.buffer.strides, strict=True))
+    assert storage.value is not None
+    return storage.value.aval.size
+
+
+def _memory(storage: Storage) -> np.ndarray[Any, Any]:
+    """A copy of the elements in order of memory."""
+    host = storage.host()
+    if storage.strides is not None:
+        if storage.buffer is not None:
+            flat = np.lib.stride_tricks.as_strided(host, (_count(storage),), (host.itemsize,))
+            return np.array(flat)
+        order = sorted(range(host.ndim), key=lambda d: -storage.strides[d])  # type: ignore[index]
+        host = host.transpose(order)
+    return np.array(host, order="C").reshape(-1)
+
+
+def _whole(storage: Storage) -> Tensor:
+    """A tensor over all of a storage, of the dtype it was made with."""
+    tensor = object.__new__(Tensor)
+    tensor._storage = storage
+    if storage.strides is not None:
+        tensor._strides = storage.strides
+    return tensor
+
+
+class UntypedStorage:
+    """The bytes behind one or more tensors (``torch.UntypedStorage``).
+
+    Args:
+        size: number of bytes of a new storage.
+        device: where.
+    """
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, size: int = 0, *, device: Any = None) -> None:
+        self._cell = make(np.zeros(int(size), np.uint8), as_device(device))._storage
+
+    @classmethod
+    def _of(cls, cell: Storage) -> UntypedStorage:
+        made = object.__new__(cls)
+        made._cell = cell
+        return made
+
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return _count(self._cell) * _dtype_of(self._cell).itemsize
+
+    size = nbytes
+    __len__ = nbytes
+
+    def element_size(self) -> int:
+        """1: elements are bytes."""
+        return 1
+
+    def data_ptr(self) -> int:
+        """A number that identifies the memory."""
+        return self._cell.address()
+
+    @property
+    def device(self) -> device:
+        """Where the memory is."""
+        return _device_of(self._cell)
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    def get_device(self) -> int:
+        """Index of the accelerator, -1 for the CPU."""
+        return -1 if self.device.index is None else self.device.index
+
+    def tolist(self) -> list[int]:
+        """The bytes as a list of numbers."""
+        found: list[int] = _memory(self._cell).view(np.uint8).tolist()
+        return found
+
+    def __getitem__(self, index: Any) -> Any:
+        found = _memory(self._cell).view(np.uint8)[index]
+        return int(found) if isinstance(index, int) else UntypedStorage._of(make(found.copy())._storage)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        changed = _memory(self._cell)
+        changed.view(np.uint8)[index] = value
+        _overwrite(self._cell, changed)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.tolist())
+
+    def __bytes__(self) -> bytes:
+        return _memory(self._cell).tobytes()
+
+    def copy_(self, source: UntypedStorage, non_blocking: bool = False) -> UntypedStorage:
+        """Take over the bytes of a storage of the same size."""
+        given = np.frombuffer(bytes(source), np.uint8)
+        if given.size != self.nbytes():
+            raise RuntimeError("size does not match")
+        _overwrite(self._cell, given.view(_dtype_of(self._cell).numpy))
+        return self
+
+    def fill_(self, value: int) -> UntypedStorage:
+        """Set every byte."""
+        self[:] = value
+        return self
+
+    def clone(self) -> UntypedStorage:
+        """A storage with the same bytes in memory of its own."""
+        return UntypedStorage._of(_copied(self._cell))
+
+    def cpu(self) -> UntypedStorage:
+        """This storage if it is on the CPU, else a copy there."""
+        return self if self.device is CPU else UntypedStorage._of(make(_memory(self._cell))._storage)
+
+    def untyped(self) -> UntypedStorage:
+        """This storage."""
+        return self
+
+    def share_memory_(self) -> UntypedStorage:
+        """This storage; other processes receive copies."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether other processes see changes: never."""
+        return False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether the memory is page-locked: never."""
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and self._cell is other._cell
+
+    def __hash__(self) -> int:
+        return id(self._cell)
+
+    def __repr__(self) -> str:
+        body = "".join(f" {b}\n" for b in self.tolist()) if self.device is not META else ""
+        return f"{body}[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> UntypedStorage:
+        return UntypedStorage._of(_copied_once(self._cell, memo))
+
+    def __reduce__(self) -> Any:
+        return UntypedStorage._of, (self._cell,)
+
+
+def _overwrite(cell: Storage, memory: np.ndarray[Any, Any]) -> None:
+    """Replace all contents by elements in order of memory."""
+    whole = _whole(cell)
+    shape, strides = whole._aval().shape, strides_of(whole)
+    items = [s * memory.itemsize for s in strides]
+    logical = np.array(np.lib.stride_tricks.as_strided(memory, shape, items), order="C")
+    value = from_host(logical)
+    where = _device_of(cell)
+    cell.write(value if where is CPU else to_device(value, where))
+
+
+class TypedStorage:
+    """The elements behind one or more tensors (``torch.TypedStorage``; PyTorch deprecates it).
+
+    Args:
+        wrap_storage: the bytes.
+        dtype: how they are read.
+    """
+
+    __slots__ = ("_untyped", "dtype")
+
+    def __init__(self, *, wrap_storage: UntypedStorage, dtype: dtype, _internal: bool = False) -> None:
+        self._untyped, self.dtype = wrap_storage, dtype
+
+    def _array(self) -> np.ndarray[Any, Any]:
+        return _memory(self._untyped._cell).view(self.dtype.numpy)
+
+    @property
+    def _untyped_storage(self) -> UntypedStorage:
+        return self._untyped
+
+    @property
+    def device(self) -> device:
+        """Where the memory is."""
+        return self._untyped.device
+
+    def untyped(self) -> UntypedStorage:
+        """The bytes."""
+        return self._untyped
+
+    def size(self) -> int:
+        """Number of elements."""
+        return self._untyped.nbytes() // self.dtype.itemsize
+
+    __len__ = size
+
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self._untyped.nbytes()
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    def data_ptr(self) -> int:
+        """A number that identifies the memory."""
+        return self._untyped.data_ptr()
+
+    def tolist(self) -> list[Any]:
+        """The elements as a list of numbers."""
+        found: list[Any] = self._array().tolist()
+        return found
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            raise NotImplementedError("slices of a TypedStorage: use the storage's tensor")
+        return self._array()[index].item()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        changed = self._array()
+        changed[index] = value
+        _overwrite(self._untyped._cell, changed.view(_dtype_of(self._untyped._cell).numpy))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def clone(self) -> TypedStorage:
+        """A storage with the same elements in memory of its own."""
+        return TypedStorage(wrap_storage=self._untyped.clone(), dtype=self.dtype)
+
+    def share_memory_(self) -> TypedStorage:
+        """This storage; other processes receive copies."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether other processes see changes: never."""
+        return False
+
+    def __repr__(self) -> str:
+        body = "".join(f" {x}\n" for x in self.tolist())
+        return f"{body}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
+
+
+TypedStorage.__module__ = UntypedStorage.__module__ = "torch.storage"
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether ``obj`` is a storage (``torch.is_storage``)."""
+    return isinstance(obj, UntypedStorage | TypedStorage)
+
+
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """The bytes that this tensor views."""
+    return UntypedStorage._of(self._storage)
+
+
+_warned = False
+
+
+def storage(self: Tensor) -> TypedStorage:
+    """The elements that this tensor views (deprecated, as in PyTorch)."""
+    global _warned
+    if _warned:
+        return _typed_storage(self)
+    _warned = True
+    warnings.warn(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage "
+        "class. This should only matter to you if you are using storages directly.  To access UntypedStorage directly, "
+        "use tensor.untyped_storage() instead of tensor.storage()",
+        UserWarning,
+        stacklevel=2,
+    )
+    return _typed_storage(self)
+
+
+def _typed_storage(self: Tensor) -> TypedStorage:
+    return TypedStorage(wrap_storage=untyped_storage(self), dtype=self._aval().dtype)
+
+
+def data_ptr(self: Tensor) -> int:
+    """A number that identifies the memory of the first element; equal for tensors that start at the same place."""
+    aval = self._aval()
+    if not aval.size or aval.device is META:
+        return 0
+    return self._storage.address() + self._offset * aval.dtype.itemsize
+
+
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both tensors are the same view of the same storage."""
+    return (
+        self._storage is tensor._storage
+        and self._offset == tensor._offset
+        and self._aval() is tensor._aval()
+        and strides_of(self) == strides_of(tensor)
+    )
+
+
+def set_(
+    self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = None, stride: Any = None
+) -> Tensor:
+    """Make this tensor a view of another tensor's memory, or of a storage.
+
+    Args:
+        source: a tensor, a storage; ``None`` for no memory at all.
+        storage_offset: position of the first element.
+        size: of this tensor from now on; all of a storage by default.
+        stride: of this tensor; row-major by default.
+    """
+    kind = self._aval().dtype
+    if source is None:
+        source = make(np.zeros((0,), kind.numpy), self._aval().device)
+    given = source.dtype if isinstance(source, Tensor | TypedStorage) else kind  # type: ignore[attr-defined]
+    if given is not kind:
+        names = [_C_NAMES.get(d.name, d.name) for d in (given, kind)]
+        raise RuntimeError(f"Could not set tensor of type {names[0]} to a tensor of type {names[1]}")
+    if isinstance(source, Tensor):
+        view = source.detach()  # type: ignore[attr-defined]
+    else:
+        cell = source.untyped()._cell
+        view = _whole(cell)
+        if _dtype_of(cell) is not kind:
+            view = view.reshape(-1).view(kind)  # type: ignore[attr-defined]
+        size = (_count(cell) * _dtype_of(cell).itemsize // kind.itemsize,) if size is None else size
+    if size is not None:
+        sizes = tuple(size)
+        view = as_strided(view, sizes, contiguous_strides(sizes) if stride is None else stride, storage_offset)
+    self._storage = view._storage
+    for name in ("_view", "_strides", "_offset"):
+        setattr(self, name, getattr(view, name))
+    self._abase, self._adepth, self._cached, self._seen_writes = None, 0, None, -1
+    return self
+
+
+_C_NAMES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
+    "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """This tensor. Other processes receive copies: there is no shared memory behind it."""
+    self._is_shared = True  # type: ignore[attr-defined]
+    return self
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether :meth:`share_memory_` was called."""
+    return self._is_shared or self._aval().device.type == "cuda"  # type: ignore[attr-defined]
+
+
+# ---- copies --------------------------------------------------------------------------------------------------------
+
+
+def _copied(cell: Storage) -> Storage:
+    made = Storage(cell.read())
+    made.strides = _dense_strides(cell)
+    return made
+
+
+def _dense_strides(cell: Storage) -> tuple[int, ...] | None:
+    """Strides that a copy keeps: those of a layout without gaps."""
+    strides = cell.strides
+    if strides is None or cell.buffer is None:
+        return strides
+    return strides if _count(cell) == cell.buffer.size and all(strides) else None
+
+
+def _copied_once(cell: Storage, memo: dict[int, Any]) -> Storage:
+    found = memo.get(id(cell))
+    if found is None:
+        found = memo[id(cell)] = _copied(cell)
+        memo.setdefault(id(memo), []).append(cell)
+    return found  # type: ignore[no-any-return]
+
+
+def users_attributes(self: Tensor) -> dict[str, Any]:
+    """What the user has set on a tensor."""
+    return {name: x for name, x in vars(self).items() if name not in _ENGINE}
+
+
+def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A copy with memory of its own; tensors that share memory keep sharing it among their copies.
+
+    Raises:
+        RuntimeError: the tensor has a history.
+    """
+    found = memo.get(id(self))
+    if found is not None:
+        return found  # type: ignore[no-any-return]
+    if self.grad_fn is not None:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+            "see https://github.com/pytorch/pytorch/pull/103001"
+        )
+    gaps = self._storage.strides is not None and _dense_strides(self._storage) is None
+    result = object.__new__(type(self))
+    memo[id(self)] = result
+    result._storage = _copied_once(self._storage, memo)
+    if not gaps:
+        for name in ("_view", "_strides", "_offset"):
+            if name in self.__dict__:
+                setattr(result, name, getattr(self, name))
+    elif self._view is not None:
+        made = make(np.array(self._host(), order="C"))
+        result._storage = made._storage
+    result._requires = self._requires
+    if self._grad is not None:
+        result._grad = copy.deepcopy(self._grad, memo)
+    for name, x in users_attributes(self).items():
+        setattr(result, name, copy.deepcopy(x, memo))
+    return result
+
+
+def shallow_copy(self: Tensor) -> Tensor:
+    """Another leaf on the same memory."""
+    result = self.detach()  # type: ignore[attr-defined]
+    if type(self) is not Tensor:
+        result.__class__ = type(self)
+    result._requires = self.requires_grad
+    result.__dict__.update(users_attributes(self))
+    return result  # type: ignore[no-any-return]
+
+
+def _storage_state(cell: Storage) -> Any:
+    """How a storage is pickled: its bytes, shape, dtype, layout and device; once, however many tensors view it."""
+    where = _device_of(cell)
+    if where is META:
+        assert cell.value is not None
+        return _meta_storage, (cell.value.aval.shape, cell.value.aval.dtype)
+    array = np.array(cell.host(), order="C")
+    content = array.reshape(-1).view(np.uint8)
+    return _restore_storage, (content, array.shape, _dtype_of(cell), _dense_strides(cell), str(where))
+
+
+def _restore_storage(
+    content: np.ndarray[Any, Any], shape: tuple[int, ...], kind: dtype, strides: Any, where: str
+) -> Storage:
+    target = device(where)
+    value: Value = from_host(np.array(content.view(kind.numpy).reshape(shape), order="C"))
+    if target.type != "cpu" and platform_available(target.type):
+        value = to_device(value, as_device(target))
+    made = Storage(value)
+    made.strides = strides
+    return made
+
+
+def _meta_storage(shape: tuple[int, ...], kind: dtype) -> Storage:
+    return Storage(meta_value(aval_of(shape, kind, META)))
+
+
+copyreg.pickle(Storage, _storage_state)  # type: ignore[arg-type]
+
+
+def reduce_ex(self: Tensor, protocol: Any) -> Any:
+    """How a tensor is pickled; tensors on one storage stay on one storage."""
+    gaps = self._storage.strides is not None and _dense_strides(self._storage) is None
+    source = make(np.array(self._host(), order="C")) if gaps else self
+    kind = self._aval().dtype
+    whole = source._view is None
+    place = None if whole else (kind, source._offset, source._aval().shape, strides_of(source))
+    state = users_attributes(self)
+    return _rebuild, (type(self), source._storage, place, self.requires_grad, state, OrderedDict())
+
+
+def _rebuild(
+    cls: type, cell: Storage, place: Any, requires_grad: bool, state: dict[str, Any], hooks: Any
+) -> Tensor:
+    tensor = _whole(cell)
+    if place is not None:
+        kind, offset, size, stride = place
+        if _dtype_of(cell) is not kind:
+            tensor = tensor.reshape(-1).view(kind)  # type: ignore[attr-defined]
+        tensor = as_strided(tensor, size, stride, offset).detach()  # type: ignore[attr-defined]
+    if cls is not Tensor:
+        tensor.__class__ = cls
+    if requires_grad:
+        tensor._requires = True
+    tensor.__dict__.update(state)
+    return tensor
+
+
+for _name, _function in {
+    "untyped_storage": untyped_storage, "storage": storage, "_typed_storage": _typed_storage, "data_ptr": data_ptr,
+    "is_set_to": is_set_to, "set_": set_, "share_memory_": share_memory_, "is_shared": is_shared,
+    "__deepcopy__": deepcopy, "__copy__": shallow_copy, "__reduce_ex__": reduce_ex, "_is_shared": False,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _function)
