@@ -44,6 +44,7 @@ class Op:
         "opmath",
         "out",
         "params",
+        "places",
         "plans",
         "positional",
         "promote",
@@ -56,12 +57,37 @@ class Op:
         "static",
         "varargs",
     )
+    node: str | Callable[..., str] | None
+    promote: str | None
+    saves: frozenset[str] | None
+    returns: str | None
+    result_like: str | None
+    method: str
+    varargs: str
+    baked: frozenset[str]
+    raw: frozenset[str]
+    operators: tuple[str, ...]
+    aliases: tuple[str, ...]
+    opmath: bool
+    function: bool
+    inplace: bool
+    out: bool
+    host: bool
 
-    def __init__(self, name: str, fn: Callable[..., Any], static: str, lists: str, **attributes: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        static: str,
+        lists: str,
+        promoted: str | None,
+        **attributes: Any,
+    ) -> None:
         self.name, self.fn = name, fn
         self.static, self.lists = frozenset(static.split()), frozenset(lists.split())
         parameters = list(inspect.signature(fn).parameters.values())
         self.params = tuple(p.name for p in parameters)
+        self.places = {p: i for i, p in enumerate(self.params)}
         unknown = (self.static | self.lists) - set(self.params)
         assert not unknown, f"{name}: {unknown} are no parameters of it"
         self.kinds = tuple(
@@ -73,7 +99,7 @@ class Op:
         for key, value in attributes.items():
             setattr(self, key, value)
         operands = [p for p in self.params if p not in self.static]
-        self.promoted = frozenset(operands if self.promoted is None else self.promoted.split())
+        self.promoted = frozenset(operands if promoted is None else promoted.split())
         #: plan cache of dispatch: call signature -> Plan
         self.plans: dict[Any, Any] = {}
 

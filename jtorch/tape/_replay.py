@@ -106,6 +106,14 @@ class Replay:
     """
 
     __slots__ = ("flat", "freed", "fresh", "gradients", "nbytes", "nodes", "numbers", "outputs")
+    flat: list[int]
+    nodes: int
+    nbytes: int
+    outputs: int
+    numbers: list[tuple[bool, int, int]]
+    fresh: list[tuple[int, int] | None]
+    gradients: list[tuple[int, int, Any]]
+    freed: list[int]
 
 
 class Recording:

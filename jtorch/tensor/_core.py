@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import ref
 
 import numpy as np
@@ -89,6 +89,28 @@ class Tensor(metaclass=TensorMeta):
     _own_version: Version | None = None
     _retains = False
     _storage: Storage
+
+    if TYPE_CHECKING:
+        # Most methods are derived from the registered ops or attached by the other files of this folder.
+        def __getattr__(self, name: str) -> Any: ...
+        def _operator(self, other: Any) -> Tensor: ...
+        def _unary(self) -> Tensor: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _operator
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _operator
+        __iadd__ = __isub__ = __imul__ = __itruediv__ = _operator
+        __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _operator
+        __neg__ = __pos__ = __abs__ = __invert__ = _unary
+        __eq__ = __ne__ = _operator  # type: ignore[assignment]
+
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[Tensor]: ...
+        def __bool__(self) -> bool: ...
+        def __int__(self) -> int: ...
+        def __index__(self) -> int: ...
+        def __float__(self) -> float: ...
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
