@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ _NUMBERS = (Tensor, int, float, complex, np.number, np.bool_)
 
 
 def _missing(op: Op, i: int) -> TypeError:
-    name = op.name.rsplit(".", 1)[-1]
+    name = _last(op)
     missing = [p for p, d in zip(op.params[i:], op.defaults[i:], strict=True) if d is _EMPTY]
     quoted = ", ".join(f'"{p}"' for p in missing)
     return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
@@ -37,29 +38,34 @@ def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     Raises:
         TypeError: too many, too few, unknown or repeated arguments.
     """
-    name = op.name.rsplit(".", 1)[-1]
-    if len(args) > op.positional:
+    given = len(args)
+    if given > op.positional:
         raise TypeError(
-            f"{name}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but {len(args)} were given"
+            f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but {given} were given"
         )
-    bound = [*args, *op.defaults[len(args) :]]
+    bound = [*args, *op.defaults[given:]]
+    places = op.places
     for key, x in kwargs.items():
-        try:
-            place = op.params.index(key)
-        except ValueError:
+        place = places.get(key)
+        if place is None:
             place = _renamed(op, key)
-        if place < len(args):
-            raise TypeError(f"{name}() got multiple values for argument '{key}'")
+        if place < given:
+            raise TypeError(f"{_last(op)}() got multiple values for argument '{key}'")
         bound[place] = x
-    for i, x in enumerate(bound):
-        if x is _EMPTY:
-            raise _missing(op, i)
+    if given < op.required:
+        for i, x in enumerate(bound):
+            if x is _EMPTY:
+                raise _missing(op, i)
     return bound
+
+
+def _last(op: Op) -> str:
+    return op.name.rsplit(".", 1)[-1]
 
 
 #: NumPy's names, which PyTorch accepts for its own.
 _RENAMED = {"axis": "dim", "axes": "dim", "keepdims": "keepdim", "x": "input", "self": "input", "x2": "other"}
-_EMPTY: Any = type(OPS["add"].defaults[0]) and OPS["add"].defaults[0]
+_EMPTY: Any = inspect.Parameter.empty
 
 
 def _renamed(op: Op, key: str) -> int:
