@@ -261,7 +261,7 @@ class finfo:
             raise TypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{d.name}'"
             )
-        info = ml_dtypes.finfo(d.to_real().numpy)
+        info: Any = ml_dtypes.finfo(d.to_real().numpy)  # type: ignore[no-untyped-call]
         self.bits = int(info.bits)
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)

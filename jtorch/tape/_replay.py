@@ -166,7 +166,7 @@ class Recording:
 
 def find(graph: Any, root: OpNode, nr: int, gradient: Any) -> tuple[Replay | None, Recording | None]:
     """The replay of a backward from ``root``, or a recording to make one; neither if it has to be walked."""
-    tape = graph.notes
+    tape: Tape | None = graph.notes
     if (
         tape is None
         or not tape.whole

@@ -453,7 +453,7 @@ def start_compilation_cache() -> None:
     JAX (``jax_compilation_cache_dir``) is respected.
     """
     folder = os.environ.get("JTORCH_CACHE_DIR")
-    if jax.config.jax_compilation_cache_dir is not None or folder in ("", "0"):
+    if jax.config.values.get("jax_compilation_cache_dir") is not None or folder in ("", "0"):
         return
     if folder is None:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

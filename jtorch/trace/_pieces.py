@@ -39,7 +39,7 @@ class Piece:
 
     def body(self) -> list[tuple[Signature, Sequence[int]]]:
         """The stretch as (signature, local slots) pairs, for compiling it."""
-        result = []
+        result: list[tuple[Signature, Sequence[int]]] = []
         i, wiring = 0, self.wiring
         while i < len(wiring):
             signature = SIGNATURES[wiring[i]]
