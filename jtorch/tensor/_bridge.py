@@ -17,28 +17,13 @@ from jtorch.trace import Aval, Value, record
 __all__ = ["AccumulateGrad", "legacy_name"]
 
 _ADD = OPS["add"]
-_LEGACY = {
-    "float32": "Float",
-    "float64": "Double",
-    "float16": "Half",
-    "bfloat16": "BFloat16",
-    "int8": "Char",
-    "uint8": "Byte",
-    "int16": "Short",
-    "int32": "Int",
-    "int64": "Long",
-    "bool": "Bool",
-    "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-}
 
 
 def legacy_name(aval: Aval) -> str:
     """``torch.FloatTensor``, ``torch.cuda.LongTensor``: what ``Tensor.type()`` returns."""
     kind = aval.device.type
     where = "" if kind in ("cpu", "meta") else f"{kind}."
-    name = _LEGACY.get(aval.dtype.name) or aval.dtype.name.capitalize()
-    return f"torch.{where}{name}Tensor"
+    return f"torch.{where}{dtypes.scalar_type_name(aval.dtype)}Tensor"
 
 
 class AccumulateGrad(Node):
