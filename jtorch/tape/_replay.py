@@ -167,13 +167,9 @@ class Recording:
 def find(graph: Any, root: OpNode, nr: int, gradient: Any) -> tuple[Replay | None, Recording | None]:
     """The replay of a backward from ``root``, or a recording to make one; neither if it has to be walked."""
     tape: Tape | None = graph.notes
-    if (
-        tape is None
-        or not tape.whole
-        or tape.epoch != hook_epoch[0]
-        or getattr(root, "tape", None) is not tape
-        or type(gradient) is not Value
-    ):
+    if tape is None or not tape.whole or tape.epoch != hook_epoch[0]:
+        return None, None
+    if type(gradient) is not Value or tape is not getattr(root, "tape", None):
         return None, None
     for reference, version, _ in tape.checks:
         storage = reference()
