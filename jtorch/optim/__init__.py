@@ -1,7 +1,15 @@
 """Optimizers over optax's transformations (``torch.optim``)."""
 
 from jtorch.optim import lr_scheduler as lr_scheduler
+from jtorch.optim.adadelta import Adadelta as Adadelta
+from jtorch.optim.adagrad import Adagrad as Adagrad
 from jtorch.optim.adam import Adam as Adam
 from jtorch.optim.adam import AdamW as AdamW
+from jtorch.optim.adamax import Adamax as Adamax
+from jtorch.optim.asgd import ASGD as ASGD
+from jtorch.optim.nadam import NAdam as NAdam
 from jtorch.optim.optimizer import Optimizer as Optimizer
+from jtorch.optim.radam import RAdam as RAdam
+from jtorch.optim.rmsprop import RMSprop as RMSprop
+from jtorch.optim.rprop import Rprop as Rprop
 from jtorch.optim.sgd import SGD as SGD

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
+from jtorch.optim._chain import EMPTY, prelude, updated
 from jtorch.optim._fused import (
     FusedOptimizer,
     Rule,
@@ -119,23 +120,17 @@ class Adam(FusedOptimizer):
             (step,) = numbers
             lr, beta1, beta2, eps, decay = settings
             moments = optax.ScaleByAdamState(step - 1, state[0], state[1])
-            steps: list[tuple[Any, Any]] = [(optax.scale(-1.0), optax.EmptyState())] if maximize else []
-            if has_decay and not decoupled:
-                steps.append((optax.add_decayed_weights(decay), optax.EmptyState()))
+            steps = prelude(maximize, decay if has_decay and not decoupled else None)
+            place = len(steps)
             if amsgrad:
-                place = len(steps)
                 steps.append((scale_by_largest(beta1, beta2, eps), (moments, state[2])))
             else:
-                place = len(steps)
                 steps.append((optax.scale_by_adam(beta1, beta2, eps), moments))
             if has_decay and decoupled:
-                steps.append((optax.add_decayed_weights(decay), optax.EmptyState()))
-            steps.append((optax.scale(-lr), optax.EmptyState()))
-            update, states = optax.chain(*(t for t, _ in steps)).update(g, tuple(s for _, s in steps), p)
-            made = states[place]
-            largest = () if not amsgrad else (made[1],)
-            made = made[0] if amsgrad else made
-            return optax.apply_updates(p, update), (made.mu, made.nu, *largest)
+                steps.append((optax.add_decayed_weights(decay), EMPTY))
+            p, states = updated(p, g, steps, lr)
+            made, *largest = states[place] if amsgrad else (states[place],)
+            return p, (made.mu, made.nu, *largest)
 
         return rule
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
+from jtorch.optim._chain import EMPTY, prelude, updated
 from jtorch.optim._fused import FusedOptimizer, Rule, check_settings, setting, zeros_like
 from jtorch.tensor import Tensor
 
@@ -64,8 +65,10 @@ class SGD(FusedOptimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            for name, default in (("nesterov", False), ("maximize", False), ("foreach", None), ("differentiable", False), ("fused", None)):
-                group.setdefault(name, default)
+            for name in ("nesterov", "maximize", "differentiable"):
+                group.setdefault(name, False)
+            group.setdefault("foreach", None)
+            group.setdefault("fused", None)
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
         lr, momentum, dampening, decay = group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
@@ -88,20 +91,13 @@ class SGD(FusedOptimizer):
 
         def rule(p: Any, g: Any, state: Any, numbers: Any, settings: Any) -> Any:
             lr, momentum, dampening, decay = settings
-            steps = [optax.scale(-1.0)] if maximize else []
-            if has_decay:
-                steps.append(optax.add_decayed_weights(decay))
-            start = optax.EmptyState()
-            states = [start] * len(steps)
+            steps = prelude(maximize, decay if has_decay else None)
             if has_momentum:
                 if has_dampening:
-                    steps.append(optax.scale(jnp.where(numbers[0] == 0, 1.0, 1 - dampening).astype(p.dtype)))
-                    states.append(start)
-                steps.append(optax.trace(momentum, nesterov))
-                states.append(optax.TraceState(state[0]))
-            steps.append(optax.scale(-lr))
-            states.append(start)
-            update, states = optax.chain(*steps).update(g, tuple(states), p)
-            return optax.apply_updates(p, update), (states[-2].trace,) if has_momentum else ()
+                    factor = jnp.where(numbers[0] == 0, 1.0, 1 - dampening).astype(p.dtype)
+                    steps.append((optax.scale(factor), EMPTY))
+                steps.append((optax.trace(momentum, nesterov), optax.TraceState(state[0])))
+            p, states = updated(p, g, steps, lr)
+            return p, (states[-1].trace,) if has_momentum else ()
 
         return rule

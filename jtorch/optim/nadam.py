@@ -1,0 +1,112 @@
+"""NAdam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from jtorch.optim._adaptive import Counting, rounded
+from jtorch.optim._chain import prelude
+from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, setting, zeros_like
+from jtorch.optim.adam import check_betas
+from jtorch.tensor import Tensor
+
+__all__ = ["NAdam"]
+
+
+class NAdam(Counting):
+    """Adam with Nesterov momentum, whose share grows along a schedule.
+
+    Args:
+        params: tensors or groups to optimize.
+        lr: learning rate.
+        betas: decay rates of the averages of the gradient and of its square.
+        eps: added to the denominator.
+        weight_decay: L2 penalty, added to the gradient (or see ``decoupled_weight_decay``).
+        momentum_decay: speed of the momentum's schedule.
+        decoupled_weight_decay: shrink the weights apart from the gradient's path, as AdamW does.
+        maximize: climb instead of descend.
+        foreach, capturable, differentiable: accepted; every step is one fused operation here.
+
+    Reference: Dozat, 2016, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
+    """
+
+    _numbers = ("lr", "betas", "eps", "weight_decay")
+    _flags = ("maximize", "decoupled_weight_decay")
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_settings(lr, eps=(eps, f"Invalid epsilon value: {eps}"))
+        check_betas(betas)
+        check_settings(
+            lr,
+            weight_decay=(weight_decay, f"Invalid weight_decay value: {weight_decay}"),
+            momentum_decay=(momentum_decay, f"Invalid momentum_decay value: {momentum_decay}"),
+        )
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _later_settings(self) -> tuple[tuple[str, Any], ...]:
+        return (*super()._later_settings(), ("decoupled_weight_decay", False))
+
+    def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def _prepare(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[float, ...]:
+        if not state:
+            state["step"] = number_tensor(0.0)
+            state["mu_product"] = number_tensor(1.0)
+            state["exp_avg"], state["exp_avg_sq"] = zeros_like(param), zeros_like(param)
+        step = advance(state)
+        beta1, decay = setting(group["betas"][0]), group["momentum_decay"]
+        mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
+        mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))
+        storage, product = read_number(state, "mu_product")
+        product = storage.number = rounded(rounded(product) * rounded(mu))
+        return step, mu, mu_next, product
+
+    @staticmethod
+    def _rule(flags: tuple[Any, ...]) -> Rule:
+        maximize, decoupled, has_decay = flags
+
+        def rule(p: Any, g: Any, state: Any, numbers: Any, settings: Any) -> Any:
+            step, mu, mu_next, product = numbers
+            lr, beta1, beta2, eps, decay = settings
+            if decoupled and has_decay:
+                p = p * (1 - lr * decay)
+            for transformation, start in prelude(maximize, decay if has_decay and not decoupled else None):
+                g, _ = transformation.update(g, start, p)
+            first = optax.tree.update_moment(g, state[0], beta1, 1)
+            second = optax.tree.update_moment_per_elem_norm(g, state[1], beta2, 2)
+            root = jnp.sqrt(optax.tree.bias_correction(second, beta2, step)) + eps
+            p = p - lr * (1 - mu) / (1 - product) * (g / root)
+            p = p - lr * mu_next / (1 - product * mu_next) * (first / root)
+            return p, (first, second)
+
+        return rule

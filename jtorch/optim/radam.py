@@ -1,0 +1,90 @@
+"""RAdam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from jtorch.optim._adaptive import Counting
+from jtorch.optim._chain import prelude, updated
+from jtorch.optim._fused import Rule, check_settings
+from jtorch.optim.adam import check_betas
+from jtorch.tensor import Tensor
+
+__all__ = ["RAdam"]
+
+
+class RAdam(Counting):
+    """Adam that adapts step sizes only once it has seen enough gradients to know their variance.
+
+    Args:
+        params: tensors or groups to optimize.
+        lr: learning rate.
+        betas: decay rates of the averages of the gradient and of its square.
+        eps: added to the denominator.
+        weight_decay: L2 penalty, added to the gradient (or see ``decoupled_weight_decay``).
+        decoupled_weight_decay: shrink the weights apart from the gradient's path, as AdamW does.
+        maximize: climb instead of descend.
+        foreach, capturable, differentiable: accepted; every step is one fused operation here.
+
+    Reference: Liu et al., 2019, https://arxiv.org/abs/1908.03265
+    """
+
+    _numbers = ("lr", "betas", "eps", "weight_decay")
+    _flags = ("maximize", "decoupled_weight_decay")
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        check_settings(lr, eps=(eps, f"Invalid epsilon value: {eps}"))
+        check_betas(betas)
+        check_settings(lr, weight_decay=(weight_decay, f"Invalid weight_decay value: {weight_decay}"))
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)
+
+    def _later_settings(self) -> tuple[tuple[str, Any], ...]:
+        return (*super()._later_settings(), ("decoupled_weight_decay", False))
+
+    def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    @staticmethod
+    def _rule(flags: tuple[Any, ...]) -> Rule:
+        maximize, decoupled, has_decay = flags
+
+        def rule(p: Any, g: Any, state: Any, numbers: Any, settings: Any) -> Any:
+            (step,) = numbers
+            lr, beta1, beta2, eps, decay = settings
+            if decoupled and has_decay:
+                p = p * (1 - lr * decay)
+            steps = prelude(maximize, decay if has_decay and not decoupled else None)
+            # PyTorch adds eps before the bias of the root is corrected.
+            eps = eps / jnp.sqrt(1 - beta2**step)
+            steps.append((optax.scale_by_radam(beta1, beta2, eps), optax.ScaleByAdamState(step - 1, *state)))
+            p, states = updated(p, g, steps, lr)
+            return p, (states[-1].mu, states[-1].nu)
+
+        return rule
