@@ -283,7 +283,8 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     casts = _casts(op, operands, promoted, compute, output)
     casts = [None if i in raw else c for i, c in enumerate(casts)]
     keyword = [(p, i) for i, p in enumerate(op.params) if i >= op.positional]
-    pure, single_box = op.fn, [True]
+    pure = op.cpu if op.cpu is not None and where is CPU else op.fn
+    single_box = [True]
 
     def fn(*arrays: Any) -> tuple[Any, ...]:
         arrays = tuple(x if c is None else jnp.asarray(x).astype(c) for x, c in zip(arrays, casts, strict=True))

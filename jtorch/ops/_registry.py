@@ -29,6 +29,7 @@ class Op:
     __slots__ = (
         "aliases",
         "baked",
+        "cpu",
         "defaults",
         "fn",
         "function",
@@ -73,6 +74,7 @@ class Op:
     inplace: bool
     out: bool
     host: bool
+    cpu: Callable[..., Any] | None
 
     def __init__(
         self,
@@ -130,6 +132,7 @@ def register(
     returns: str | None = None,
     host: bool = False,
     result_like: str | None = None,
+    cpu: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]:
     """Make an op of a pure function; the function itself is returned unchanged.
 
@@ -168,6 +171,7 @@ def register(
         aliases: other names, dotted like ``name``; everything derived exists under them as well.
         returns: name and fields of a named result: ``"max values indices"``.
         host: the function takes and returns NumPy arrays and runs when called (its result's shape depends on values).
+        cpu: the same function in a form that XLA's CPU compiler runs faster, used for operands on the CPU.
         result_like: operand whose dtype an in-place or floating result is cast to, where it is not promotion's.
     """
 
@@ -197,6 +201,7 @@ def register(
             returns=returns,
             host=host,
             result_like=result_like,
+            cpu=cpu,
         )
         return fn
 
