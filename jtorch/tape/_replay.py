@@ -166,8 +166,10 @@ class Recording:
 
 def find(graph: Any, root: OpNode, nr: int, gradient: Any) -> tuple[Replay | None, Recording | None]:
     """The replay of a backward from ``root``, or a recording to make one; neither if it has to be walked."""
-    tape: Tape | None = graph.notes
-    if tape is None or not tape.whole or tape.epoch != hook_epoch[0]:
+    if graph.notes is None:
+        return None, None
+    tape: Tape = graph.notes
+    if not tape.whole or tape.epoch != hook_epoch[0]:
         return None, None
     if type(gradient) is not Value or tape is not getattr(root, "tape", None):
         return None, None
