@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jtorch.random as _random
 from jtorch import dtypes
-from jtorch.tensor import Tensor
+from jtorch.tensor import Tensor, _random
 from jtorch.tensor._creation import as_tensor, empty
 
 __all__ = ["as_doubles", "integers", "new_generator", "permutation", "seed", "weighted"]
