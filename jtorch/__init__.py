@@ -45,7 +45,8 @@ for _d in _dtypes.ALL:
 for _name, _d in _dtypes.ALIASES.items():
     globals()[_name] = _d
 for _name, _f in _derive.derived[""].items():
-    globals().setdefault(_name, _f)
+    if not callable(globals().get(_name)):  # `trace` is the engine's package as well
+        globals()[_name] = _f
 
 start_compilation_cache()
 run_small_programs_inline()

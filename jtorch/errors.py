@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-__all__ = ["AsyncExecutionError", "TraceError", "with_hint"]
+__all__ = ["AsyncExecutionError", "LinAlgError", "TraceError", "with_hint"]
 
 E = TypeVar("E", bound=BaseException)
+
+
+class _LinAlgError(RuntimeError):
+    """A factorization that a matrix does not have (``torch.linalg.LinAlgError``)."""
+
+
+#: Tracebacks show PyTorch's name of the class, programs catch this one.
+LinAlgError = _LinAlgError
 
 
 class TraceError(RuntimeError):

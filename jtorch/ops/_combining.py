@@ -10,16 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jtorch.ops._checks import check_broadcast
 from jtorch.ops._joining import check_some
 from jtorch.ops._registry import register
 
 __all__ = [
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
     "block_diag",
-    "broadcast_tensors",
     "cartesian_prod",
     "combinations",
     "meshgrid",
@@ -120,32 +115,3 @@ def combinations(input: Array, r: int = 2, with_replacement: bool = False) -> Ar
     )
     places = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
     return input[places]
-
-
-@register(node="ExpandBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
-def broadcast_tensors(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
-    """The tensors expanded to the shape that they broadcast to.
-
-    Raises:
-        RuntimeError: shapes that do not broadcast.
-    """
-    shape = check_broadcast(*tensors)
-    return tuple(jnp.broadcast_to(x, shape) for x in tensors)
-
-
-@register(node="ViewBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
-def atleast_1d(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Numbers as vectors of one element, anything else as it is."""
-    return tuple(jnp.atleast_1d(x) for x in tensors)
-
-
-@register(node="ViewBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
-def atleast_2d(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Numbers and vectors as matrices of one row, anything else as it is."""
-    return tuple(jnp.atleast_2d(x) for x in tensors)
-
-
-@register(node="ViewBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
-def atleast_3d(tensors: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Numbers, vectors ``(1, n, 1)`` and matrices ``(n, m, 1)`` with three dims, anything else as it is."""
-    return tuple(jnp.atleast_3d(x) for x in tensors)

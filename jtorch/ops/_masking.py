@@ -9,9 +9,10 @@ from jax import Array
 
 from jtorch.ops._checks import check_broadcast, kind, scalar_type, type_name
 from jtorch.ops._matmul import check_factor
+from jtorch.ops._places import read_at
 from jtorch.ops._registry import register
 
-__all__ = ["masked_fill", "masked_scatter"]
+__all__ = ["masked_elements", "masked_fill", "masked_scatter"]
 
 
 def _masked_fill_node(shapes: Any, static: Any) -> str:
@@ -72,3 +73,9 @@ def masked_scatter(input: Array, mask: Array, source: Array) -> Array:
     rank = jnp.maximum(jnp.cumsum(mask.reshape(-1)) - 1, 0).reshape(shape)
     values = source.reshape(-1).at[rank].get(mode="promise_in_bounds", wrap_negative_indices=False)
     return jnp.where(mask, values, x)
+
+
+@register("_masked_select", node="MaskedSelectBackward0", promote=None, saves="places", function=False)
+def masked_elements(input: Array, places: Array) -> Array:
+    """The elements at some places of the flat input: those where the mask of ``masked_select`` is set."""
+    return read_at(input.reshape(-1), places, 0, True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jtorch.tensor import _combining as _combining
+from jtorch.tensor import _linalg as _linalg
+from jtorch.tensor import _lowrank as _lowrank
 from jtorch.tensor import _methods as methods
 from jtorch.tensor import _overloads as _overloads
 from jtorch.tensor import _views as views

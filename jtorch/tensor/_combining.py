@@ -1,0 +1,233 @@
+"""Functions of several tensors, or of one in several forms, that are composed of views and ops."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jtorch.ops._checks import check_broadcast
+from jtorch.ops._registry import OPS
+from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._derive import bind, derived
+from jtorch.tensor._inplace import write_out
+from jtorch.tensor._views import expand, unsqueeze, view_shape
+
+__all__: list[str] = []
+
+
+def _install(function: Callable[..., Any], method: bool = False, name: str = "") -> None:
+    name = name or function.__name__
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "jtorch"
+    derived[""][name] = function
+    if method:
+        setattr(Tensor, name, function)
+
+
+def _listed(tensors: tuple[Any, ...]) -> Sequence[Tensor]:
+    """``f(a, b)`` and ``f([a, b])``."""
+    if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
+        found: Sequence[Tensor] = tensors[0]
+        return found
+    return tensors
+
+
+# --- views ---
+
+
+def _at_least(tensors: tuple[Any, ...], one: Callable[[Tensor], Tensor]) -> Any:
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+        return one(tensors[0])
+    return tuple(one(x) for x in _listed(tensors))
+
+
+def _with_dims_1(x: Tensor) -> Tensor:
+    return x if x.ndim else view_shape(x, (1,))
+
+
+def _with_dims_2(x: Tensor) -> Tensor:
+    return unsqueeze(x, 0) if x.ndim == 1 else x if x.ndim else view_shape(x, (1, 1))
+
+
+def _with_dims_3(x: Tensor) -> Tensor:
+    if x.ndim == 0:
+        return view_shape(x, (1, 1, 1))
+    if x.ndim == 1:
+        return unsqueeze(unsqueeze(x, 0), -1)
+    return unsqueeze(x, -1) if x.ndim == 2 else x
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Numbers as vectors of one element, anything else as it is; a tuple for several."""
+    return _at_least(tensors, _with_dims_1)
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Numbers and vectors as matrices of one row, anything else as it is; a tuple for several."""
+    return _at_least(tensors, _with_dims_2)
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Numbers, vectors (1, n, 1) and matrices (n, m, 1) with three dims; a tuple for several."""
+    return _at_least(tensors, _with_dims_3)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Views of the tensors, expanded to the shape that they broadcast to (``torch.broadcast_tensors``).
+
+    Raises:
+        RuntimeError: shapes that do not broadcast.
+    """
+    given = _listed(tensors)
+    shape = check_broadcast(*(x._aval() for x in given))
+    return tuple(x if tuple(x.shape) == shape else expand(x, shape) for x in given)
+
+
+for _function in (atleast_1d, atleast_2d, atleast_3d, broadcast_tensors):
+    _install(_function)
+
+
+# --- several forms ---
+
+
+def _equation(args: Sequence[Any]) -> tuple[str, list[Tensor]]:
+    """``einsum(a, [0, 1], b, [1, 2], [0, 2])`` as an equation and operands."""
+
+    def letters(labels: Any) -> str:
+        out = ""
+        for x in labels:
+            if x is Ellipsis:
+                out += "..."
+            elif 0 <= x < 52:
+                out += (string.ascii_uppercase + string.ascii_lowercase)[x]
+            else:
+                raise ValueError(
+                    "einsum(): subscript in subscript list is not within the valid range [0, 52)"
+                )
+        return out
+
+    operands = list(args[: len(args) // 2 * 2 : 2])
+    equation = ",".join(letters(x) for x in args[1 : len(args) // 2 * 2 : 2])
+    return equation + ("->" + letters(args[-1]) if len(args) % 2 else ""), operands
+
+
+def einsum(*args: Any) -> Tensor:
+    """Sum of products in Einstein's notation: ``einsum("ij,jk->ik", a, b)``.
+
+    Args:
+        args: an equation and the operands, or each operand followed by the numbers of its dims, and the
+            result's.
+
+    Raises:
+        ValueError: nothing to sum.
+        RuntimeError: an equation that is malformed or does not fit the operands, dtypes that differ.
+    """
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand "
+            "and its "
+            "subscripts list"
+        )
+    if isinstance(args[0], Tensor):
+        equation, operands = _equation(args)
+    else:
+        equation, operands = args[0], list(_listed(args[1:]))
+    result: Tensor = run(OPS["einsum"], (equation, operands))
+    return result
+
+
+_install(einsum)
+
+
+def gradient(
+    input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order: int = 1
+) -> tuple[Tensor, ...]:
+    """Derivatives along dimensions, estimated from neighbours: second-order accurate inside.
+
+    Args:
+        input: values of the function on a grid.
+        spacing: distance of neighbours, one number for all or one per dimension; or coordinates per
+            dimension.
+        dim: the dimensions; all by default.
+        edge_order: order of the one-sided estimate at both ends, 1 or 2.
+
+    Returns:
+        One tensor of the shape of ``input`` per dimension.
+
+    Raises:
+        IndexError: a dimension out of range.
+        RuntimeError: arguments that do not fit together, sizes of ``edge_order`` or less.
+    """
+    if isinstance(spacing, list | tuple) and spacing and isinstance(spacing[0], Tensor):
+        for x in spacing:
+            if x.device is not input.device:
+                raise RuntimeError(
+                    "torch.gradient expected each tensor to be on the same device, but got devices "
+                    f"{input.device} and {x.device}!"
+                )
+        return tuple(run(OPS["gradient.coordinates"], (input, spacing, dim, edge_order)))
+    if isinstance(spacing, Tensor):
+        spacing = spacing.item()
+    return tuple(run(OPS["gradient"], (input, spacing, dim, edge_order)))
+
+
+_install(gradient)
+
+
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each slice along ``dim`` several times in a row; without ``dim`` each element of the flat tensor.
+
+    Args:
+        input: any tensor; without ``repeats``, the numbers themselves, for which positions are repeated.
+        repeats: how often: a number for all, or int64 or int32, one per slice.
+        dim: the dimension.
+        output_size: their sum, which spares looking at ``repeats``.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+        RuntimeError: negative numbers, or sizes that do not fit.
+    """
+    indices = OPS["_repeat_interleave_indices"]
+    if repeats is None:
+        result: Tensor = run(indices, (input, output_size))
+        return result
+    if not isinstance(repeats, Tensor):
+        op = OPS["repeat_interleave"]
+        result = run(op, bind(op, (input, repeats, dim), {"output_size": output_size}))
+        return result
+    x = input.reshape(-1) if dim is None else input
+    axis = 0 if dim is None else dim
+    if repeats.ndim > 1:
+        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
+    size = x.shape[axis] if x.ndim else 1
+    if repeats.ndim == 1 and repeats.numel() != 1 and repeats.numel() != size:
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{repeats.numel()} and input.size({axis}) = {size}"
+        )
+    if repeats.numel() != size:
+        repeats = expand(repeats.reshape(1), (size,))
+    return x.index_select(axis, run(indices, (repeats, output_size)))  # type: ignore[no-any-return, attr-defined]
+
+
+_install(repeat_interleave, method=True)
+
+
+def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The elements where the bool ``mask`` is set, as a vector; mask and input broadcast.
+
+    Raises:
+        RuntimeError: another mask type, sizes that do not broadcast.
+    """
+    if mask._aval().dtype.name != "bool":
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    x, chosen = broadcast_tensors(input, mask)
+    places = run(OPS["nonzero"], (chosen.reshape(-1), False)).reshape(-1)
+    result: Tensor = run(OPS["_masked_select"], (x, places))
+    return result if out is None else write_out(out, result, "masked_select")
+
+
+_install(masked_select, method=True)
