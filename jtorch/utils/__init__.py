@@ -1,1 +1,14 @@
-"""Tools beside the model: data loading (``torch.utils``)."""
+"""Tools beside the model: data loading and others (``torch.utils``)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["data"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
