@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_kinds, type_name
+from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
@@ -271,12 +272,29 @@ def power_of_number(input: Array, exponent: Any) -> Array:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         return lax.integer_pow(input, int(exponent)) if exponent else jnp.ones_like(input)
     if isinstance(exponent, complex | np.complexfloating):
-        return jnp.power(input, jnp.asarray(exponent, input.dtype))
+        return power_of_tensors(input, jnp.asarray(exponent, input.dtype))
     if exponent == 0.5:
         return jnp.sqrt(input)
     if exponent in (-2, -1, 0, 1, 2, 3, 4):
         return lax.integer_pow(input, int(exponent)) if exponent else jnp.ones_like(input)
-    return jnp.power(input, jnp.asarray(exponent, input.dtype))
+    return power_of_tensors(input, jnp.asarray(exponent, input.dtype))
+
+
+def base_slope(result: Array, x: Array, y: Array) -> Array:
+    """``y * x ** (y - 1)``, 0 for the exponent 0 whatever the base."""
+    return jnp.where(y == 0, 0, y * power_of_tensors(x, jnp.where(y == 0, 1, y - 1)))
+
+
+def exponent_slope(result: Array, x: Array, y: Array) -> Array:
+    """``result * log(x)``, 0 at base 0 unless the exponent is negative."""
+    flat = (x == 0) & (jnp.real(y) >= 0) & (jnp.imag(y) == 0 if kind(y) == "c" else True)
+    return jnp.where(flat, 0, result * jnp.log(jnp.where(flat, 1, x)))
+
+
+@slopes(base_slope, exponent_slope)
+def power_of_tensors(x: Array, y: Array) -> Array:
+    """``jnp.power`` of floating or complex numbers with PyTorch's slopes at 0."""
+    return jnp.power(x, y)
 
 
 def power(input: Any, exponent: Any) -> Array:
@@ -287,7 +305,7 @@ def power(input: Any, exponent: Any) -> Array:
         input = jnp.asarray(input, exponent.dtype)
     if kind(input) == "i":
         return integer_power(*jnp.broadcast_arrays(input, exponent))
-    return jnp.power(input, exponent)
+    return power_of_tensors(input, exponent)
 
 
 @register(
@@ -396,7 +414,26 @@ def abs_(input: Array) -> Array:
         NotImplementedError: booleans.
     """
     reject_kinds("abs_cpu", "b", input)
-    return jnp.abs(input)
+    if kind(input) == "c":
+        return modulus(input)
+    return jnp.abs(input) if kind(input) == "i" else abs_real(input)
+
+
+@slopes(lambda result, x: real_sign(x))
+def abs_real(x: Array) -> Array:
+    """``jnp.abs``, whose slope at 0 is 0."""
+    return jnp.abs(x)
+
+
+@jax.custom_jvp
+def modulus(z: Array) -> Array:
+    """``jnp.abs`` of complex numbers, whose slope at 0 is 0."""
+    return jnp.abs(z)
+
+
+@modulus.defjvp
+def modulus_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return modulus(primals[0]), jnp.real(jnp.conj(sgn(primals[0])) * tangents[0])
 
 
 @register("sign", node="SignBackward0", promote=None, saves="", method=True, inplace=True, out=True)
@@ -555,17 +592,10 @@ def hypot(input: Array, other: Array) -> Array:
     """
     check_broadcast(input, other)
     reject_kinds("hypot_cpu", "bic", input)
-    return hypot_real(*jnp.broadcast_arrays(input, other))
+    return hypot_real(input, other)
 
 
-@jax.custom_jvp
+@slopes(lambda result, x, y: x / result, lambda result, x, y: y / result)
 def hypot_real(x: Array, y: Array) -> Array:
-    """``jnp.hypot``, differentiated as x / hypot and y / hypot, nan at the origin as in PyTorch."""
+    """``jnp.hypot``, whose slopes at the origin are nan as in PyTorch."""
     return jnp.hypot(x, y)
-
-
-@hypot_real.defjvp
-def hypot_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    (x, y), (dx, dy) = primals, tangents
-    result = hypot_real(x, y)
-    return result, dx * (x / result) + dy * (y / result)

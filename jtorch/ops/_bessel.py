@@ -12,12 +12,12 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 from jax import Array
 
 from jtorch.ops._checks import reject_kinds
+from jtorch.ops._gradients import slopes
 from jtorch.ops._registry import register
 
 unary = partial(register, numbers="", promote="float", out=True)
@@ -395,29 +395,16 @@ def i0(input: Array) -> Array:
     return i0_real(input)
 
 
-@jax.custom_jvp
+@slopes(lambda result, x: i1_real(x))
 def i0_real(x: Array) -> Array:
     """``jsp.i0``, whose own derivative is a difference of large numbers."""
     return jsp.i0(x)
 
 
-@i0_real.defjvp
-def i0_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return i0_real(primals[0]), tangents[0] * i1_real(primals[0])
-
-
-@jax.custom_jvp
+@slopes(lambda result, x: jnp.where(x == 0, 0.5, i0_real(x) - result / jnp.where(x == 0, 1, x)))
 def i1_real(x: Array) -> Array:
-    """``jsp.i1``, whose derivative is i0(x) - i1(x) / x, 1/2 at 0."""
+    """``jsp.i1``, whose own derivative is a difference of large numbers."""
     return jsp.i1(x)
-
-
-@i1_real.defjvp
-def i1_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    x = primals[0]
-    value = i1_real(x)
-    safe = jnp.where(x == 0, 1, x)
-    return value, tangents[0] * jnp.where(x == 0, 0.5, i0_real(safe) - value / safe)
 
 
 @unary("special.i0e", node="SpecialI0EBackward0")

@@ -83,7 +83,8 @@ def angle(input: Array) -> Array:
     The gradient at 0 is 0.
     """
     if kind(input) != "c":
-        return jnp.where(jnp.isnan(input), input, jnp.where(input < 0, jnp.pi, 0.0)).astype(input.dtype)
+        number = lax.stop_gradient(input)
+        return jnp.where(jnp.isnan(number), number, jnp.where(number < 0, jnp.pi, 0.0)).astype(input.dtype)
     real, imag = jnp.real(input), jnp.imag(input)
     zero = input == 0
     fixed = lax.stop_gradient(lax.atan2(imag, real))

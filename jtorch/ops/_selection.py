@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, reject_kinds, scalar_type
+from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
@@ -39,14 +40,22 @@ def where(condition: Array, input: Array, other: Array) -> Array:
     return jnp.where(condition.astype(bool), input, other)
 
 
+@slopes(lambda result, x, low: as_weight(x >= low, result), lambda result, x, low: as_weight(x < low, result))
 def raised_to(input: Array, min: Array) -> Array:
     """The larger of both, nan if either is; at a tie the gradient belongs to ``input`` alone."""
-    return jnp.where((input < min) | jnp.isnan(min), min, input)
+    return jnp.maximum(input, min)
 
 
+@slopes(
+    lambda result, x, high: as_weight(x <= high, result), lambda result, x, high: as_weight(x > high, result)
+)
 def lowered_to(input: Array, max: Array) -> Array:
     """The smaller of both, nan if either is; at a tie the gradient belongs to ``input`` alone."""
-    return jnp.where((input > max) | jnp.isnan(max), max, input)
+    return jnp.minimum(input, max)
+
+
+def as_weight(chosen: Array, result: Array) -> Array:
+    return chosen.astype(result.dtype)
 
 
 def check_clamp(input: Array, min: Array | None, max: Array | None) -> None:
@@ -142,7 +151,24 @@ def maximum(input: Array, other: Array) -> Array:
         RuntimeError: complex numbers.
     """
     check_extremum("maximum", input, other)
-    return jnp.maximum(input, other)
+    return larger(input, other)
+
+
+def share(x: Array, y: Array, lost: Array) -> Array:
+    """1/2 where both are equal, 0 where the operand lost, 1 elsewhere."""
+    return jnp.where(x == y, 0.5, jnp.where(lost, 0.0, 1.0)).astype(x.dtype)
+
+
+@slopes(lambda result, x, y: share(x, y, x < y), lambda result, x, y: share(x, y, x > y))
+def larger(x: Array, y: Array) -> Array:
+    """``jnp.maximum``; a tie is shared, and nan passes the gradient to both."""
+    return jnp.maximum(x, y)
+
+
+@slopes(lambda result, x, y: share(x, y, x > y), lambda result, x, y: share(x, y, x < y))
+def smaller(x: Array, y: Array) -> Array:
+    """``jnp.minimum``; a tie is shared, and nan passes the gradient to both."""
+    return jnp.minimum(x, y)
 
 
 @binary("minimum", numbers="", node="MinimumBackward0", aliases="min.other")
@@ -153,7 +179,7 @@ def minimum(input: Array, other: Array) -> Array:
         RuntimeError: complex numbers.
     """
     check_extremum("minimum", input, other)
-    return jnp.minimum(input, other)
+    return smaller(input, other)
 
 
 @binary("fmax", numbers="", node="FmaxBackward0")

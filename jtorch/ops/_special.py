@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 from jax import Array, lax
 
-from jtorch.ops._checks import check_broadcast, reject_kinds
+from jtorch.ops._checks import check_broadcast, kind, reject_kinds
+from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
@@ -52,7 +52,13 @@ def erfcx(input: Array) -> Array:
 def lgamma(input: Array) -> Array:
     """The logarithm of the gamma function's absolute value."""
     reject_kinds("lgamma_vml_cpu", "c", input)
-    return lax.lgamma(input)
+    return lgamma_real(input)
+
+
+@slopes(lambda result, x: digamma_real(x))
+def lgamma_real(x: Array) -> Array:
+    """``lax.lgamma``, whose slope has the sign of 0 at 0."""
+    return lax.lgamma(x)
 
 
 @unary("digamma", node="DigammaBackward0", aliases="special.digamma special.psi")
@@ -62,23 +68,19 @@ def digamma(input: Array) -> Array:
     return digamma_real(input)
 
 
-@jax.custom_jvp
+@slopes(lambda result, x: trigamma(x))
 def digamma_real(x: Array) -> Array:
+    """``lax.digamma`` with PyTorch's values at its poles."""
     pole = jnp.copysign(jnp.full_like(x, jnp.inf), -x)
     whole = (x < 0) & (x == jnp.floor(x))
     return jnp.where(x == 0, pole, jnp.where(whole, jnp.nan, lax.digamma(x)))
-
-
-@digamma_real.defjvp
-def digamma_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return digamma_real(primals[0]), tangents[0] * trigamma(primals[0])
 
 
 def trigamma(x: Array) -> Array:
     """The second derivative of :func:`lgamma`; below 1/2 by reflection at 1/2."""
     low = x < 0.5
     sine = jnp.sin(math.pi * jnp.where(low, x, 0.5))
-    upper = jsp.polygamma(1, jnp.where(low, 1 - x, x))
+    upper = zeta_real(jnp.full_like(x, 2), jnp.where(low, 1 - x, x))
     return jnp.where(low, (math.pi / sine) ** 2 - upper, upper)
 
 
@@ -99,6 +101,7 @@ def polygamma(n: int, input: Array) -> Array:
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def polygamma_of_order(n: int, x: Array) -> Array:
+    """(-1)**(n + 1) * n! * zeta(n + 1, x) for n above 1."""
     if n == 0:
         return digamma_real(x)
     if n == 1:
@@ -134,7 +137,7 @@ def mvlgamma(input: Array, p: int) -> Array:
         raise RuntimeError("p has to be greater than or equal to 1")
     reject_kinds("arange_cpu", "c", input)
     constant = math.log(math.pi) * p * (p - 1) / 4
-    return sum((lax.lgamma(input - i / 2) for i in range(p)), jnp.full_like(input, constant))
+    return sum((lgamma_real(input - i / 2) for i in range(p)), jnp.full_like(input, constant))
 
 
 @register(
@@ -188,13 +191,32 @@ def logit(input: Array, eps: Array | None = None) -> Array:
     if eps is not None:
         eps = eps.astype(input.dtype)
         input = jnp.where(input < eps, eps, jnp.where(input > 1 - eps, 1 - eps, input))
-    return jnp.log(input / (1 - input))
+        return jnp.log(input / (1 - input))
+    return logit_real(input)
+
+
+@slopes(lambda result, x: jnp.where((x < 0) | (x > 1), jnp.nan, 1 / (x * (1 - x))))
+def logit_real(x: Array) -> Array:
+    """``log(x / (1 - x))``, of slope nan outside [0, 1]."""
+    return jnp.log(x / (1 - x))
 
 
 @unary("sinc", node="SincBackward0", aliases="special.sinc")
 def sinc(input: Array) -> Array:
     """``sin(pi * input) / (pi * input)``, 1 at 0."""
-    return jnp.sinc(input)
+    return jnp.sinc(input) if kind(input) == "c" else sinc_real(input)
+
+
+def sinc_slope(result: Array, x: Array) -> Array:
+    """``(cos(pi x) - sinc(x)) / x``, 0 where that is lost in rounding."""
+    lost = x * x == 0
+    return jnp.where(lost, 0, (jnp.cos(math.pi * x) - result) / jnp.where(lost, 1, x))
+
+
+@slopes(sinc_slope)
+def sinc_real(x: Array) -> Array:
+    """``jnp.sinc``, whose own slope overflows near 0."""
+    return jnp.sinc(x)
 
 
 @special("special.entr", node="SpecialEntrBackward0")
@@ -204,15 +226,11 @@ def entr(input: Array) -> Array:
     return entr_real(input)
 
 
-@jax.custom_jvp
+@slopes(lambda result, x: -(1 + jnp.log(x)))
 def entr_real(x: Array) -> Array:
+    """The entropy term with PyTorch's slope at 0 and below."""
     value = -x * jnp.log(jnp.where(x > 0, x, 1))
     return jnp.where(x < 0, -jnp.inf, value)
-
-
-@entr_real.defjvp
-def entr_real_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return entr_real(primals[0]), tangents[0] * -(1 + jnp.log(primals[0]))
 
 
 @special("special.ndtr", node="MulBackward1")
@@ -226,7 +244,13 @@ def ndtr(input: Array) -> Array:
 def ndtri(input: Array) -> Array:
     """The inverse of the standard normal distribution function."""
     reject_kinds("ndtri_cpu", "c", input)
-    return jsp.ndtri(input)
+    return ndtri_real(input)
+
+
+@slopes(lambda result, x: math.sqrt(2 * math.pi) * jnp.exp(result * result / 2))
+def ndtri_real(x: Array) -> Array:
+    """``jsp.ndtri``, with its slope at 0 and 1."""
+    return jsp.ndtri(x)
 
 
 @special("special.log_ndtr", node="SpecialLogNdtrBackward0")
@@ -256,19 +280,18 @@ def xlogy(input: Array, other: Array) -> Array:
     """``input * log(other)``, 0 where ``input`` is 0."""
     check_broadcast(input, other)
     reject_kinds("xlogy_cpu", "c", input)
-    return xlogy_real(*jnp.broadcast_arrays(input, other))
+    return xlogy_real(input, other)
 
 
-@jax.custom_jvp
+def log_slope(log: Array, x: Array, pole: Array) -> Array:
+    """The slope by ``x``: the logarithm, 0 where ``x`` is 0 and the logarithm has none."""
+    return jnp.where((x == 0) & pole, 0, log)
+
+
+@slopes(lambda result, x, y: log_slope(jnp.log(y), x, y <= 0), lambda result, x, y: x / y)
 def xlogy_real(x: Array, y: Array) -> Array:
+    """``x * log(y)`` with PyTorch's slopes at 0."""
     return product_with_log(x, jnp.log(y), y)
-
-
-@xlogy_real.defjvp
-def xlogy_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    (x, y), (dx, dy) = primals, tangents
-    slope = jnp.where((x == 0) & (y <= 0), 0, jnp.log(jnp.where((x == 0) & (y <= 0), 1, y)))
-    return xlogy_real(x, y), dx * slope + dy * (x / y)
 
 
 @binary(
@@ -280,19 +303,13 @@ def xlog1py(input: Array, other: Array) -> Array:
     """``input * log1p(other)``, 0 where ``input`` is 0."""
     check_broadcast(input, other)
     reject_kinds("xlog1py_cpu", "c", input)
-    return xlog1py_real(*jnp.broadcast_arrays(input, other))
+    return xlog1py_real(input, other)
 
 
-@jax.custom_jvp
+@slopes(lambda result, x, y: log_slope(jnp.log1p(y), x, y <= -1), lambda result, x, y: x / (1 + y))
 def xlog1py_real(x: Array, y: Array) -> Array:
+    """``x * log1p(y)`` with PyTorch's slopes at 0."""
     return product_with_log(x, jnp.log1p(y), y)
-
-
-@xlog1py_real.defjvp
-def xlog1py_real_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    (x, y), (dx, dy) = primals, tangents
-    slope = jnp.where((x == 0) & (y <= -1), 0, jnp.log1p(jnp.where((x == 0) & (y <= -1), 0, y)))
-    return xlog1py_real(x, y), dx * slope + dy * (x / (1 + y))
 
 
 @binary("special.zeta", numbers="input other", node=by_number("SpecialZeta", tensors=0, numbers={0: 1, 1: 2}))
@@ -303,7 +320,7 @@ def zeta(input: Array, other: Array) -> Array:
     return zeta_real(*jnp.broadcast_arrays(input, other))
 
 
-@jax.custom_jvp
+@slopes(None, lambda result, x, q: -x * zeta_real(x + 1, q))
 def zeta_real(x: Array, q: Array) -> Array:
     """Differentiable in ``q`` any number of times; in ``x`` not at all, as in PyTorch.
 
@@ -320,9 +337,3 @@ def zeta_real(x: Array, q: Array) -> Array:
     value = below + lax.zeta(x, jnp.where(steps > 0, q + steps, jnp.where(q > 0, q, 1)))
     value = jnp.where(q > 0, value, jnp.where(whole, jnp.inf, jnp.where(negative, value, jnp.nan)))
     return jnp.where(x == 1, jnp.inf, jnp.where(x < 1, jnp.nan, value))
-
-
-@zeta_real.defjvp
-def zeta_real_jvp(primals: tuple[Array, Array], tangents: tuple[Any, Array]) -> tuple[Array, Array]:
-    x, q = primals
-    return zeta_real(x, q), tangents[1] * -x * zeta_real(x + 1, q)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from jtorch.ops._checks import check_broadcast, kind, reject_kinds
+from jtorch.ops._gradients import slopes
 from jtorch.ops._registry import register
 
 #: Unary functions of floating and complex numbers, integers being taken as the default floating dtype.
@@ -114,21 +114,22 @@ def atan2(input: Array, other: Array) -> Array:
     """
     check_broadcast(input, other)
     reject_kinds("atan2_cpu", "c", input)
-    return angle_of_point(*jnp.broadcast_arrays(input, other))
+    return angle_of_point(input, other)
 
 
-@jax.custom_jvp
+def over_squared_radius(part: Array, y: Array, x: Array) -> Array:
+    """``part / (x**2 + y**2)``, 0 at the origin."""
+    squared = x * x + y * y
+    return jnp.where(squared == 0, 0, part / jnp.where(squared == 0, 1, squared))
+
+
+@slopes(
+    lambda result, y, x: over_squared_radius(x, y, x),
+    lambda result, y, x: -over_squared_radius(y, y, x),
+)
 def angle_of_point(y: Array, x: Array) -> Array:
     """``jnp.arctan2``, whose gradient at the origin PyTorch takes as 0."""
-    return lax.atan2(y, x)
-
-
-@angle_of_point.defjvp
-def angle_of_point_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    (y, x), (dy, dx) = primals, tangents
-    squared = x * x + y * y
-    inverse = jnp.where(squared == 0, jnp.zeros_like(squared), 1 / squared)
-    return angle_of_point(y, x), dy * (x * inverse) - dx * (y * inverse)
+    return jnp.arctan2(y, x)
 
 
 @unary("sinh", node="SinhBackward0")
@@ -194,7 +195,16 @@ def logaddexp(input: Array, other: Array) -> Array:
     """
     check_broadcast(input, other)
     reject_kinds("logaddexp_cpu", "bi", input)
-    return log_of_sum(input, other) if kind(input) == "c" else jnp.logaddexp(input, other)
+    return log_of_sum(input, other) if kind(input) == "c" else logaddexp_real(input, other)
+
+
+@slopes(
+    lambda result, x, y: 1 / (1 + jnp.exp(y - x)),
+    lambda result, x, y: 1 / (1 + jnp.exp(x - y)),
+)
+def logaddexp_real(x: Array, y: Array) -> Array:
+    """``jnp.logaddexp``, with slopes that hold at infinity."""
+    return jnp.logaddexp(x, y)
 
 
 def log_of_sum(x: Array, y: Array) -> Array:
@@ -216,4 +226,13 @@ def logaddexp2(input: Array, other: Array) -> Array:
     """
     check_broadcast(input, other)
     reject_kinds("logaddexp2_cpu", "bic", input)
-    return jnp.logaddexp2(input, other)
+    return logaddexp2_real(input, other)
+
+
+@slopes(
+    lambda result, x, y: 1 / (1 + jnp.exp2(y - x)),
+    lambda result, x, y: 1 / (1 + jnp.exp2(x - y)),
+)
+def logaddexp2_real(x: Array, y: Array) -> Array:
+    """``jnp.logaddexp2``, with slopes that hold at infinity."""
+    return jnp.logaddexp2(x, y)
