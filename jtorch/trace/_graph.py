@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
 
+import jax
 import numpy as np
 
 from jtorch.devices import device
@@ -227,7 +228,8 @@ def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
     arrays = [
         (x.array if type(x) is TracedValue else computed(x)) if isinstance(x, Value) else _number(x) for x in operands
     ]
-    results = signature.fn(*arrays)
+    with jax.enable_x64(True):
+        results = signature.fn(*arrays)
     values = []
     for aval, array in zip(signature.outputs, results, strict=True):
         value = TracedValue(aval)
