@@ -34,6 +34,7 @@ from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
 from jtorch.tensor._random import *  # noqa: F403
 from jtorch.tensor._indexing import *  # noqa: F403
+from jtorch.tensor._interop import *  # noqa: F403
 from jtorch.tensor._legacy import *  # noqa: F403
 from jtorch.tensor._storages import *  # noqa: F403
 from jtorch.trace import explain, metrics, reset_metrics, run_small_programs_inline, start_compilation_cache, synchronize

@@ -495,6 +495,8 @@ def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
 
 def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
     """The tensor as PyTorch prints it."""
+    if hasattr(self._storage, "leaf"):
+        return f"tensor(<{self._storage.leaf!r}>)"  # JAX builds trees of placeholders
     aval = self._aval()
     fn = self.grad_fn
     meta = aval.device is META

@@ -1,0 +1,273 @@
+"""Tensors and other libraries' arrays: DLPack both ways, JAX arrays, and tensors as JAX pytrees.
+
+Registered as a pytree, a tensor can be passed to and returned from ``jax.jit``, ``jax.vmap``, ``jax.grad``,
+``jax.tree.map`` and optax. Its leaf is its array; inside a transform operations on it apply at once to the tracers.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import jax
+import numpy as np
+
+from jtorch import devices
+from jtorch.devices import CPU, META, as_device, default_device, device
+from jtorch.dtypes import from_numpy_dtype
+from jtorch.tensor._conversion import convert
+from jtorch.tensor._core import Tensor, from_value, value_of
+from jtorch.tensor._creation import on_buffer
+from jtorch.trace import TracedValue, computed, from_host
+from jtorch.trace import from_jax as value_of_array
+
+__all__ = ["from_dlpack", "from_jax", "to_dlpack"]
+
+
+class DLDeviceType(enum.IntEnum):
+    """DLPack's numbers for kinds of devices."""
+
+    kDLCPU = (1,)
+    kDLCUDA = (2,)
+    kDLCUDAHost = (3,)
+    kDLOpenCL = (4,)
+    kDLVulkan = (7,)
+    kDLMetal = (8,)
+    kDLVPI = (9,)
+    kDLROCM = (10,)
+    kDLROCMHost = (11,)
+    kDLExtDev = (12,)
+    kDLCUDAManaged = (13,)
+    kDLOneAPI = (14,)
+    kDLWebGPU = (15,)
+    kDLHexagon = (16,)
+    kDLMAIA = (17,)
+
+
+# ---- JAX -----------------------------------------------------------------------------------------------------------
+
+
+def to_jax(self: Tensor) -> jax.Array:
+    """The contents as a ``jax.Array``, without a copy where possible; inside a JAX transform, the tracer.
+
+    JAX arrays never change: later in-place operations on the tensor leave this one as it is.
+    """
+    value = value_of(self)
+    if value.aval.device is META:
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    if type(value) is TracedValue:
+        return value.array  # type: ignore[no-any-return]
+    array = computed(value)
+    value.pinned = True
+    return array  # type: ignore[no-any-return]
+
+
+def from_jax(array: jax.Array, device: Any = None) -> Tensor:
+    """A tensor of a ``jax.Array`` or tracer, without a copy.
+
+    Args:
+        array: in-place operations on the tensor do not change it.
+        device: where a tracer's value lives, which it does not tell; the default device if ``None``.
+
+    Raises:
+        TypeError: not a JAX array, or of a type that tensors do not have.
+        NotImplementedError: an array spread over several devices.
+    """
+    if not isinstance(array, jax.Array):
+        raise TypeError(f"from_jax(): argument 'array' (position 1) must be jax.Array, not {type(array).__name__}")
+    from_numpy_dtype(array.dtype)
+    if isinstance(array, jax.core.Tracer):
+        where = default_device() if device is None else as_device(device)
+    else:
+        where = _device_of(array)
+    result = from_value(value_of_array(array, where))
+    if device is not None and where is not as_device(device):
+        return convert(result, as_device(device), None)
+    return result
+
+
+def _device_of(array: jax.Array) -> device:
+    found = array.devices()
+    if len(found) > 1:
+        raise NotImplementedError(f"from_jax(): the array is spread over {len(found)} devices; gather it on one first")
+    return _tensor_device(next(iter(found)))
+
+
+def _tensor_device(place: jax.Device) -> device:
+    """The device that is ``place``."""
+    if place.platform == "cpu":
+        return CPU
+    kind = "cuda" if place.platform in ("gpu", "cuda", "rocm") else place.platform
+    index = jax.local_devices(backend=place.platform).index(place)
+    return devices.canonical(device(kind, index))
+
+
+# ---- pytrees -------------------------------------------------------------------------------------------------------
+
+
+class _Hole:
+    """Stands for the storage of a tensor whose leaf is no array: JAX builds trees of placeholders, too."""
+
+    __slots__ = ("leaf",)
+    buffer = value = strides = None
+    writes = version = 0
+
+    def __init__(self, leaf: Any) -> None:
+        self.leaf = leaf
+
+
+def _flatten(tensor: Tensor) -> tuple[tuple[Any], Any]:
+    storage: Any = tensor._storage
+    if type(storage) is _Hole:
+        return (storage.leaf,), tensor._tree  # type: ignore[attr-defined]
+    # What was computed inside a transform has no history outside, so it is no leaf there either.
+    return (to_jax(tensor),), (tensor._aval().device, tensor._requires and tensor._fn is None)
+
+
+def _unflattener(cls: type) -> Any:
+    def unflatten(tree: Any, leaves: Any) -> Any:
+        leaf = leaves[0]
+        where, requires_grad = tree
+        if isinstance(leaf, jax.Array):
+            if not isinstance(leaf, jax.core.Tracer):
+                where = _device_of(leaf) if len(leaf.devices()) == 1 else where
+            made = from_value(value_of_array(leaf, where))
+            made._requires = requires_grad and made._aval().dtype.category >= 2
+        elif isinstance(leaf, np.ndarray):
+            made = from_value(from_host(np.array(leaf, order="C")))
+        else:
+            made = object.__new__(Tensor)
+            made._storage = _Hole(leaf)  # type: ignore[assignment]
+            made._tree = tree  # type: ignore[attr-defined]
+        if cls is not Tensor:
+            made.__class__ = cls
+        return made
+
+    return unflatten
+
+
+def register_pytree(cls: type) -> None:
+    """Let JAX take apart and rebuild tensors of a class."""
+    jax.tree_util.register_pytree_node(cls, _flatten, _unflattener(cls))
+
+
+def register_pytrees(cls: type) -> None:
+    """:func:`register_pytree` for a class and those derived from it."""
+    register_pytree(cls)
+    for derived in cls.__subclasses__():
+        register_pytrees(derived)
+
+
+def _register_subclass(cls: type, **kwargs: Any) -> None:
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    register_pytree(cls)
+
+
+# ---- DLPack --------------------------------------------------------------------------------------------------------
+
+
+def _on_host(self: Tensor) -> bool:
+    aval = self._aval()
+    return aval.device is CPU and aval.dtype.numpy.isbuiltin == 1
+
+
+def dlpack(
+    self: Tensor, *, stream: Any = -1, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+) -> Any:
+    """A DLPack capsule of this tensor's memory, which both sides may write to on the CPU.
+
+    Args:
+        stream: of the consumer, on accelerators.
+        max_version: newest version of the protocol that the consumer knows.
+        dl_device: where the consumer wants the memory.
+        copy: whether to copy.
+
+    Raises:
+        BufferError: the tensor requires grad.
+    """
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if _on_host(self):
+        self._storage.expose()
+        array = self._host()
+        return array.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
+    stream = None if stream == -1 else stream
+    return to_jax(self).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+
+def dlpack_device(self: Tensor) -> tuple[enum.IntEnum, int]:
+    """Kind and index of this tensor's device in DLPack's terms."""
+    if self._aval().device is CPU:
+        return DLDeviceType.kDLCPU, 0
+    kind, index = to_jax(self).__dlpack_device__()
+    return DLDeviceType(int(kind)), index
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """A DLPack capsule of a tensor's memory (``torch.utils.dlpack.to_dlpack``)."""
+    return dlpack(tensor)
+
+
+class _Capsule:
+    """A bare capsule as the object that consumers expect."""
+
+    def __init__(self, capsule: Any) -> None:
+        self.capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor on the memory of another library's array (``torch.from_dlpack``).
+
+    Args:
+        ext_tensor: an object with ``__dlpack__``, or a capsule of CPU memory.
+        device: where the tensor shall be.
+        copy: ``True``: copy; ``False``: never.
+
+    Raises:
+        RuntimeError: something else.
+    """
+    if isinstance(ext_tensor, jax.Array):
+        result = from_jax(ext_tensor)
+    elif type(ext_tensor).__name__ == "PyCapsule":
+        result = _from_host(_Capsule(ext_tensor))
+    elif not hasattr(ext_tensor, "__dlpack__"):
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you "
+            "might have already constructed a tensor from it once."
+        )
+    elif int(ext_tensor.__dlpack_device__()[0]) == DLDeviceType.kDLCPU:
+        result = _from_host(ext_tensor)
+    else:
+        result = from_jax(jax.dlpack.from_dlpack(ext_tensor))
+    where = None if device is None else as_device(device)
+    if where is not None and where is not result._aval().device and copy is False:
+        raise ValueError(f"cannot move DLPack tensor from device {result._aval().device} to {where} without copying.")
+    return convert(result, where, None, bool(copy))
+
+
+def _from_host(source: Any) -> Tensor:
+    try:
+        array = np.from_dlpack(source)
+    except (RuntimeError, BufferError):
+        if isinstance(source, _Capsule):
+            raise
+        # NumPy knows no bfloat16 and no float8; a BufferError of the producer itself comes again from here.
+        return from_jax(jax.dlpack.from_dlpack(source))
+    if not array.flags.writeable:
+        return from_value(from_host(np.array(array, order="C")))
+    size = array.itemsize
+    return on_buffer(array, tuple(s // size for s in array.strides))
+
+
+register_pytrees(Tensor)
+for _name, _function in {
+    "jax": to_jax, "__jax_array__": to_jax, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
+    "__init_subclass__": classmethod(_register_subclass),
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _function)
