@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
 from jtorch.random._layout import Array
 
@@ -42,6 +41,8 @@ def _libm(vectorised: Callable[[Array], Array], function: Callable[[float], floa
 
 
 def _log(x: Array) -> Array:
+    from scipy import special  # noqa: PLC0415  (a tenth of a second that an import of jtorch need not take)
+
     result: Array = special.xlogy(1.0, x)  # SciPy calls the library here
     return result
 
