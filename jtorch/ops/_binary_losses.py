@@ -124,8 +124,7 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({size_text(target)}) must be the same as input size ({size_text(input)})"
         )
-    half = all(x is None or x.dtype == input.dtype for x in (target, weight, pos_weight))
-    dtype = input.dtype
+    dtype = jnp.promote_types(input.dtype, target.dtype)
     if kind(target) == "i" and kind(input) == "f":
         raise RuntimeError(
             f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}"
@@ -143,11 +142,16 @@ def binary_cross_entropy_with_logits(
     if weight is not None:
         check_broadcast(values, weight)
         values = values * widened(weight)
-    result = reduced(values, reduction)
-    return result.astype(dtype) if half else result
+    return reduced(values, reduction).astype(dtype)
 
 
-@register("nn.functional.soft_margin_loss", node="SoftMarginLossBackward0", static=LEGACY, promote="default")
+@register(
+    "nn.functional.soft_margin_loss",
+    node="SoftMarginLossBackward0",
+    static=LEGACY,
+    promote="default",
+    promoted="input",
+)
 def soft_margin_loss(
     input: Array,
     target: Array,
@@ -162,7 +166,7 @@ def soft_margin_loss(
     """
     reduction = reduction_of(reduction, size_average, reduce)
     check_broadcast(input, target)
-    product = neg(target) * input
+    product = neg(target).astype(input.dtype) * input
     if kind(input) == "i":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")
     values = jnp.log1p(jnp.exp(product)) if kind(product) == "c" else jax.nn.softplus(product)

@@ -18,8 +18,11 @@ __all__ = ["cross_entropy", "nll_loss"]
 
 
 def nll_node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
-    """The loss of images has a node of its own."""
-    return "NllLossBackward0" if len(shapes[0]) <= 2 else "NllLoss2DBackward0"
+    """The loss of images has a node of its own, into whose shape others are brought."""
+    ndim = len(shapes[0])
+    if ndim > 2 and ndim != 4 and static["reduction"] == "none":
+        return "ViewBackward0"
+    return "NllLossBackward0" if ndim <= 2 else "NllLoss2DBackward0"
 
 
 def cross_entropy_node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:

@@ -1,131 +1,179 @@
-"""Distances of all pairs, and products of vectors along a dimension."""
+"""Distances and similarities of vectors."""
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-from jax import Array, ShapeDtypeStruct
+import math
+from typing import Any
 
-from jtorch.ops._checks import check_broadcast, kind, not_implemented, scalar_type, wrap_dim
-from jtorch.ops._matmul import product
-from jtorch.ops._norms import check_float, p_norm, safe_sqrt
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jtorch.ops._arithmetic import sub
+from jtorch.ops._checks import check_broadcast, kind, reject_kinds, scalar_type, wrap_dim
 from jtorch.ops._registry import register
 
-__all__ = ["cdist", "cross", "linalg_cross", "vecdot"]
-
-_MODES = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+__all__ = ["p_norm", "pairwise_distance"]
 
 
-def check_cdist(x1: Array, x2: Array, p: float, mode: str) -> None:
-    """Shapes, types and options of ``cdist``."""
-    if mode not in _MODES:
-        raise ValueError(f"{mode} is not a valid value for compute_mode")
-    for name, x in (("X1", x1), ("X2", x2)):
-        if x.ndim < 2:
-            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {x.ndim}D")
-    if x1.shape[-1] != x2.shape[-1]:
-        raise RuntimeError(
-            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
-        )
-    for name, x in (("X1", x1), ("X2", x2)):
-        if kind(x) != "f":
-            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {scalar_type(x)}")
-    if p < 0:
-        raise RuntimeError("cdist only supports non-negative p values")
-    if x1.dtype != x2.dtype:
-        raise RuntimeError(f"expected scalar type {scalar_type(x1)} but found {scalar_type(x2)}")
-    check_broadcast(*(ShapeDtypeStruct(x.shape[:-2], x.dtype) for x in (x1, x2)))
-
-
-@register(node="CdistBackward0", static="p compute_mode", promote=None)
-def cdist(
-    x1: Array, x2: Array, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
-) -> Array:
-    """p-norm distance of every row of ``x1`` from every row of ``x2``, per batch.
+def p_norm(x: Array, p: float, axis: int, keepdim: bool = False) -> Array:
+    """``sum(abs(x) ** p) ** (1 / p)`` along ``axis``; the gradient is 0 where the norm is 0.
 
     Args:
-        x1: shape ``(*, P, M)``, floating.
-        x2: shape ``(*, R, M)``, same dtype; batch dims broadcast.
-        p: of the norm, 0 to inf.
-        compute_mode: whether Euclidean distances come from a matrix product, which is faster for many rows
-            and less exact for close ones: always, never, or (the default) for more than 25 rows.
+        x: floating or complex.
+        p: any number; infinities give the largest and the smallest modulus, 0 counts what is not 0.
+        axis: of ``x``.
+        keepdim: keep ``axis`` with size 1.
+    """
+    # The slope of the modulus at 0, which JAX takes as 1 there, is 0.
+    size = jnp.where(x == 0, 0, jnp.abs(x))
+    if p == 0:
+        return jnp.sum((size != 0).astype(size.dtype), axis, keepdims=keepdim)
+    if p == 1:
+        return jnp.sum(size, axis, keepdims=keepdim)
+    if math.isinf(p):
+        return (jnp.max if p > 0 else jnp.min)(size, axis, keepdims=keepdim)
+    if p == 2:
+        powers = jnp.real(x) ** 2 + jnp.imag(x) ** 2 if kind(x) == "c" else x * x
+        return root_of(jnp.sum(powers, axis, keepdims=keepdim), 2)
+    # 0 to a power below 1 has an infinite slope, which PyTorch takes as 0.
+    zero = size == 0
+    powers = jnp.where(zero, 0 if p > 0 else jnp.inf, jnp.where(zero, 1, size) ** p)
+    return root_of(jnp.sum(powers, axis, keepdims=keepdim), p)
+
+
+def root_of(total: Array, p: float) -> Array:
+    """``total ** (1 / p)``, whose gradient at 0 is 0."""
+    zero = total == 0
+    safe = jnp.where(zero, 1, total)
+    root = jnp.sqrt(safe) if p == 2 else safe ** (1 / p)
+    return jnp.where(zero, 0 if p > 0 else jnp.inf, root)
+
+
+@register(
+    "pairwise_distance",
+    node="NormBackward1",
+    static="p eps keepdim",
+    promote="default",
+    aliases="nn.functional.pairwise_distance",
+)
+def pairwise_distance(
+    x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Array:
+    """The norm of ``x1 - x2 + eps`` over the last dimension.
+
+    Args:
+        x1: shape ``(*, D)``.
+        x2: broadcasts with ``x1``.
+        p: which norm.
+        eps: keeps the gradient finite where both are equal.
+        keepdim: keep the last dimension with size 1.
+    """
+    check_broadcast(x1, x2)
+    difference = sub(x1, x2)
+    if kind(difference) in "bi" and isinstance(eps, float):
+        difference = difference.astype(np.float32)
+    difference = difference + eps
+    if not difference.ndim:
+        return p_norm(difference[None], p, 0, keepdim).reshape(())
+    if not difference.shape[-1] and math.isinf(p):
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {p} norm on the dimension {difference.ndim - 1}because "
+            "this "
+            "dimension is empty and the operation does not have an identity"
+        )
+    return p_norm(difference, p, difference.ndim - 1, keepdim)
+
+
+@register(
+    "cosine_similarity",
+    node="SumBackward1",
+    static="dim eps",
+    promote="default",
+    aliases="nn.functional.cosine_similarity",
+)
+def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> Array:
+    """The cosine of the angle between ``x1`` and ``x2``, vectors along ``dim``.
+
+    Args:
+        x1: floating.
+        x2: broadcasts with ``x1``.
+        dim: of the broadcast shape.
+        eps: the least norm that either is divided by.
+
+    Raises:
+        RuntimeError: integers or complex numbers.
+    """
+    if kind(x1) != "f":
+        raise RuntimeError(
+            f"expected common dtype to be floating point, yet common dtype is {scalar_type(x1)}"
+        )
+    check_broadcast(x1, x2)
+    x1, x2 = jnp.broadcast_arrays(x1, x2)
+    axis = wrap_dim(dim, x1.ndim)
+    if not x1.ndim:
+        return cosine(x1[None], x2[None], 0, eps)
+    return cosine(x1, x2, axis, eps)
+
+
+def cosine(x1: Array, x2: Array, axis: int, eps: float) -> Array:
+    """The scalar product of both after division by their norms, which are ``eps`` at least."""
+
+    def scaled(x: Array) -> Array:
+        norm = p_norm(x, 2, axis, keepdim=True)
+        # PyTorch raises the norm in place without telling autograd: the gradient passes.
+        norm = jnp.where(norm < eps, eps + (norm - lax.stop_gradient(norm)), norm)
+        return x / norm
+
+    return jnp.sum(scaled(x1) * scaled(x2), axis)
+
+
+@register("pdist", node="PdistBackward0", static="p", promote=None, aliases="nn.functional.pdist")
+def pdist(input: Array, p: float = 2.0) -> Array:
+    """Distances of all pairs of rows i < j, in the order of ``(0, 1), (0, 2), ..., (N - 2, N - 1)``.
+
+    Args:
+        input: shape ``(N, M)``, float32 or float64.
+        p: which norm, not negative.
 
     Returns:
-        Shape ``(*, P, R)``.
+        Shape ``(N * (N - 1) / 2,)``.
 
     Raises:
-        RuntimeError: fewer than 2 dims, sizes or types that do not fit, a negative ``p``.
-        ValueError: an unknown ``compute_mode``.
+        RuntimeError: other shapes or dtypes, or a negative ``p``.
     """
-    check_cdist(x1, x2, p, compute_mode)
-    many = compute_mode == _MODES[1] or (compute_mode == _MODES[0] and max(x1.shape[-2], x2.shape[-2]) > 25)
-    if p == 2 and many:
-        squares = [jnp.sum(x * x, -1) for x in (x1, x2)]
-        crossed = product(x1, jnp.swapaxes(x2, -1, -2))
-        return safe_sqrt(jnp.maximum(squares[0][..., :, None] + squares[1][..., None, :] - 2 * crossed, 0))
-    return p_norm(x1[..., :, None, :] - x2[..., None, :, :], float(p), (-1,))[..., 0]
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if kind(input) != "f":
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    if input.dtype not in (jnp.float32, jnp.float64):
+        reject_kinds("pdist", "f", input)
+    first, second = np.triu_indices(input.shape[0], 1)
+    if not input.shape[1]:
+        return jnp.zeros(first.shape, input.dtype)
+    return p_norm(input[first] - input[second], p, 1)
 
 
-def check_cross(input: Array, other: Array, dim: int) -> int:
-    """Dims and sizes of the operands of a cross product; returns ``dim`` from the front."""
-    if input.ndim != other.ndim:
-        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+@register(
+    "nn.functional.normalize", node="DivBackward0", static="p dim eps", promote=None, opmath=True, out=True
+)
+def normalize(input: Array, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Array:
+    """``input`` divided by its norm along ``dim``, or by ``eps`` where the norm is less.
+
+    Args:
+        input: floating or complex.
+        p: which norm.
+        dim: of the vectors.
+        eps: least divisor.
+    """
+    if kind(input) in "bi":
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_type(input)}"
+        )
     axis = wrap_dim(dim, input.ndim)
-    if input.shape[axis] != 3 or other.shape[axis] != 3:
-        raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[axis]} and "
-            f"{other.shape[axis]}"
-        )
-    return axis
-
-
-@register("linalg.cross", node="LinalgCrossBackward0", static="dim", promote=None, out=True)
-def linalg_cross(input: Array, other: Array, *, dim: int = -1) -> Array:
-    """Cross product of vectors of 3 elements along ``dim``; the other dims broadcast.
-
-    Raises:
-        IndexError: ``dim`` out of range.
-        RuntimeError: numbers of dims, sizes or types that do not fit.
-        NotImplementedError: bool.
-    """
-    axis = check_cross(input, other, dim)
-    check_broadcast(input, other)
-    if input.dtype != other.dtype:
-        raise RuntimeError(f"expected scalar type {scalar_type(input)} but found {scalar_type(other)}")
-    if kind(input) == "b":
-        raise not_implemented("cross", input)
-    a, b = jnp.moveaxis(input, axis, -1), jnp.moveaxis(other, axis, -1)
-    x = a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
-    return jnp.moveaxis(x, -1, axis)
-
-
-@register(node="LinalgCrossBackward0", static="dim", promote=None, method=True, out=True)
-def cross(input: Array, other: Array, dim: int | None = None) -> Array:
-    """Cross product along ``dim``, by default the first dimension of size 3 (see ``torch.linalg.cross``).
-
-    Raises:
-        IndexError: ``dim`` out of range.
-        RuntimeError: no dimension of size 3; numbers of dims, sizes or types that do not fit.
-    """
-    if dim is None:
-        if 3 not in input.shape:
-            raise RuntimeError("no dimension of size 3 in input")
-        dim = input.shape.index(3)
-    return linalg_cross(input, other, dim=dim)
-
-
-@register("linalg.vecdot", node="SumBackward1", static="dim", promote=None, out=True)
-def vecdot(x: Array, y: Array, *, dim: int = -1) -> Array:
-    """Sums of ``conj(x) * y`` along ``dim``; the other dims broadcast.
-
-    Raises:
-        IndexError: ``dim`` out of range.
-        RuntimeError: sizes that do not broadcast, types that differ or are integers.
-    """
-    check_float("linalg.vecdot", x)
-    if x.dtype != y.dtype:
-        raise RuntimeError(
-            "linalg.vecdot: Expected x and y to have the same dtype, but found x of type "
-            f"{scalar_type(x)} and y of type {scalar_type(y)} instead"
-        )
-    shape = check_broadcast(x, y)
-    return jnp.sum(jnp.conj(x) * y, wrap_dim(dim, len(shape))) if shape else jnp.conj(x) * y
+    x = input if input.ndim else input[None]
+    norm: Any = p_norm(x, p, axis, keepdim=True)
+    return (x / jnp.where(norm < eps, eps, norm)).reshape(input.shape)

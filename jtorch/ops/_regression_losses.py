@@ -20,11 +20,26 @@ from jtorch.ops._special import xlogy_real
 LEGACY = "size_average reduce reduction"
 
 
-def composed(none: str) -> Any:
+def composed(none: str, mean: str = "MeanBackward0") -> Any:
     """Node of a loss that PyTorch composes: the reduction's, or ``none`` without one."""
 
     def node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
-        return {"mean": "MeanBackward0", "sum": "SumBackward0"}.get(static["reduction"], none)
+        if none == "MulBackward0" and static.get("full") and static["reduction"] == "none":
+            return "AddBackward0"
+        nodes = {"mean": mean, "sum": "SumBackward0", "batchmean": "DivBackward0"}
+        return nodes.get(static["reduction"], none)
+
+    return node
+
+
+def unless_weighted(plain: Any, mean: str = "DivBackward0") -> Any:
+    """Node of a loss whose last operand, the weight, makes PyTorch compose it."""
+    weighted_node = composed("MulBackward0", mean)
+
+    def node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
+        if shapes[-1] is not None:
+            return str(weighted_node(shapes, static))
+        return plain if isinstance(plain, str) else str(plain(shapes, static))
 
     return node
 
@@ -48,7 +63,7 @@ def weighted(values: Array, input: Array, weight: Array, reduction: str, mean_of
     return reduced(values, reduction)
 
 
-@loss("nn.functional.mse_loss", node="MseLossBackward0", static=LEGACY)
+@loss("nn.functional.mse_loss", node=unless_weighted("MseLossBackward0"), static=LEGACY)
 def mse_loss(
     input: Array,
     target: Array,
@@ -76,7 +91,7 @@ def mse_loss(
     return reduced(jnp.square(input - target), reduction)
 
 
-@loss("nn.functional.l1_loss", node=composed("AbsBackward0"), static=LEGACY)
+@loss("nn.functional.l1_loss", node=unless_weighted(composed("AbsBackward0")), static=LEGACY)
 def l1_loss(
     input: Array,
     target: Array,
@@ -123,7 +138,11 @@ def smooth_l1_loss(
     return reduced(values, reduction)
 
 
-@loss("nn.functional.huber_loss", node="HuberLossBackward0", static="reduction delta")
+@loss(
+    "nn.functional.huber_loss",
+    node=unless_weighted("HuberLossBackward0", "MeanBackward0"),
+    static="reduction delta",
+)
 def huber_loss(
     input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None
 ) -> Array:
@@ -154,7 +173,13 @@ def huber_loss(
     return reduced(values, reduction)
 
 
-@loss("nn.functional.kl_div", node=composed("SubBackward0"), static=LEGACY + " log_target")
+@register(
+    "nn.functional.kl_div",
+    node=composed("SubBackward0"),
+    static=LEGACY + " log_target",
+    promote=None,
+    opmath=True,
+)
 def kl_div(
     input: Array,
     target: Array,
@@ -193,7 +218,7 @@ def kl_div(
     "nn.functional.poisson_nll_loss",
     node=composed("SubBackward0"),
     static="log_input full size_average eps reduce reduction",
-    promote="default",
+    promote="float",
 )
 def poisson_nll_loss(
     input: Array,
@@ -220,7 +245,7 @@ def poisson_nll_loss(
     reduction = reduction_of(reduction, size_average, reduce)
     check_broadcast(target, input)
     log_rate = input if log_input else jnp.log(input + eps)
-    values = sub(jnp.exp(input) if log_input else input, target * log_rate)
+    values = (jnp.exp(input) if log_input else input) - target * log_rate
     if full:
         large = target > 1
         count = jnp.where(large, target, 1)
