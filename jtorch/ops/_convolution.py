@@ -105,7 +105,8 @@ def check_weight(x: Array, weight: Array, bias: Array | None, groups: int, trans
     out = shape[1] * groups if transposed else shape[0]
     if bias is not None and bias.shape != (out,):
         raise RuntimeError(
-            f"Given weight of size {shape}, expected bias to be 1-dimensional with {out} elements, "
+            f"Given {'transposed=1, ' * transposed}weight of size {shape}, expected bias to be "
+            f"1-dimensional with {out} elements, "
             f"but got bias of size {list(bias.shape)} instead"
         )
 

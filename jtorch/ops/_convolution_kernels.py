@@ -248,7 +248,7 @@ def convolve_transposed(x: Array, weight: Array, g: Geometry, sizes: tuple[int, 
     """
     points = math.prod(weight.shape[2:])
     size = x.shape[0] * g.groups * weight.shape[1] * points * math.prod(x.shape[2:])
-    if size > COLUMNS or not size:
+    if size > COLUMNS or not size or not jnp.issubdtype(x.dtype, jnp.inexact):
         return transposed_directly(x, weight, g, sizes)
     # The gradient of the weight is XLA's slow case: 27 ms against 1.8 in all for 2x2 kernels and 16 channels.
     kinds = ("transposed directly", "transposed directly", "transposed columns")
