@@ -78,12 +78,19 @@ def rrelu_noise(engine: MT19937, input: Array, lower: float, upper: float) -> Ar
         upper: largest slope.
 
     Returns:
-        Slopes, with shape and dtype of ``input``.
+        Slopes with the shape of ``input``, float64 for float64 and float32 otherwise. PyTorch multiplies by them before
+        it rounds to a 16-bit dtype; its noise tensor has them rounded.
+
+    Raises:
+        NotImplementedError: a dtype that PyTorch's kernel lacks.
     """
-    noise = np.ones(input.shape, input.dtype)
+    if input.dtype not in FLOATS or input.dtype == np.float16:
+        raise not_implemented("rrelu_with_noise_out_cpu", input.dtype)
+    real = np.float64 if input.dtype == np.float64 else np.float32
+    least, span = float(real(lower)), float(real(upper)) - float(real(lower))
+    noise = np.ones(input.shape, real)
     negative = input <= 0
-    u = fractions53(engine, int(np.count_nonzero(negative)))
-    noise[negative] = (u * (upper - lower) + lower).astype(input.dtype)
+    noise[negative] = fractions53(engine, int(np.count_nonzero(negative))) * span + least
     return noise
 
 

@@ -48,9 +48,10 @@ def not_implemented(kernel: str, dtype: np.dtype[Any]) -> NotImplementedError:
 
 
 def cast(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Round float64 numbers to ``dtype``; to 16 bits by way of float32, as PyTorch's half types convert."""
+    """Round to ``dtype``; to 16 bits by way of float32, as PyTorch's half types convert. Overflow is infinity."""
     if dtype == values.dtype:
         return values
-    if dtype.itemsize == 2 and dtype in FLOATS:
-        values = values.astype(np.float32)
-    return values.astype(dtype)
+    with np.errstate(over="ignore"):
+        if dtype.itemsize == 2 and dtype in FLOATS:
+            values = values.astype(np.float32)
+        return values.astype(dtype)

@@ -144,8 +144,7 @@ def _adjusted(dtype: np.dtype[Any], low: int, high: int | None, last: int) -> tu
 
 
 def _rounded(value: int, dtype: np.dtype[Any]) -> int:
-    with np.errstate(over="ignore"):
-        number = float(cast(np.array(float(value)), dtype))
+    number = float(cast(np.array(float(value)), dtype))
     return int(number) if abs(number) < -_LEAST else _LEAST  # as C++ converts what 64 bits do not hold
 
 

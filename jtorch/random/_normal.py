@@ -81,7 +81,7 @@ def _real_normals(
     unused = n % _VECTOR if dtype.itemsize == 4 else 0
     out = np.empty(n, np.float32)
     _vector_normals32(engine, out, unused, float(np.float32(mean)), float(np.float32(std)))
-    return out.astype(dtype, copy=False)
+    return cast(out, dtype)
 
 
 # -- small or strided targets: pairs of float64 numbers, the second of which waits for the next call

@@ -78,7 +78,7 @@ def uniform(
 
 def _draw(engine: MT19937, n: int, dtype: np.dtype[Any], low: float, high: float) -> Array:
     u = fractions53(engine, n) if dtype.itemsize == 8 else fractions24(engine.words(n))
-    return _between(u, low, high).astype(dtype, copy=False)
+    return cast(_between(u, low, high), dtype)
 
 
 def _between(u: Array, low: float, high: float) -> Array:
@@ -117,4 +117,4 @@ def _check_bounds(dtype: np.dtype[Any], low: float, high: float) -> bool:
             f"from={low:g} which result in to-from to exceed the limit"
         )
     largest_fraction = np.array([1 - _ULP53]) if dtype.itemsize == 8 else np.array([1 - _ULP24], np.float32)
-    return bool(_between(largest_fraction, low, high).astype(dtype)[0] == _rounded(high, dtype))
+    return bool(cast(_between(largest_fraction, low, high), dtype)[0] == _rounded(high, dtype))
