@@ -1,0 +1,121 @@
+"""Schedules set the very numbers that PyTorch sets, and their state continues there."""
+
+import warnings
+
+import pytest
+
+import jtorch
+from jtorch import nn, optim
+from jtorch.optim import lr_scheduler
+
+SCHEDULES = {
+    "LambdaLR": lambda L, o: L.LambdaLR(o, lambda e: 0.95**e),
+    "MultiplicativeLR": lambda L, o: L.MultiplicativeLR(o, lambda e: 0.95),
+    "StepLR": lambda L, o: L.StepLR(o, 3),
+    "MultiStepLR": lambda L, o: L.MultiStepLR(o, [2, 2, 5]),
+    "ConstantLR": lambda L, o: L.ConstantLR(o, 0.3, 4),
+    "LinearLR": lambda L, o: L.LinearLR(o, 0.2, 0.9, 6),
+    "ExponentialLR": lambda L, o: L.ExponentialLR(o, 0.9),
+    "PolynomialLR": lambda L, o: L.PolynomialLR(o, 8, 2.0),
+    "CosineAnnealingLR": lambda L, o: L.CosineAnnealingLR(o, 7, 0.001),
+    "warm restarts": lambda L, o: L.CosineAnnealingWarmRestarts(o, 4, 2, 0.001),
+    "CyclicLR": lambda L, o: L.CyclicLR(o, 0.01, 0.1, 4, 3),
+    "CyclicLR triangular2": lambda L, o: L.CyclicLR(o, [0.01, 0.02], 0.1, 4, mode="triangular2"),
+    "CyclicLR exp_range": lambda L, o: L.CyclicLR(o, 0.01, 0.1, 4, mode="exp_range", gamma=0.9),
+    "OneCycleLR": lambda L, o: L.OneCycleLR(o, [0.1, 0.3], total_steps=20),
+    "OneCycleLR in three": lambda L, o: L.OneCycleLR(
+        o, 0.2, epochs=4, steps_per_epoch=5, three_phase=True, anneal_strategy="linear"
+    ),
+    "SequentialLR": lambda L, o: L.SequentialLR(
+        o, [L.ConstantLR(o, 0.1, 3), L.ExponentialLR(o, 0.9), L.CosineAnnealingLR(o, 6)], [3, 9]
+    ),
+    "SequentialLR of a ramp": lambda L, o: L.SequentialLR(o, [L.LinearLR(o, 0.1, 1.0, 4), L.StepLR(o, 2)], [4]),
+    "ChainedScheduler": lambda L, o: L.ChainedScheduler([L.ConstantLR(o, 0.5, 3), L.ExponentialLR(o, 0.9)]),
+}
+
+
+def make(parameter, family, name):
+    settings = {"momentum": 0.9} if name == "SGD" else {}
+    groups = [{"params": [parameter()]}, {"params": [parameter()], "lr": 0.05}]
+    return getattr(family, name)(groups, lr=0.1, **settings)
+
+
+def settings_of(optimizer):
+    return [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedule_matches_torch(torch, schedule, name):
+    mine = make(lambda: nn.Parameter(jtorch.ones(1)), optim, name)
+    theirs = make(lambda: torch.nn.Parameter(torch.ones(1)), torch.optim, name)
+    a = SCHEDULES[schedule](lr_scheduler, mine)
+    b = SCHEDULES[schedule](torch.optim.lr_scheduler, theirs)
+    for step in range(19):
+        for found, expected in zip(settings_of(mine), settings_of(theirs), strict=True):
+            assert found.keys() == expected.keys()
+            for key, value in expected.items():
+                assert found[key] == (pytest.approx(value, rel=1e-14) if isinstance(value, float) else value), step
+        assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-14)
+        if step == 7:
+            assert repr(a.state_dict()) == repr(b.state_dict())
+        mine.step()
+        theirs.step()
+        a.step()
+        b.step()
+    b.load_state_dict(a.state_dict())
+    a.load_state_dict(b.state_dict())
+
+
+def test_reduce_on_plateau_matches_torch(torch):
+    mine = make(lambda: nn.Parameter(jtorch.ones(1)), optim, "SGD")
+    theirs = make(lambda: torch.nn.Parameter(torch.ones(1)), torch.optim, "SGD")
+    a = lr_scheduler.ReduceLROnPlateau(mine, patience=1, cooldown=1)
+    b = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, patience=1, cooldown=1)
+    for measured in [1, 0.9, 0.95, 0.93, 0.99, 0.5, 0.6, 0.7, 0.8, 0.9]:
+        a.step(jtorch.tensor(measured))
+        b.step(torch.tensor(measured))
+        assert a.state_dict() == b.state_dict()
+        assert settings_of(mine) == settings_of(theirs)
+
+
+def test_a_schedule_compiles_nothing():
+    p = nn.Parameter(jtorch.ones(2))
+    optimizer = optim.SGD([p], lr=0.1)
+    schedule = lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    p.grad = jtorch.ones(2)
+    optimizer.step()
+    optimizer.step()
+    before = jtorch.metrics()["programs_compiled"]
+    for _ in range(8):
+        schedule.step()
+        optimizer.step()
+    assert jtorch.metrics()["programs_compiled"] == before
+
+
+def test_calls_in_the_wrong_order_warn():
+    optimizer = optim.SGD([nn.Parameter(jtorch.ones(1))], lr=0.1)
+    schedule = lr_scheduler.StepLR(optimizer, 2)
+    with pytest.warns(UserWarning, match=r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
+        schedule.step()
+
+
+def test_calls_in_the_right_order_do_not_warn():
+    optimizer = optim.SGD([nn.Parameter(jtorch.ones(1))], lr=0.1)
+    schedule = lr_scheduler.StepLR(optimizer, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        optimizer.step()
+        schedule.step()
+
+
+def test_a_tensor_as_learning_rate():
+    p = nn.Parameter(jtorch.ones(1))
+    optimizer = optim.SGD([p], lr=jtorch.tensor(0.5))
+    schedule = lr_scheduler.ExponentialLR(optimizer, 0.5)
+    p.grad = jtorch.ones(1)
+    optimizer.step()
+    schedule.step()
+    assert optimizer.param_groups[0]["lr"].item() == 0.25
+    optimizer.step()
+    assert p.item() == 0.25
