@@ -242,13 +242,15 @@ def ldl_factor_ex(
     check_kernel("ldl_factor_kernel_cpu", A)
     n = A.shape[-1]
     routine = _lapack("he" if hermitian and np.iscomplexobj(A) else "sy", "trf", A.dtype)
-    packed, pivots = np.zeros_like(A).reshape(-1, n, n), np.zeros(A.shape[:-1], np.int32).reshape(-1, n)
-    info = np.zeros(len(packed), np.int32)
-    for i, a in enumerate(A.reshape(-1, n, n)):
-        if n:
-            packed[i], pivots[i], info[i] = routine(a, lower=1)
-            packed[i] = np.tril(packed[i])
-    return packed.reshape(A.shape), pivots.reshape(A.shape[:-1]), info.reshape(A.shape[:-2])
+    packed, pivots, info = (
+        np.zeros_like(A),
+        np.zeros(A.shape[:-1], np.int32),
+        np.zeros(A.shape[:-2], np.int32),
+    )
+    for i in np.ndindex(A.shape[:-2]) if n else ():
+        factor, pivots[i], info[i] = routine(A[i], lower=1)
+        packed[i] = np.tril(factor)
+    return packed, pivots, info
 
 
 @register("linalg.ldl_solve", node=None, static="hermitian", promote=None, out=True, host=True)
@@ -284,10 +286,10 @@ def ldl_solve(
     routine = _lapack("he" if hermitian and np.iscomplexobj(LD) else "sy", "trs", LD.dtype)
     batch = np.broadcast_shapes(LD.shape[:-2], B.shape[:-2])
     n, k = B.shape[-2:]
-    out = np.zeros((*batch, n, k), B.dtype).reshape(-1, n, k)
-    packed = np.broadcast_to(LD, (*batch, n, n)).reshape(-1, n, n)
-    exchanges = np.broadcast_to(pivots, (*batch, n)).reshape(-1, n)
-    right = np.broadcast_to(B, (*batch, n, k)).reshape(-1, n, k)
-    for i in range(len(out)):
+    out = np.zeros((*batch, n, k), B.dtype)
+    packed = np.broadcast_to(LD, (*batch, n, n))
+    exchanges = np.broadcast_to(pivots, (*batch, n))
+    right = np.broadcast_to(B, (*batch, n, k))
+    for i in np.ndindex(batch) if n and k else ():
         out[i] = routine(packed[i], exchanges[i], right[i], lower=1)[0]
-    return out.reshape(*batch, n, k)
+    return out

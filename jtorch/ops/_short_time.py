@@ -246,7 +246,7 @@ def check_istft(
     length: int | None,
     return_complex: bool,
 ) -> bool:
-    """Sizes, types and options of an inverse short-time transform; returns whether half a spectrum is given."""
+    """Sizes, types and options of an inverse short-time transform; whether half a spectrum is given."""
     if kind(x) != "c":
         raise RuntimeError(
             "istft requires a complex-valued input tensor matching the output from stft with "

@@ -11,6 +11,7 @@ from jtorch.tensor import _lowrank as _lowrank
 from jtorch.tensor import _methods as methods
 from jtorch.tensor import _overloads as _overloads
 from jtorch.tensor import _views as views
+from jtorch.tensor import _windows as _windows
 from jtorch.tensor._autograd import detach, detach_
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._views import (

@@ -178,7 +178,9 @@ _install("linalg.lu_factor", lu_factor)
 def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
     """The older form of ``torch.linalg.lu_factor``, which never fails: ``get_infos`` adds the zero pivots."""
     packed, pivots, info = run(OPS["linalg.lu_factor_ex"], (A, pivot, False))
-    result = (packed, pivots, info) if get_infos else (packed, pivots)
+    result: Any = (packed, pivots)
+    if get_infos:
+        result = named_result("_lu_with_info LU pivots info")((packed, pivots, info))
     if out is None:
         return result
     return tuple(write_out(o, r, "lu") for o, r in zip(out, result, strict=True))

@@ -51,7 +51,7 @@ def svd_lowrank(
     https://arxiv.org/abs/0909.4061
     """
     q, niter = 6 if q is None else q, 2 if niter is None else niter
-    mean = None if M is None else M.broadcast_to(A.shape)
+    mean = None if M is None else M.expand(A.shape)
     wide = A.shape[-2] < A.shape[-1]
     a = A.mH if wide else A
     if wide and mean is not None:
