@@ -105,8 +105,9 @@ def view_expand(input: Array, shape: tuple[int, ...], node: str) -> Array:
 
 @register("_put.expand", node="CopySlices", static="shape node", promote=None, saves="", function=False)
 def put_expand(base: Array, new: Array, shape: tuple[int, ...], node: str) -> Array:
-    """The base whose expanded view is ``new``; only new dimensions of size 1 can be written to."""
-    return new.reshape(base.shape)
+    """The base whose expanded view is ``new``, which holds the same wherever it shows one element of the base."""
+    new = new[(0,) * (new.ndim - base.ndim)]
+    return new[tuple(slice(n) for n in base.shape)]
 
 
 @register(
@@ -195,6 +196,24 @@ def put_as_strided(
     for i, d in enumerate(order):
         inverse[d] = i
     return jnp.transpose(memory.reshape([base.shape[d] for d in order]), inverse)
+
+
+@register(
+    "_view.geometry", raw="own offset", node="AsStridedBackward0", static="total own_stride size stride",
+    promote=None, saves="", function=False,
+)  # fmt: skip
+def view_geometry(
+    input: Array,
+    own: Array,
+    offset: Array,
+    total: int,
+    own_stride: tuple[int, ...],
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+) -> Array:
+    """``as_strided`` of a tensor that is itself a strided view, from ``own``, of ``total`` elements."""
+    memory = jnp.zeros(total, input.dtype).at[strided_index(input.shape, own_stride, own)].set(input)
+    return memory[strided_index(size, stride, offset)]
 
 
 @register("_view.bitcast", node=None, static="dtype", promote=None, function=False)

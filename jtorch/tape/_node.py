@@ -132,10 +132,12 @@ class OpNode(Node):
             the operand is -1 for the result.
         tape, index: where a replay knows the node (``_replay.Tape``).
         needs: positions of operands that want a gradient.
+        viewed: weak references to the view that the operation changed in place, and to its new history.
     """
 
     tape: Any = None
     index = 0
+    viewed: Any = None
 
     def __init__(
         self, plan: Any, edges: Sequence[Edge], needs: tuple[int, ...], saved: Any, checks: Any

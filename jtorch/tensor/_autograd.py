@@ -426,13 +426,15 @@ def detach_(self: Tensor) -> Tensor:
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Change whether operations on this leaf are recorded."""
+    if requires_grad and self._aval().dtype.category < dtypes.FLOAT:
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     set_requires_grad(self, requires_grad)
     return self
 
 
 def set_requires_grad(self: Tensor, flag: Any) -> None:
     flag = bool(flag)
-    if self._edge() is not None and self._fn is not None:
+    if self.grad_fn is not None:
         if not flag:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "

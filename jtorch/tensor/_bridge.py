@@ -57,7 +57,11 @@ class _Bridge:
 
     def source_name(self, node: OpNode, operand: int) -> str:
         if operand < 0:
-            return f"output 0 of {'AsStrided' if operand == -2 else short_name(node)}"
+            if node.viewed is not None:
+                view, fn = (reference() for reference in node.viewed)
+                if view is not None and view._fn is fn:
+                    node = fn
+            return f"output 0 of {short_name(node)}"
         edge = node.edges[operand]
         if edge is None or not isinstance(edge[0], Node):
             return ""
@@ -107,7 +111,7 @@ class _Bridge:
     def accumulate(self, leaf: Tensor, gradient: Any, create_graph: bool) -> None:
         if leaf._hooks:
             gradient = self.reduce_to(leaf, gradient)
-        if leaf._requires is not True:
+        if not leaf._requires:
             return
         old = leaf._grad
         if old is None:

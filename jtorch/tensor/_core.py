@@ -15,7 +15,7 @@ from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, Baked, Plan, modes, plan_c
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, note_hook, tape_of
-from jtorch.tensor._history import LOST, MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, creation_error
+from jtorch.tensor._history import MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, creation_error
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Storage, Version, contiguous_strides
 from jtorch.tensor._strides import pointwise_strides
@@ -157,6 +157,7 @@ class Tensor(metaclass=TensorMeta):
         """Whether gradients are computed for this tensor."""
         if self._requires or self._fn is not None:
             return True
+        # A view made while history was off requires grad as its base does, but gradients that reach it go nowhere.
         return self._abase is not None and self._abase.requires_grad
 
     def _edge(self) -> tuple[Any, int] | None:
@@ -166,7 +167,7 @@ class Tensor(metaclass=TensorMeta):
         fn = self._fn
         if fn is not None:
             return fn, self._nr
-        return (self, 0) if self._requires is True else None
+        return (self, 0) if self._requires else None
 
     def _renew(self) -> None:
         """Bring a view's history up to date after the base was written to."""
@@ -332,13 +333,11 @@ def view(
     if base is None:
         result._abase, result._adepth = source, 1
     else:
-        source._renew()
-        result._abase, result._adepth = base, source._adepth + 1
-    if source._fn is not None or source._requires:
         if level == GRAD:
-            result._fn = view_fn(plan, source._edge(), numbers) if fn is None else fn
-        else:
-            result._requires = LOST
+            source._renew()
+        result._abase, result._adepth = base, source._adepth + 1
+    if level == GRAD and (source._fn is not None or source._requires or (base is not None and base.requires_grad)):
+        result._fn = view_fn(plan, source._edge(), numbers) if fn is None else fn
     return result
 
 
@@ -372,18 +371,23 @@ def write(tensor: Tensor, new: Tensor) -> None:
     if target._retains:
         move_retained(target, fn, nr)
     target._fn, target._nr = fn, nr
+    if target is not tensor and not tensor._retains:
+        tensor._fn, tensor._nr = None, 0  # made again when it is asked for
     storage.owner = ref(target)
     if new._fn is not None and new._fn.checks:
-        _recheck(new._fn, storage if own is None else own, target is not tensor)
+        _recheck(new._fn, tensor, storage if own is None else own)
 
 
-def _recheck(fn: Any, counter: Any, through_view: bool) -> None:
+def _recheck(fn: Any, tensor: Tensor, counter: Any) -> None:
     """What an in-place operation saved: the former contents cannot change any more, the result is elsewhere now."""
     found = []
+    if tensor._fn is not fn and fn.plan.saves_result:
+        tensor._renew()
+        fn.viewed = ref(tensor), ref(tensor._fn)
     for check in fn.checks:
         reference, _, operand = check
         if operand < 0:
-            found.append((ref(counter), counter.version, -2 if through_view else -1))
+            found.append((ref(counter), counter.version, -1))
         elif operand or reference() is not counter:
             found.append(check)
     if fn.tape is not None:
@@ -501,8 +505,11 @@ def run(op: Op, args: Sequence[Any]) -> Any:
                         value = x._read()
                 else:
                     value = x._read()
-                    if x._abase is not None and modes.level == GRAD:
+                    base = x._abase
+                    if base is not None and modes.level == GRAD:
                         x._renew()
+                        if base._requires or base._fn is not None:
+                            track = True
                 key.append(value.aval)
                 operands.append(value)
                 tensors.append(x)
@@ -528,6 +535,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
                 value = value_of(t)
                 if t._abase is not None and modes.level == GRAD:
                     t._renew()
+                    track = track or t.requires_grad
                 avals.append(value.aval)
                 operands.append(value)
                 tensors.append(t)
@@ -669,7 +677,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         elif t._fn is not None:
             edges.append((t._fn, t._nr))
             needed.append(i)
-        elif t._requires is True:
+        elif t._requires:
             edges.append((t, 0))
             needed.append(i)
         else:

@@ -12,13 +12,9 @@ from jtorch.tape import Node, node_class
 from jtorch.trace import Aval
 
 __all__ = [
-    "KEPT_VIEWS", "LOST", "MADE_IN_FUNCTION", "MADE_IN_INFERENCE", "MADE_IN_NO_GRAD", "MADE_WITH_OTHERS", "chain",
+    "KEPT_VIEWS", "MADE_IN_FUNCTION", "MADE_IN_INFERENCE", "MADE_IN_NO_GRAD", "MADE_WITH_OTHERS", "chain",
     "check_source", "creation_error", "short_name",
 ]  # fmt: skip
-
-#: ``Tensor._requires`` of a view made while history was off: it requires grad as its base does, but gradients that
-#: reach it go nowhere.
-LOST = 2
 
 #: ``Tensor._creation``: circumstances under which autograd cannot follow a later in-place change of a view.
 MADE_WITH_OTHERS, MADE_IN_NO_GRAD, MADE_IN_INFERENCE, MADE_IN_FUNCTION = range(1, 5)
@@ -28,8 +24,8 @@ KEPT_VIEWS = frozenset({"_view.view_as_real", "_view.view_as_complex"})
 
 
 def short_name(node: Any) -> str:
-    """A node's name in error messages: ``Mul`` for ``MulBackward0``."""
-    return re.sub(r"Backward\d*$", "", node.name())
+    """A node's name in error messages: ``Mul`` for ``MulBackward0``, ``Squeeze1`` for ``SqueezeBackward1``."""
+    return re.sub(r"Backward0?(\d*)$", r"\1", node.name())
 
 
 def creation_error(view: Any, *, indirect: bool) -> RuntimeError:

@@ -93,7 +93,7 @@ def slice_at(x: Tensor, dim: int, s: slice, *, keep_whole: bool = False) -> Tens
     if step <= 0:
         raise ValueError("step must be greater than zero")
     length = (stop - start + step - 1) // step if stop > start else 0
-    if not keep_whole and step == 1 and length == size:
+    if not keep_whole and step == 1 and length == size and not s.start:
         return x
     strides = x._strides
     new = shape[:dim] + (length,) + shape[dim + 1 :]

@@ -28,8 +28,12 @@ def can_cast(source: Any, target: Any) -> bool:
     return not (target.category == 0 and source.category > 0)
 
 
-def check_writable(tensor: Tensor) -> None:
+def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
     """Refuse in-place changes that autograd could not follow.
+
+    Args:
+        tensor: the target.
+        uniform: every element gets the same value, so that elements may share memory.
 
     Raises:
         RuntimeError: a leaf (or a view of one) that requires grad, an inference tensor outside inference mode, one of
@@ -53,7 +57,7 @@ def check_writable(tensor: Tensor) -> None:
         if tensor.grad_fn is None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     strides = tensor._strides
-    if strides is not None and 0 in strides:
+    if strides is not None and not uniform and 0 in strides:
         shape = tensor._aval().shape
         if any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
             raise RuntimeError(
@@ -218,7 +222,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} dimensions."
         )
-    check_writable(self)
+    check_writable(self, uniform=not isinstance(value, Tensor))
     if isinstance(value, Tensor):
         return overwrite(self, value, _FILL_TENSOR)
     return overwrite(self, scalar(value, self), _FILL)
@@ -239,7 +243,7 @@ def scalar(number: Any, like: Tensor) -> Tensor:
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to zero."""
-    check_writable(self)
+    check_writable(self, uniform=True)
     return overwrite(self, scalar(0, self), _ZERO)
 
 

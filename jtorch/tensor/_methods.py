@@ -293,7 +293,7 @@ def unflatten(self: Tensor, dim: int, *sizes: Any) -> Tensor:
 @method
 def ravel(self: Tensor) -> Tensor:
     """One dimension; a view where strides allow."""
-    return views.reshape(self, (-1,))
+    return views.view_shape(views.contiguous(self), (-1,))
 
 
 @method

@@ -147,10 +147,12 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     if input._strides is None:
         return view(input, "reshape", (), (sizes, "ViewBackward0"), None, input._offset)
     strides = _view_strides(aval.shape, input._strides, sizes)
+    if is_contiguous(input):
+        return _reshaped(input, sizes, strides, "ViewBackward0")  # type: ignore[arg-type]
     if strides is None:
         copy: Tensor = run(OPS["_view.reshape"], (contiguous(input), sizes, "UnsafeViewBackward0"))
         return copy
-    return _reshaped(input, sizes, strides, "ViewBackward0")
+    return _reshaped(input, sizes, strides, "ReshapeAliasBackward0")
 
 
 def contiguous(x: Tensor) -> Tensor:
@@ -166,10 +168,10 @@ def is_contiguous(x: Tensor) -> bool:
     if x._strides is None:
         return True
     shape = x._aval().shape
+    if 0 in shape:
+        return True
     step = 1
     for n, s in zip(reversed(shape), reversed(x._strides), strict=True):
-        if n == 0:
-            return True
         if n != 1 and s != step:
             return False
         step *= n
@@ -211,7 +213,7 @@ def transpose(input: Tensor, dim0: int, dim1: int, node: str = "TransposeBackwar
     ndim = input._aval().ndim
     a, b = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
     if not ndim:
-        return alias(input)
+        return permute(input, (), node)
     order = list(range(ndim))
     order[a], order[b] = b, a
     return permute(input, order, node)
@@ -222,7 +224,7 @@ def t(input: Tensor) -> Tensor:
     ndim = input._aval().ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return transpose(input, 0, 1, "TBackward0") if ndim == 2 else alias(input)
+    return permute(input, (1, 0) if ndim == 2 else (0,) * ndim, "TBackward0")
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -437,7 +439,16 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
     if base._aval().dtype is not input._aval().dtype:
         base = view_dtype(base, input._aval().dtype)
     layout = input._storage.strides
-    return view(base, "as_strided", (offset,), (shape, strides, layout), _row_major(shape, strides), offset)
+    result = view(base, "as_strided", (offset,), (shape, strides, layout), _row_major(shape, strides), offset)
+    if base is not input:
+        if modes.level == GRAD and input.requires_grad:
+            # Gradients reach the elements that the viewed tensor has, and no others of the storage.
+            static = (held // itemsize, strides_of(input), shape, strides)
+            plan = plan_for(OPS["_view.geometry"], (input._aval(), int, int, *static))
+            result._fn = view_fn(plan, input._edge(), (input._offset, offset))
+        if input._creation:
+            result._creation = input._creation
+    return result
 
 
 def _storage_tensor(x: Tensor) -> Tensor:
@@ -462,12 +473,12 @@ def view_dtype(x: Tensor, to: dtype) -> Tensor:
     if old != new:
         if not shape:
             raise RuntimeError("self.dim() cannot be 0 to view " f"{_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element sizes)")
-        if strides[-1] != 1:
-            raise RuntimeError(
-                f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element "
-                f"sizes), but got {strides[-1]}"
-            )
         if old > new:
+            if strides[-1] != 1:
+                raise RuntimeError(
+                    f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element "
+                    f"sizes), but got {strides[-1]}"
+                )
             ratio = old // new
             shape = (*shape[:-1], shape[-1] * ratio)
             strides = (*(s * ratio for s in strides[:-1]), 1)
@@ -483,6 +494,11 @@ def view_dtype(x: Tensor, to: dtype) -> Tensor:
                 raise RuntimeError(
                     f"self.storage_offset() must be divisible by {ratio} to view {_dtype_name(aval.dtype)} as "
                     f"{_dtype_name(to)} (different element sizes), but got {offset}"
+                )
+            if strides[-1] != 1:
+                raise RuntimeError(
+                    f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element "
+                    f"sizes), but got {strides[-1]}"
                 )
             for d, s in enumerate(strides[:-1]):
                 if s % ratio:
