@@ -18,6 +18,12 @@ __all__ = ["AccumulateGrad", "legacy_name"]
 
 _ADD = OPS["add"]
 
+#: Dtypes that errors call by their legacy type name.
+_LEGACY = frozenset({
+    dtypes.float16, dtypes.float32, dtypes.float64, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64,
+    dtypes.bool_,
+})  # fmt: skip
+
 
 def legacy_name(aval: Aval) -> str:
     """``torch.FloatTensor``, ``torch.cuda.LongTensor``: what ``Tensor.type()`` returns."""
@@ -48,11 +54,11 @@ class _Bridge:
 
     def describe(self, aval: Aval) -> str:
         kind, d = aval.device.type, aval.dtype
-        if kind != "meta" and d.name in _LEGACY and not d.is_complex and d is not dtypes.bfloat16:
+        if kind != "meta" and d in _LEGACY:
             name = legacy_name(aval)
         else:
             where = "Meta" if kind == "meta" else kind.upper()
-            name = f"{where}{_LEGACY.get(d.name) or d.name.capitalize()}Type"
+            name = f"{where}{dtypes.scalar_type_name(d)}Type"
         return f"{name} [{', '.join(map(str, aval.shape))}]"
 
     def source_name(self, node: OpNode, operand: int) -> str:
