@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -22,6 +23,20 @@ def along(input: Array, dim: int, index: Array, keepdim: bool) -> Array:
     """The values at ``index`` (of size 1 along ``dim``); the gradient goes there alone."""
     values = jnp.take_along_axis(input, index, dim)
     return values if keepdim else jnp.squeeze(values, dim)
+
+
+@jax.custom_jvp
+def shared(input: Array, value: Array) -> Array:
+    """``value``, a statistic that equals some elements of ``input``, which share its gradient evenly."""
+    return value
+
+
+@shared.defjvp
+def shared_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    input, value = primals
+    same = (input == value) | (jnp.isnan(input) & jnp.isnan(value))
+    count = jnp.maximum(jnp.sum(same), 1).astype(input.dtype)
+    return value, jnp.sum(jnp.where(same, tangents[0], 0)) / count
 
 
 def check_not_empty(
@@ -92,7 +107,7 @@ def max_all(input: Array) -> Array:
     """
     check_not_empty("max", input, None)
     reject_kinds("max_all", "c", input)
-    return jnp.max(input)
+    return shared(input, jnp.max(lax.stop_gradient(input)))
 
 
 @register("min", node="MinBackward1", promote=None, method=True, out=True)
@@ -103,7 +118,7 @@ def min_all(input: Array) -> Array:
     """
     check_not_empty("min", input, None)
     reject_kinds("min_all", "c", input)
-    return jnp.min(input)
+    return shared(input, jnp.min(lax.stop_gradient(input)))
 
 
 @register(

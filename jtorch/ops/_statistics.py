@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
-from jtorch.ops._extrema import along, check_not_empty
+from jtorch.ops._extrema import along, check_not_empty, shared
 from jtorch.ops._registry import register
 
 Dim = int | Sequence[int] | None
@@ -124,20 +123,6 @@ def sorted_with_index(input: Array, axis: int) -> tuple[Array, Array]:
     position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
     values, index = lax.sort((lax.stop_gradient(input), position), dimension=axis, is_stable=True, num_keys=1)
     return values, index
-
-
-@jax.custom_jvp
-def shared(input: Array, value: Array) -> Array:
-    """``value``, a statistic that equals some elements of ``input``, which share its gradient evenly."""
-    return value
-
-
-@shared.defjvp
-def shared_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
-    input, value = primals
-    same = (input == value) | (jnp.isnan(input) & jnp.isnan(value))
-    count = jnp.maximum(jnp.sum(same), 1).astype(input.dtype)
-    return value, jnp.sum(jnp.where(same, tangents[0], 0)) / count
 
 
 def middle(input: Array, axis: int, skip_nan: bool) -> Array:
@@ -258,7 +243,8 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
     values, index = sorted_with_index(input, axis)
     position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
     before = jnp.roll(values, 1, axis)
-    starts = jnp.where((position == 0) | (values != before), position, 0)
+    same = (values == before) | (jnp.isnan(values) & jnp.isnan(before))
+    starts = jnp.where((position == 0) | ~same, position, 0)
     length = position - lax.cummax(starts, axis)
     longest = jnp.expand_dims(lax.argmax(length, axis, jnp.int64), axis)
     found = jnp.take_along_axis(index, longest, axis)
