@@ -55,7 +55,7 @@ _wasted = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
-    __slots__ = ("call", "count", "donated", "floats", "ints", "leaves", "seconds")
+    __slots__ = ("call", "count", "donated", "floats", "ints", "leaves", "places", "seconds")
 
     def __init__(
         self,
@@ -68,6 +68,11 @@ class Program:
         device: Any,
     ) -> None:
         """Prepare; the first run traces and compiles. ``donated`` are the indices of the leaves given up."""
+        pairs = _successors(body, live, donated)
+        donated = list(pairs)
+        # JAX gives a donated buffer to the first result of its aval, so successors come first.
+        wanted = [*pairs.values(), *(slot for slot in live if slot not in pairs.values())]
+        self.places = [wanted.index(slot) for slot in live] if pairs else None
         keep = frozenset(donated)
         self.donated = tuple(donated)
         self.leaves = tuple(i for i in range(leaves) if i not in keep)
@@ -90,7 +95,7 @@ class Program:
                         operands.append((arrays, numbers, integers)[kind][index])
                 with jax.named_scope(signature.name):
                     outputs.extend(signature.fn(*operands))
-            return [outputs[i] for i in live]
+            return [outputs[i] for i in wanted]
 
         # jit's own call is the fast one: a program compiled ahead of time takes NumPy operands on a slow path.
         self.call = jax.jit(program, donate_argnums=0 if donated else (), out_shardings=SingleDeviceSharding(device))
@@ -104,12 +109,40 @@ class Program:
         integers = np.array(ints, np.int64) if self.ints else None
         if self.seconds:
             result: list[Any] = self.call(given, numbers, integers, *kept)
-            return result
-        started = time.perf_counter()
-        result = self.call(given, numbers, integers, *kept)
-        self.seconds = time.perf_counter() - started
-        counters.compile_seconds += self.seconds
-        return result
+        else:
+            started = time.perf_counter()
+            result = self.call(given, numbers, integers, *kept)
+            self.seconds = time.perf_counter() - started
+            counters.compile_seconds += self.seconds
+        return result if self.places is None else [result[i] for i in self.places]
+
+
+def _successors(
+    body: Sequence[tuple[Signature, Sequence[int]]], live: Sequence[int], donated: Sequence[int]
+) -> dict[int, int]:
+    """For each donated leaf the result that takes its memory over: ``{leaf: output slot}``.
+
+    It is the result of an op that reads the leaf itself (the update of a parameter, not its gradient, which has the
+    same shape): a buffer handed to any other result would have to be copied first, as the update still reads it.
+    """
+    pairs: dict[int, int] = {}
+    if not donated:
+        return pairs
+    left, free = set(donated), set(live)
+    first = sum(len(signature.outputs) for signature, _ in body)
+    for signature, slots in reversed(body):
+        first -= len(signature.outputs)
+        for slot, aval in zip(slots, signature.operands, strict=True):
+            kind, leaf = (0, -1) if slot >= 0 else series(slot)
+            if kind or leaf not in left:
+                continue
+            for number, result in enumerate(signature.outputs):
+                if result is aval and first + number in free:
+                    pairs[leaf] = first + number
+                    left.discard(leaf)
+                    free.discard(first + number)
+                    break
+    return pairs
 
 
 class Failed:
