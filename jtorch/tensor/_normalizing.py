@@ -1,0 +1,191 @@
+"""Normalizations that keep running statistics: the ops return them, and here they go into the buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jtorch.ops._registry import OPS
+from jtorch.tensor._core import Tensor, call, run
+from jtorch.tensor._derive import derived
+from jtorch.tensor._inplace import assign, check_writable
+
+__all__: list[str] = []
+
+_BATCH_NORM, _INSTANCE_NORM = OPS["_batch_norm"], OPS["_instance_norm"]
+
+
+def _write(buffer: Tensor | None, value: Tensor) -> None:
+    if buffer is not None:
+        check_writable(buffer)
+        assign(buffer, value.detach())
+
+
+def _batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Result, mean and inverse deviation; the running statistics are updated in training."""
+    y, mean, inverse, new_mean, new_var = run(
+        _BATCH_NORM, (input, running_mean, running_var, weight, bias, training, momentum, eps)
+    )
+    if training:
+        _write(running_mean, new_mean)
+        _write(running_var, new_var)
+    return y, mean.detach(), inverse.detach()
+
+
+def native_layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``nn.functional.layer_norm`` with the mean and the inverse standard deviation of each sample."""
+    y, mean, inverse = call("_native_layer_norm", input, normalized_shape, weight, bias, eps)
+    return y, mean.detach(), inverse.detach()
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel to mean 0 and variance 1, then times ``weight`` plus ``bias``.
+
+    Args:
+        input: shape ``(N, C, *)``.
+        running_mean: means of earlier batches, ``(C,)``: updated in training, used otherwise.
+        running_var: their unbiased variances.
+        weight: factor of each channel.
+        bias: per channel.
+        training: use this batch's moments.
+        momentum: share of this batch in the running statistics.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: one value per channel only, in training.
+        RuntimeError: sizes that do not agree.
+    """
+    if training and input.dim() > 1:
+        _check_several(input)
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+def _check_several(input: Tensor) -> None:
+    shape = input.shape
+    count = shape[0]
+    for n in shape[2:]:
+        count *= n
+    if count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+
+
+def torch_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """``nn.functional.batch_norm`` in another order; the switch has no meaning here."""
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+def native_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``nn.functional.batch_norm`` with mean and inverse deviation of the batch, empty if not in training."""
+    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of each sample to mean 0 and variance 1, then times ``weight`` plus ``bias``.
+
+    Args:
+        input: shape ``(N, C, *)``.
+        running_mean: means of earlier batches, ``(C,)``: updated with ``use_input_stats``, used otherwise.
+        running_var: their unbiased variances.
+        weight: factor of each channel.
+        bias: per channel.
+        use_input_stats: use each sample's own moments.
+        momentum: share of this batch in the running statistics.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: one value per channel and sample only.
+        RuntimeError: sizes that do not agree.
+    """
+    if use_input_stats:
+        size = 1
+        for n in input.shape[2:]:
+            size *= n
+        if size == 1:
+            raise ValueError(
+                f"Expected more than 1 spatial element when training, got input size {input.shape}"
+            )
+    y, new_mean, new_var = run(
+        _INSTANCE_NORM,
+        (input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps),
+    )
+    if use_input_stats and running_mean is not None and running_var is not None:
+        _write(running_mean, new_mean)
+        _write(running_var, new_var)
+    return y  # type: ignore[no-any-return]
+
+
+def torch_instance_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """``nn.functional.instance_norm`` in another order; the switch has no meaning here."""
+    return instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
+def _install(space: str, name: str, function: Any) -> None:
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "jtorch"
+    derived[space][name] = function
+
+
+_install("nn.functional", "batch_norm", batch_norm)
+_install("nn.functional", "instance_norm", instance_norm)
+_install("", "batch_norm", torch_batch_norm)
+_install("", "instance_norm", torch_instance_norm)
+_install("", "native_layer_norm", native_layer_norm)
+_install("", "native_batch_norm", native_batch_norm)
+_install("", "_native_batch_norm_legit", native_batch_norm)
