@@ -13,6 +13,7 @@ def legacy_get_string(size_average: bool | None, reduce: bool | None, emit_warni
     found = "none" if reduce is not None and not reduce else "mean" if average else "sum"
     if emit_warning:
         warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=4
+            f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
+            stacklevel=4,
         )
     return found

@@ -13,6 +13,7 @@ import numpy as np
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._creation import from_numpy
+from jtorch.tensor._random import randperm
 
 __all__ = [
     "calculate_gain",
@@ -43,16 +44,14 @@ __all__ = [
     "zeros_",
 ]
 
-_LINEAR = frozenset(
-    "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d sigmoid".split()
-)
+_LINEAR = {"linear", "sigmoid"} | {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Factor by which a nonlinearity shrinks the standard deviation of what passes through it.
 
     Args:
-        nonlinearity: ``"linear"``, ``"conv2d"``, ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ``"selu"``, ...
+        nonlinearity: ``"linear"``, ``"conv2d"``, ``"sigmoid"``, ``"tanh"``, ``"relu"``, ``"leaky_relu"``, ...
         param: the slope of a leaky rectifier below zero.
     """
     if nonlinearity in _LINEAR:
@@ -78,13 +77,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Draw from the uniform distribution over [a, b)."""
     with no_grad():
-        return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined, no-any-return]
+        return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Draw from a normal distribution."""
     with no_grad():
-        return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined, no-any-return]
+        return tensor.normal_(mean, std, generator=generator)
 
 
 def _phi(x: float) -> float:
@@ -92,7 +91,12 @@ def _phi(x: float) -> float:
 
 
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
 ) -> Tensor:
     """Draw from a normal distribution restricted to [a, b].
 
@@ -100,18 +104,21 @@ def trunc_normal_(
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "incorrect.",
             stacklevel=2,
         )
     with no_grad():
-        if tensor.numel() == 0 or tensor.is_meta:  # type: ignore[attr-defined]
+        if tensor.numel() == 0 or tensor.is_meta:
             return tensor
         mass = _phi((b - mean) / std) - _phi((a - mean) / std)
         draw = _truncated_from_normal if mass > 0.3 else _truncated_from_uniform
         return draw(tensor, mean, std, a, b, generator)
 
 
-def _truncated_from_normal(tensor: Any, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+def _truncated_from_normal(
+    tensor: Any, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
     tensor.normal_(mean, std, generator=generator)
     kind = tensor.dtype.numpy
     low, high = np.asarray(a, kind), np.asarray(b, kind)
@@ -122,10 +129,12 @@ def _truncated_from_normal(tensor: Any, mean: float, std: float, a: float, b: fl
         again.normal_(mean, std, generator=generator)
         values = np.where(outside, again._host(), values)
         outside = (values < low) | (values > high)
-    return tensor.copy_(from_numpy(values))  # type: ignore[no-any-return]
+    return tensor.copy_(from_numpy(values))
 
 
-def _truncated_from_uniform(tensor: Any, mean: float, std: float, a: float, b: float, generator: Any) -> Tensor:
+def _truncated_from_uniform(
+    tensor: Any, mean: float, std: float, a: float, b: float, generator: Any
+) -> Tensor:
     peak = -0.5 * ((min(max(mean, a), b) - mean) / std) ** 2
     candidate, accept = tensor.cpu().clone(), tensor.cpu().clone()
     values = np.zeros(tensor.shape, tensor.dtype.numpy)
@@ -138,13 +147,13 @@ def _truncated_from_uniform(tensor: Any, mean: float, std: float, a: float, b: f
         with np.errstate(divide="ignore"):
             rejected = np.log(accept._host()) > -0.5 * ((x - mean) / std) ** 2 - peak
         pending &= rejected
-    return tensor.copy_(from_numpy(values))  # type: ignore[no-any-return]
+    return tensor.copy_(from_numpy(values))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with a number."""
     with no_grad():
-        return tensor.fill_(val)  # type: ignore[attr-defined, no-any-return]
+        return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -155,7 +164,7 @@ def ones_(tensor: Tensor) -> Tensor:
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with zeros."""
     with no_grad():
-        return tensor.zero_()  # type: ignore[attr-defined, no-any-return]
+        return tensor.zero_()
 
 
 def eye_(tensor: Tensor) -> Tensor:
@@ -164,14 +173,14 @@ def eye_(tensor: Tensor) -> Tensor:
     Raises:
         ValueError: it is no matrix.
     """
-    if tensor.ndimension() != 2:  # type: ignore[attr-defined]
+    if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return _fill(tensor, np.eye(*tensor.shape))  # type: ignore[attr-defined]
+    return _fill(tensor, np.eye(*tensor.shape))
 
 
 def _fill(tensor: Any, array: np.ndarray[Any, Any]) -> Tensor:
     with no_grad():
-        return tensor.copy_(from_numpy(array.astype(tensor.dtype.numpy)))  # type: ignore[no-any-return]
+        return tensor.copy_(from_numpy(array.astype(tensor.dtype.numpy)))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -180,7 +189,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     Raises:
         ValueError: not 3, 4 or 5 dimensions, or output channels that ``groups`` does not divide.
     """
-    sizes = tensor.size()  # type: ignore[attr-defined]
+    sizes = tensor.size()
     if len(sizes) not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if sizes[0] % groups:
@@ -234,7 +243,11 @@ def _kaiming_std(tensor: Any, a: float, mode: str, nonlinearity: str) -> float |
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
 ) -> Tensor:
     """Uniform between +-gain * sqrt(3 / fan) (He et al., 2015).
 
@@ -253,7 +266,11 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
 ) -> Tensor:
     """Normal with deviation gain / sqrt(fan); arguments as :func:`kaiming_uniform_`."""
     std = _kaiming_std(tensor, a, mode, nonlinearity)
@@ -269,7 +286,7 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Tensor:
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if not tensor.numel() or tensor.is_meta:
-        return tensor  # type: ignore[no-any-return]
+        return tensor
     rows = tensor.size(0)
     with no_grad():
         flat = tensor.detach().cpu().clone().reshape(rows, -1).normal_(0, 1, generator=generator)
@@ -292,8 +309,6 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
     """
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    from jtorch import randperm
-
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     with no_grad():

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from copy import deepcopy
 from typing import Any
 
 from jtorch.tensor import Tensor
+from jtorch.tensor._creation import empty
 
-__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "UninitializedTensorMixin", "is_lazy"]
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "UninitializedTensorMixin",
+    "is_lazy",
+]
 
 _VIEW = ("_view", "_strides", "_offset", "_own_version")
 
@@ -23,12 +32,10 @@ def _sharing(cls: Any, data: Tensor) -> Any:
 
 
 def _default() -> Tensor:
-    from jtorch.tensor._creation import empty
-
     return empty(0)
 
 
-class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
+class _ParameterMeta(type(Tensor)):
     """Tensors of other classes count as parameters once they are marked so."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -56,9 +63,12 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         made = data.detach().requires_grad_(requires_grad)
         if type(made) is not type(data) and not isinstance(made, type(data)):
             raise RuntimeError(
-                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns "
-                f"an instance of the same type, but return type {type(made).__name__} was found instead. To use the "
-                "type as a Parameter, please correct the detach() semantics defined by its __torch_dispatch__() "
+                f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() "
+                "returns "
+                f"an instance of the same type, but return type {type(made).__name__} was found instead. To "
+                "use the "
+                "type as a Parameter, please correct the detach() semantics defined by its "
+                "__torch_dispatch__() "
                 "implementation."
             )
         made._is_param = True
@@ -77,7 +87,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         data = object.__new__(Tensor)
-        data.__dict__.update({k: v for k, v in _sharing(Tensor, self).__dict__.items()})
+        data.__dict__.update(_sharing(Tensor, self).__dict__)
         return _rebuild_parameter, (data, self.requires_grad, OrderedDict(), _own_attributes(self))
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
@@ -94,20 +104,20 @@ _ENGINE = frozenset(name for name in Tensor.__dict__ if name.startswith("_")) | 
 
 
 def _copy_attributes(source: Tensor, target: Tensor, memo: dict[int, Any]) -> None:
-    from copy import deepcopy
-
     for name, value in _own_attributes(source).items():
         setattr(target, name, deepcopy(value, memo))
 
 
-def _rebuild_parameter(data: Tensor, requires_grad: bool, hooks: Any, attributes: dict[str, Any] | None = None) -> Any:
+def _rebuild_parameter(
+    data: Tensor, requires_grad: bool, hooks: Any, attributes: dict[str, Any] | None = None
+) -> Any:
     made = Parameter(data, requires_grad)
     if attributes:
         made.__dict__.update(attributes)
     return made
 
 
-class _BufferMeta(type(Tensor)):  # type: ignore[misc]
+class _BufferMeta(type(Tensor)):
     def __instancecheck__(cls, instance: Any) -> bool:
         if super().__instancecheck__(instance):
             return True
@@ -138,12 +148,10 @@ class UninitializedTensorMixin:
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary parameter or buffer of this shape, not initialised."""
-        from jtorch.tensor._creation import empty
-
         made = empty(
             shape,
-            device=self.data.device if device is None else device,  # type: ignore[attr-defined]
-            dtype=self.data.dtype if dtype is None else dtype,  # type: ignore[attr-defined]
+            device=self.data.device if device is None else device,
+            dtype=self.data.dtype if dtype is None else dtype,
         )
         self.data = made
         self.__class__ = self.cls_to_become
@@ -152,13 +160,15 @@ class UninitializedTensorMixin:
     def shape(self) -> Any:
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
-            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call "
+            "`forward` "
             "to initialize the parameters before accessing their attributes."
         )
 
     def share_memory_(self) -> Any:
         raise RuntimeError(
-            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters "
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the "
+            "parameters "
             "before calling `module.share_memory()`."
         )
 
@@ -166,14 +176,17 @@ class UninitializedTensorMixin:
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return type(self), (self.requires_grad,)  # type: ignore[attr-defined]
+        return type(self), (self.requires_grad,)
 
     def __getattribute__(self, name: str) -> Any:
         if name in _FORBIDDEN:
             raise ValueError(
-                f"Attempted to use an uninitialized parameter in <method '{name}' of 'torch._C.TensorBase' objects>. "
-                "This error happens when you are using a `LazyModule` or explicitly manipulating `torch.nn.parameter."
-                "UninitializedParameter` objects. When using LazyModules Call `forward` with a dummy batch to "
+                f"Attempted to use an uninitialized parameter in <method '{name}' of 'torch._C.TensorBase' "
+                "objects>. "
+                "This error happens when you are using a `LazyModule` or explicitly manipulating "
+                "`torch.nn.parameter."
+                "UninitializedParameter` objects. When using LazyModules Call `forward` with a dummy batch "
+                "to "
                 "initialize the parameters before calling torch functions"
             )
         return super().__getattribute__(name)
@@ -181,8 +194,25 @@ class UninitializedTensorMixin:
 
 #: Methods that make no sense without a shape.
 _FORBIDDEN = frozenset(
-    "size dim ndim numel stride view reshape add sub mul div add_ sub_ mul_ div_ matmul mm sum mean norm item tolist "
-    "numpy copy_ fill_ zero_ normal_ uniform_ T mT clone".split()
+    {
+        *(
+            "size",
+            "dim",
+            "ndim",
+            "numel",
+            "stride",
+            "view",
+            "reshape",
+            "clone",
+            "T",
+            "mT",
+            "numpy",
+            "item",
+            "tolist",
+        ),
+        *("add", "sub", "mul", "div", "matmul", "mm", "sum", "mean", "norm"),
+        *("add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "normal_", "uniform_"),
+    }
 )
 
 
@@ -192,8 +222,6 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        from jtorch.tensor._creation import empty
-
         made = _sharing(cls, empty(0, device=device, dtype=dtype))
         made._requires = bool(requires_grad)
         return made
@@ -213,9 +241,9 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
 
     cls_to_become = Tensor
 
-    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True) -> Any:
-        from jtorch.tensor._creation import empty
-
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
         made = _sharing(cls, empty(0, device=device, dtype=dtype))
         made.persistent = persistent
         made._is_buffer = True

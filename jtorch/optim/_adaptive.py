@@ -16,8 +16,8 @@ __all__ = ["Counting", "rounded"]
 class Counting(FusedOptimizer):
     """An optimizer whose state is a step count and some tensors.
 
-    A subclass names its tensors in ``_slots``, the settings that are operands in ``_numbers`` and those that are part
-    of the program in ``_flags``.
+    A subclass names its tensors in ``_slots``, the settings that are operands in ``_numbers`` and those that
+    are part of the program in ``_flags``.
     """
 
     _numbers: tuple[str, ...] = ("lr",)
@@ -61,5 +61,3 @@ class Counting(FusedOptimizer):
 def rounded(number: float) -> float:
     """A number as a state tensor of the default dtype holds it."""
     return number if dtypes.get_default_dtype() is dtypes.float64 else float(np.float32(number))
-
-

@@ -16,7 +16,7 @@ Step = tuple[Any, Any]
 
 
 def prelude(maximize: bool, decay: Any = None) -> list[Step]:
-    """What most rules begin with: the sign of the gradient, and an L2 penalty unless ``decay`` is ``None``."""
+    """What most rules begin with: the gradient's sign, and an L2 penalty unless ``decay`` is ``None``."""
     steps: list[Step] = [(optax.scale(-1.0), EMPTY)] if maximize else []
     if decay is not None:
         steps.append((optax.add_decayed_weights(decay), EMPTY))

@@ -1,7 +1,8 @@
 """A whole optimizer step of a parameter group as one recorded operation.
 
-An optimizer states its update of one parameter as a pure function, built of optax's transformations. Parameters,
-gradients, state, step counts and settings are operands; what changes from step to step never changes the program.
+An optimizer states its update of one parameter as a pure function, built of optax's transformations.
+Parameters, gradients, state, step counts and settings are operands: what changes from step to step never
+changes the program.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ from jtorch.tensor._core import from_value, to_device, value_of, write
 from jtorch.tensor._storage import Storage
 from jtorch.trace import Value, from_host, record
 
-__all__ = ["FusedOptimizer", "Rule", "advance", "check_settings", "number_tensor", "read_number", "setting", "zeros_like"]
+__all__ = [
+    "FusedOptimizer",
+    "Rule",
+    "advance",
+    "check_settings",
+    "number_tensor",
+    "read_number",
+    "setting",
+    "zeros_like",
+]
 
 _new = object.__new__
 
@@ -53,7 +63,7 @@ class NumberStorage(Storage):
         self._made: Value | None = None
 
     @property
-    def value(self) -> Value | None:  # type: ignore[override]
+    def value(self) -> Value | None:
         made = self._made
         if made is None and self._number is not None:
             made = self._made = from_host(np.array(self._number, self.kind))
@@ -74,20 +84,20 @@ def number_tensor(number: float) -> Tensor:
 
 
 def read_number(state: dict[str, Any], name: str) -> tuple[NumberStorage, float]:
-    """The number in a state tensor and the storage to write it to; loaded tensors are converted on the way."""
+    """The number in a state tensor and the storage to write it to; loaded tensors are converted."""
     tensor = state[name]
     if isinstance(tensor, Tensor):
         storage = tensor._storage
         if type(storage) is NumberStorage and storage._number is not None:
             return storage, storage._number
-        number = float(tensor.item())  # type: ignore[attr-defined]
+        number = float(tensor.item())
         made = number_tensor(number)._storage
         tensor._storage, tensor._view, tensor._strides, tensor._offset = made, None, None, 0
     else:
         number = float(tensor)
         state[name] = number_tensor(number)
         made = state[name]._storage
-    return made, number  # type: ignore[return-value]
+    return made, number
 
 
 def advance(state: dict[str, Any]) -> float:
@@ -118,16 +128,16 @@ def check_settings(lr: Any, **checks: tuple[Any, str]) -> None:
     Raises:
         ValueError: one is negative, or ``lr`` is a tensor of several elements.
     """
-    if isinstance(lr, Tensor) and lr.numel() != 1:  # type: ignore[attr-defined]
+    if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
-    if not 0.0 <= lr:
+    if not lr >= 0.0:
         raise ValueError(f"Invalid learning rate: {lr}")
     for value, text in checks.values():
-        if not 0.0 <= value:
+        if not value >= 0.0:
             raise ValueError(text)
 
 
-#: One parameter's update: ``rule(param, grad, state arrays, numbers of this parameter, settings) -> (param, state)``.
+#: One parameter's update: ``rule(param, grad, state arrays, its numbers, settings) -> (param, state)``.
 Rule = Callable[[Any, Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
 #: Everything recorded so far, shared by all optimizers: (class, flags, avals) -> plan.
@@ -139,10 +149,10 @@ class FusedOptimizer(Optimizer):
 
     A subclass defines:
 
-    * ``_settings(group)``: ``(flags, numbers)``: what is part of the program, and the settings that may change;
+    * ``_settings(group)``: ``(flags, numbers)``: what is part of the program, and settings that may change;
     * ``_slots(flags)``: names of the state tensors;
-    * ``_prepare(param, state, group)``: fills the state of a parameter before its first update, and returns the
-      numbers of this parameter that change at each step (its count);
+    * ``_prepare(param, state, group)``: fills the state of a parameter before its first update, and returns
+      the numbers of this parameter that change at each step (its count);
     * ``_rule(flags)``: the update of one parameter.
     """
 
@@ -238,7 +248,7 @@ class FusedOptimizer(Optimizer):
         try:
             for members in by_device.values():
                 queue = iter([planned[id(p)] for p in members])
-                self._prepare = lambda *_, queue=queue: tuple(next(queue))  # type: ignore[method-assign, misc]
+                self._prepare = lambda *_, queue=queue: tuple(next(queue))
                 self._step_group({**group, "params": members})
         finally:
             del self._prepare
@@ -269,8 +279,8 @@ def _plan(
 ) -> Plan:
     """The operation of a group.
 
-    Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings; its
-    results new parameters and state tensors.
+    Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings;
+    its results new parameters and state tensors.
     """
     rule = optimizer._rule(flags)
     arrays = len(avals)
@@ -320,5 +330,7 @@ def _back(x: Any, kind: Any) -> Any:
 def zeros_like(param: Any, fill: float = 0.0) -> Tensor:
     """State of a parameter's shape, dtype and device."""
     aval = param._aval()
-    value = from_host(np.zeros(aval.shape, aval.dtype.numpy) if not fill else np.full(aval.shape, fill, aval.dtype.numpy))
+    value = from_host(
+        np.zeros(aval.shape, aval.dtype.numpy) if not fill else np.full(aval.shape, fill, aval.dtype.numpy)
+    )
     return from_value(value if aval.device is CPU else to_device(value, aval.device))

@@ -111,4 +111,4 @@ def scale_by_root_of_sum(eps: Any) -> optax.GradientTransformation:
         total = state.sum_of_squares + gradient * gradient
         return gradient / (jnp.sqrt(total) + eps), optax.ScaleByRssState(total)
 
-    return optax.GradientTransformation(lambda params: None, update)  # type: ignore[arg-type, return-value]
+    return optax.GradientTransformation(lambda params: None, update)

@@ -29,7 +29,7 @@ def check_betas(betas: Any) -> None:
         ValueError: one is.
     """
     for i in range(2):
-        if isinstance(betas[i], Tensor) and betas[i].numel() != 1:  # type: ignore[attr-defined]
+        if isinstance(betas[i], Tensor) and betas[i].numel() != 1:
             raise ValueError(f"Tensor betas[{i}] must be 1-element")
         if not 0.0 <= betas[i] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
@@ -98,7 +98,13 @@ class Adam(FusedOptimizer):
         decay = group["weight_decay"]
         beta1, beta2 = group["betas"]
         flags = (group["amsgrad"], decay != 0, group["decoupled_weight_decay"], group["maximize"])
-        return flags, (setting(group["lr"]), setting(beta1), setting(beta2), setting(group["eps"]), setting(decay))
+        return flags, (
+            setting(group["lr"]),
+            setting(beta1),
+            setting(beta2),
+            setting(group["eps"]),
+            setting(decay),
+        )
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if flags[0] else ("exp_avg", "exp_avg_sq")
@@ -151,7 +157,7 @@ def scale_by_largest(beta1: Any, beta2: Any, eps: Any) -> optax.GradientTransfor
         second = optax.tree.bias_correction(largest, beta2, count)
         return first / (jnp.sqrt(second) + eps), (optax.ScaleByAdamState(count, mu, nu), largest)
 
-    return optax.GradientTransformation(lambda params: None, update)  # type: ignore[arg-type, return-value]
+    return optax.GradientTransformation(lambda params: None, update)
 
 
 class AdamW(Adam):

@@ -39,16 +39,19 @@ __all__ = [
 ]
 
 EPOCH_DEPRECATION_WARNING = (
-    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, the closed form "
-    "is used instead of the new chainable form, where available. Please open an issue if you are unable to replicate your "
+    "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. "
+    "Please use "
+    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, the "
+    "closed form "
+    "is used instead of the new chainable form, where available. Please open an issue if you are unable to "
+    "replicate your "
     "use case: https://github.com/pytorch/pytorch/issues/new/choose."
 )
 _SEE = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 
 
 def _copied(x: Any) -> Any:
-    return x.clone() if isinstance(x, Tensor) else x  # type: ignore[attr-defined]
+    return x.clone() if isinstance(x, Tensor) else x
 
 
 def _values(optimizer: Optimizer, key: str) -> list[Any]:
@@ -58,7 +61,7 @@ def _values(optimizer: Optimizer, key: str) -> list[Any]:
 
 def _set(group: dict[str, Any], key: str, value: Any) -> None:
     if isinstance(group[key], Tensor):
-        group[key].fill_(value.item() if isinstance(value, Tensor) else value)  # type: ignore[attr-defined]
+        group[key].fill_(value.item() if isinstance(value, Tensor) else value)
     else:
         group[key] = value
 
@@ -69,7 +72,8 @@ def _per_group(name: str, optimizer: Optimizer, given: Any) -> list[Any]:
         return [_copied(given) for _ in optimizer.param_groups]
     if len(given) != len(optimizer.param_groups):
         raise ValueError(
-            f"{name} must have the same length as optimizer.param_groups. {name} has {len(given)} values, param_groups "
+            f"{name} must have the same length as optimizer.param_groups. {name} has {len(given)} values, "
+            "param_groups "
             f"has {len(optimizer.param_groups)}."
         )
     return [_copied(x) for x in given]
@@ -93,7 +97,7 @@ def _watch_steps(optimizer: Any) -> None:
         it._opt_called = True
         return function(it, *args, **kwargs)
 
-    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    step._wrapped_by_lr_sched = True
     optimizer.step = step
 
 
@@ -116,9 +120,12 @@ class LRScheduler:
                 group.setdefault("initial_lr", _copied(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with last_epoch >= "
-                    "0.\nThis typically happens when:\n1. You're trying to resume training from a checkpoint but haven't "
-                    "properly loaded the optimizer state\n2. You're using last_epoch >= 0 for a fresh training run (not "
+                    f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler with "
+                    "last_epoch >= "
+                    "0.\nThis typically happens when:\n1. You're trying to resume training from a checkpoint "
+                    "but haven't "
+                    "properly loaded the optimizer state\n2. You're using last_epoch >= 0 for a fresh "
+                    "training run (not "
                     "recommended)"
                 )
         self.base_lrs = _values(optimizer, "initial_lr")
@@ -163,15 +170,18 @@ class LRScheduler:
     def _check_order(self) -> None:
         if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
             warnings.warn(
-                "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. Please, "
+                "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
+                "initialization. Please, "
                 "make sure to call `optimizer.step()` before `lr_scheduler.step()`. " + _SEE,
                 UserWarning,
                 stacklevel=3,
             )
         elif not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should "
-                "call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this "
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and "
+                "later, you should "
+                "call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure "
+                "to do this "
                 "will result in PyTorch skipping the first value of the learning rate schedule. " + _SEE,
                 UserWarning,
                 stacklevel=3,
@@ -286,7 +296,9 @@ class MultiplicativeLR(_WithFunctions):
 class StepLR(LRScheduler):
     """Times ``gamma`` every ``step_size`` epochs."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -463,14 +475,16 @@ def _check_members(owner: Any, schedulers: Sequence[Any], optimizer: Any, purpos
             raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
         if isinstance(scheduler, ReduceLROnPlateau):
             raise ValueError(
-                f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be specified "
+                f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to "
+                "be specified "
                 f"when calling `step`, but got one at index {i} in the given schedulers sequence."
             )
         if (optimizer or schedulers[0].optimizer) != scheduler.optimizer:
             expected = optimizer or schedulers[0].optimizer
             raise ValueError(
                 f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
-                f"{scheduler.__class__.__name__} at index {i} has {scheduler.optimizer}, which is different from "
+                f"{scheduler.__class__.__name__} at index {i} has {scheduler.optimizer}, which is different "
+                "from "
                 f"{expected.__class__.__name__}."
             )
 
@@ -500,8 +514,10 @@ class SequentialLR(_Combined):
         _check_members(self, schedulers, optimizer, "")
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
-                "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
-                f"points, but got number of schedulers {len(schedulers)} and the number of milestones to be equal to "
+                "Sequential Schedulers expects number of schedulers provided to be one more than the number "
+                "of milestone "
+                f"points, but got number of schedulers {len(schedulers)} and the number of milestones to be "
+                "equal to "
                 f"{len(milestones)}"
             )
         self._schedulers, self._milestones = schedulers, milestones
@@ -519,7 +535,7 @@ class SequentialLR(_Combined):
         """Take back one step of this schedule, or another, and all that it is made of."""
         _take_back(self if sched is None else sched)
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Go on by one."""
         self.last_epoch += 1
         which = bisect_right(self._milestones, self.last_epoch)
@@ -547,7 +563,7 @@ class ChainedScheduler(_Combined):
         self.optimizer = optimizer or schedulers[0].optimizer
         self._last_lr = _values(schedulers[-1].optimizer, "lr")
 
-    def step(self) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Go on by one."""
         for scheduler in self._schedulers:
             scheduler.step()
@@ -612,7 +628,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.best = self.mode_worse
         self.cooldown_counter = self.num_bad_epochs = 0
 
-    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """Take note of an epoch's measurement."""
         current = float(metrics)
         if epoch is None:
@@ -637,9 +653,12 @@ class ReduceLROnPlateau(LRScheduler):
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
                 raise RuntimeError(
-                    f"The number of param groups in the `optimizer` ({len(groups)}) differs from when `ReduceLROnPlateau` "
-                    f"was initialized ({len(self.min_lrs)}), usually due to a new param group being added to the "
-                    "optimizer. Please modify the `min_lrs` field to match the length of the `optimizer` param groups."
+                    f"The number of param groups in the `optimizer` ({len(groups)}) differs from when "
+                    "`ReduceLROnPlateau` "
+                    f"was initialized ({len(self.min_lrs)}), usually due to a new param group being added to "
+                    "the "
+                    "optimizer. Please modify the `min_lrs` field to match the length of the `optimizer` "
+                    "param groups."
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, least in zip(groups, self.min_lrs, strict=True):
@@ -655,7 +674,9 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _is_better(self, a: float, best: float) -> bool:
         if self.threshold_mode == "rel":
-            return a < best * (1.0 - self.threshold) if self.mode == "min" else a > best * (self.threshold + 1.0)
+            return (
+                a < best * (1.0 - self.threshold) if self.mode == "min" else a > best * (self.threshold + 1.0)
+            )
         return a < best - self.threshold if self.mode == "min" else a > best + self.threshold
 
     def state_dict(self) -> dict[str, Any]:
@@ -691,7 +712,7 @@ class CyclicLR(LRScheduler):
         optimizer: whose groups are changed.
         base_lr, max_lr: the bounds, for all groups or one per group.
         step_size_up, step_size_down: length of the two halves of a cycle.
-        mode: ``"triangular"``, ``"triangular2"`` (half as high each cycle), ``"exp_range"`` (times gamma each step).
+        mode: ``"triangular"``, ``"triangular2"`` (halved each cycle) or ``"exp_range"`` (times gamma each step).
         gamma: of ``"exp_range"``.
         scale_fn: a factor by the user instead of ``mode``.
         scale_mode: its argument: ``"cycle"`` or ``"iterations"``.
@@ -812,7 +833,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (base - self.eta_min) * height / 2 for base in self.base_lrs]
 
-    def step(self, epoch: float | None = None) -> None:  # type: ignore[override]
+    def step(self, epoch: float | None = None) -> None:
         """Go on by one, or to an epoch, which may be a fraction."""
         if epoch is None and self.last_epoch < 0:
             epoch = 0
@@ -835,12 +856,12 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
         if epoch < self.T_0:
-            self.T_i, self.T_cur = self.T_0, epoch  # type: ignore[assignment]
+            self.T_i, self.T_cur = self.T_0, epoch
         elif self.T_mult == 1:
-            self.T_cur = epoch % self.T_0  # type: ignore[assignment]
+            self.T_cur = epoch % self.T_0
         else:
             n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
-            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)  # type: ignore[assignment]
+            self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
             self.T_i = self.T_0 * self.T_mult**n
 
 
@@ -928,11 +949,18 @@ class OneCycleLR(LRScheduler):
         turn = float(pct_start * total) - 1
         corners: list[tuple[float, str, str]] = [(turn, "initial_lr", "max_lr")]
         if three_phase:
-            corners += [(float(2 * pct_start * total) - 2, "max_lr", "initial_lr"), (total - 1, "initial_lr", "min_lr")]
+            corners += [
+                (float(2 * pct_start * total) - 2, "max_lr", "initial_lr"),
+                (total - 1, "initial_lr", "min_lr"),
+            ]
         else:
             corners.append((total - 1, "max_lr", "min_lr"))
         # The momentum is low where the rate is high, and stays high in a third phase.
-        momenta = [("max_momentum", "base_momentum"), ("base_momentum", "max_momentum"), ("max_momentum",) * 2]
+        momenta = [
+            ("max_momentum", "base_momentum"),
+            ("base_momentum", "max_momentum"),
+            ("max_momentum",) * 2,
+        ]
         return [
             {"end_step": end, "start_lr": a, "end_lr": b, "start_momentum": c, "end_momentum": d}
             for (end, a, b), (c, d) in zip(corners, momenta, strict=False)
@@ -961,6 +989,8 @@ class OneCycleLR(LRScheduler):
             share = (at - start) / (end - start)
             rates.append(self._anneal_func(group[phase["start_lr"]], group[phase["end_lr"]], share))
             if self.cycle_momentum:
-                momentum = self._anneal_func(group[phase["start_momentum"]], group[phase["end_momentum"]], share)
+                momentum = self._anneal_func(
+                    group[phase["start_momentum"]], group[phase["end_momentum"]], share
+                )
                 _set_momentum(group, momentum, self.use_beta1)
         return rates

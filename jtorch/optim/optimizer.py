@@ -36,7 +36,7 @@ def _add(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHa
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     if prepend:
-        hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
+        hooks.move_to_end(handle.id, last=False)
     return handle
 
 
@@ -72,7 +72,7 @@ def _stepping(step: Callable[..., Any]) -> Callable[..., Any]:
         flush_all("step")
         return result
 
-    wrapper.hooked = True  # type: ignore[attr-defined]
+    wrapper.hooked = True
     return wrapper
 
 
@@ -82,7 +82,9 @@ def _run_pre_hooks(self: Any, step: Any, args: Any, kwargs: Any) -> tuple[Any, A
         if changed is None:
             continue
         if not (isinstance(changed, tuple) and len(changed) == 2):
-            raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+            raise RuntimeError(
+                f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+            )
         args, kwargs = changed
     return args, kwargs
 
@@ -91,7 +93,7 @@ class Optimizer:
     """Base class of optimizers.
 
     Args:
-        params: tensors to optimize, ``(name, tensor)`` pairs, or dictionaries: groups with settings of their own.
+        params: tensors to optimize, ``(name, tensor)`` pairs, or dictionaries: groups with settings.
         defaults: settings of groups that do not give them.
     """
 
@@ -122,7 +124,7 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         step = cls.__dict__.get("step")
         if step is not None and not getattr(step, "hooked", False):
-            cls.step = _stepping(step)  # type: ignore[method-assign]
+            cls.step = _stepping(step)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -140,7 +142,7 @@ class Optimizer:
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
 
-    # ---- hooks -----------------------------------------------------------------------------------------------
+    # ---- hooks -------------------------------------------------------------------------------------------
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before a step; it may return other ``(args, kwargs)``."""
@@ -150,12 +152,16 @@ class Optimizer:
         """Call ``hook(optimizer, args, kwargs)`` after a step."""
         return _add(self._optimizer_step_post_hooks, hook)
 
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
         """Call ``hook(optimizer)`` before :meth:`state_dict`."""
         return _add(self._optimizer_state_dict_pre_hooks, hook, prepend)
 
-    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(optimizer, state_dict)`` after :meth:`state_dict`; what it returns replaces the result."""
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after :meth:`state_dict`; it may return another result."""
         return _add(self._optimizer_state_dict_post_hooks, hook, prepend)
 
     def register_load_state_dict_pre_hook(
@@ -170,7 +176,7 @@ class Optimizer:
         """Call ``hook(optimizer)`` after loading."""
         return _add(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
-    # ---- state -----------------------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """State and settings, parameters being numbered in order.
@@ -215,7 +221,8 @@ class Optimizer:
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(g["params"]) != len(s["params"]) for g, s in zip(groups, saved_groups, strict=True)):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                "group"
             )
         saved = chain.from_iterable(g["params"] for g in saved_groups)
         params = dict(zip(saved, chain.from_iterable(g["params"] for g in groups), strict=True))
@@ -263,7 +270,8 @@ class Optimizer:
             params = [params]
         elif isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets "
                 "will change between runs. Please use a list instead."
             )
         param_group["params"] = list(params)
@@ -273,7 +281,7 @@ class Optimizer:
                 raise TypeError(
                     "optimizer can only optimize Tensors, but one of the params is " + typename(param)
                 )
-            if not self.defaults.get("differentiable", None) and not (param.is_leaf or param.retains_grad):  # type: ignore[attr-defined]
+            if not self.defaults.get("differentiable", None) and not (param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
@@ -284,12 +292,15 @@ class Optimizer:
         ids = [id(p) for p in param_group["params"]]
         if len(ids) != len(set(ids)):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see "
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                "an error; see "
                 "github.com/pytorch/pytorch/issues/40967 for more information",
                 stacklevel=3,
             )
         known = {id(p) for group in self.param_groups for p in group["params"]}
-        if ("param_names" in param_group) != ("param_names" in self.param_groups[0] if known else "param_names" in param_group):
+        if ("param_names" in param_group) != (
+            "param_names" in self.param_groups[0] if known else "param_names" in param_group
+        ):
             kind = "with names" if "param_names" in param_group else "without names"
             raise ValueError(
                 "all optimizer param groups should be with/without names. cannot add param group "
@@ -322,20 +333,21 @@ _HOOKS = (
 )
 
 
-def _converted(param: Any, value: Any, number: Hashable, groups: list[dict[str, Any]], key: Any = None) -> Any:
+def _converted(
+    param: Any, value: Any, number: Hashable, groups: list[dict[str, Any]], key: Any = None
+) -> Any:
     """Loaded state on the device, and with the dtype, of the parameter it is for."""
     if isinstance(value, Tensor):
         if key == "step":
             group = next((g for g in groups if number in g["params"]), {})
             if group.get("capturable") or group.get("fused"):
-                return value.to(dtype=float32, device=param.device)  # type: ignore[attr-defined]
+                return value.to(dtype=float32, device=param.device)
             return value
         if param.is_floating_point():
-            return value.to(dtype=param.dtype, device=param.device)  # type: ignore[attr-defined]
-        return value.to(device=param.device)  # type: ignore[attr-defined]
+            return value.to(dtype=param.dtype, device=param.device)
+        return value.to(device=param.device)
     if isinstance(value, dict):
         return {k: _converted(param, v, number, groups, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return type(value)(_converted(param, v, number, groups) for v in value)  # type: ignore[call-arg]
+        return type(value)(_converted(param, v, number, groups) for v in value)
     return value
-

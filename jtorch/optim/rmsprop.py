@@ -93,7 +93,9 @@ class RMSprop(Counting):
                 start: Any = optax.ScaleByRStdDevState(mu=state[-1], nu=state[0])
                 steps.append((optax.scale_by_stddev(alpha, eps, eps_in_sqrt=False), start))
             else:
-                steps.append((optax.scale_by_rms(alpha, eps, eps_in_sqrt=False), optax.ScaleByRmsState(state[0])))
+                steps.append(
+                    (optax.scale_by_rms(alpha, eps, eps_in_sqrt=False), optax.ScaleByRmsState(state[0]))
+                )
             if has_momentum:
                 steps.append((optax.trace(momentum), optax.TraceState(state[1])))
             p, states = updated(p, g, steps, lr)

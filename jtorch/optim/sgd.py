@@ -71,7 +71,12 @@ class SGD(FusedOptimizer):
             group.setdefault("fused", None)
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        lr, momentum, dampening, decay = group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
+        lr, momentum, dampening, decay = (
+            group["lr"],
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+        )
         flags = (momentum != 0, dampening != 0, decay != 0, group["nesterov"], group["maximize"])
         return flags, (setting(lr), float(momentum), float(dampening), setting(decay))
 

@@ -29,7 +29,9 @@ SCHEDULES = {
     "SequentialLR": lambda L, o: L.SequentialLR(
         o, [L.ConstantLR(o, 0.1, 3), L.ExponentialLR(o, 0.9), L.CosineAnnealingLR(o, 6)], [3, 9]
     ),
-    "SequentialLR of a ramp": lambda L, o: L.SequentialLR(o, [L.LinearLR(o, 0.1, 1.0, 4), L.StepLR(o, 2)], [4]),
+    "SequentialLR of a ramp": lambda L, o: L.SequentialLR(
+        o, [L.LinearLR(o, 0.1, 1.0, 4), L.StepLR(o, 2)], [4]
+    ),
     "ChainedScheduler": lambda L, o: L.ChainedScheduler([L.ConstantLR(o, 0.5, 3), L.ExponentialLR(o, 0.9)]),
 }
 
@@ -55,7 +57,9 @@ def test_schedule_matches_torch(torch, schedule, name):
         for found, expected in zip(settings_of(mine), settings_of(theirs), strict=True):
             assert found.keys() == expected.keys()
             for key, value in expected.items():
-                assert found[key] == (pytest.approx(value, rel=1e-14) if isinstance(value, float) else value), step
+                assert found[key] == (
+                    pytest.approx(value, rel=1e-14) if isinstance(value, float) else value
+                ), step
         assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-14)
         if step == 7:
             assert repr(a.state_dict()) == repr(b.state_dict())
@@ -96,7 +100,9 @@ def test_a_schedule_compiles_nothing():
 def test_calls_in_the_wrong_order_warn():
     optimizer = optim.SGD([nn.Parameter(jtorch.ones(1))], lr=0.1)
     schedule = lr_scheduler.StepLR(optimizer, 2)
-    with pytest.warns(UserWarning, match=r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
+    with pytest.warns(
+        UserWarning, match=r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`"
+    ):
         schedule.step()
 
 

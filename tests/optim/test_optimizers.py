@@ -116,7 +116,11 @@ def test_changing_settings_and_counts_compile_nothing():
     before = jtorch.metrics()["programs_compiled"]
     for step in range(10):
         group = optimizer.param_groups[0]
-        group["lr"], group["eps"], group["betas"] = 0.1 / (step + 1), 1e-8 * (step + 1), (0.9 - step / 100, 0.99)
+        group["lr"], group["eps"], group["betas"] = (
+            0.1 / (step + 1),
+            1e-8 * (step + 1),
+            (0.9 - step / 100, 0.99),
+        )
         optimizer.step()
     assert jtorch.metrics()["programs_compiled"] == before
 
@@ -254,7 +258,10 @@ def test_an_optimizer_of_the_users():
         (lambda o, p: o.Adam([{"params": {p}}]), TypeError),
         (lambda o, p: o.Adam([{"params": [p]}, {"params": [p]}]), ValueError),
         (lambda o, p: o.Adam([p]).load_state_dict({"state": {}, "param_groups": []}), ValueError),
-        (lambda o, p: o.Adam([p]).load_state_dict({"state": {}, "param_groups": [{"params": [0, 1]}]}), ValueError),
+        (
+            lambda o, p: o.Adam([p]).load_state_dict({"state": {}, "param_groups": [{"params": [0, 1]}]}),
+            ValueError,
+        ),
     ],
     ids=range(13),
 )

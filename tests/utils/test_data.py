@@ -73,7 +73,11 @@ def test_iterable_data_sets_match_torch(torch):
             def __iter__(self):
                 return iter(range(7))
 
-        return [d.DataLoader(Counting(), 3), d.DataLoader(Counting(), 3, drop_last=True), d.DataLoader(Counting(), None)]
+        return [
+            d.DataLoader(Counting(), 3),
+            d.DataLoader(Counting(), 3, drop_last=True),
+            d.DataLoader(Counting(), None),
+        ]
 
     for mine, theirs in zip(*pair(torch, make), strict=True):
         assert [plain(x) for x in mine] == [plain(x) for x in theirs]

@@ -3,6 +3,7 @@
 from jtorch.nn.modules import module as _module
 from jtorch.nn.modules.activation import *  # noqa: F403
 from jtorch.nn.modules.container import *  # noqa: F403
+from jtorch.nn.modules.distance import *  # noqa: F403
 from jtorch.nn.modules.dropout import *  # noqa: F403
 from jtorch.nn.modules.flatten import *  # noqa: F403
 from jtorch.nn.modules.linear import *  # noqa: F403

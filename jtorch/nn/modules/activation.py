@@ -17,6 +17,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "SELU",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -29,7 +30,6 @@ __all__ = [
     "RReLU",
     "ReLU",
     "ReLU6",
-    "SELU",
     "SiLU",
     "Sigmoid",
     "Softmax",
@@ -71,7 +71,7 @@ class Threshold(_Inplace):
         self.threshold, self.value = threshold, value
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.threshold(input, self.threshold, self.value, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.threshold(input, self.threshold, self.value, self.inplace)
 
     def extra_repr(self) -> str:
         return self._with_inplace(f"threshold={self.threshold}, value={self.value}")
@@ -81,11 +81,11 @@ class ReLU(_Inplace):
     """``max(x, 0)``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.relu(input, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.relu(input, self.inplace)
 
 
 class RReLU(_Inplace):
-    """Leaky rectifier with a random slope between ``lower`` and ``upper`` in training, their mean otherwise."""
+    """Leaky rectifier with a random slope between ``lower`` and ``upper`` in training, else their mean."""
 
     __constants__ = ["lower", "upper", "inplace"]
 
@@ -116,12 +116,16 @@ class Hardtanh(_Inplace):
         super().__init__(inplace)
         if min_value is not None:
             warnings.warn(
-                "keyword argument `min_value` is deprecated and renamed to `min_val`", FutureWarning, stacklevel=2
+                "keyword argument `min_value` is deprecated and renamed to `min_val`",
+                FutureWarning,
+                stacklevel=2,
             )
             min_val = min_value
         if max_value is not None:
             warnings.warn(
-                "keyword argument `max_value` is deprecated and renamed to `max_val`", FutureWarning, stacklevel=2
+                "keyword argument `max_value` is deprecated and renamed to `max_val`",
+                FutureWarning,
+                stacklevel=2,
             )
             max_val = max_value
         self.min_val, self.max_val = min_val, max_val
@@ -129,7 +133,7 @@ class Hardtanh(_Inplace):
             raise AssertionError(f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})")
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
     def extra_repr(self) -> str:
         return self._with_inplace(f"min_val={self.min_val}, max_val={self.max_val}")
@@ -149,14 +153,14 @@ class Sigmoid(Module):
     """``1 / (1 + exp(-x))``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.sigmoid(input)  # type: ignore[attr-defined, no-any-return]
+        return F.sigmoid(input)
 
 
 class Hardsigmoid(_Inplace):
     """Straight-line approximation of the sigmoid: ``relu6(x + 3) / 6``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.hardsigmoid(input, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.hardsigmoid(input, self.inplace)
 
     def extra_repr(self) -> str:
         return ""
@@ -166,28 +170,28 @@ class Tanh(Module):
     """The hyperbolic tangent."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.tanh(input)  # type: ignore[attr-defined, no-any-return]
+        return F.tanh(input)
 
 
 class SiLU(_Inplace):
     """``x * sigmoid(x)``, also called swish."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.silu(input, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.silu(input, self.inplace)
 
 
 class Mish(_Inplace):
     """``x * tanh(softplus(x))``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.mish(input, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.mish(input, self.inplace)
 
 
 class Hardswish(_Inplace):
     """``x * relu6(x + 3) / 6``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.hardswish(input, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.hardswish(input, self.inplace)
 
     def extra_repr(self) -> str:
         return ""
@@ -203,7 +207,7 @@ class ELU(_Inplace):
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.elu(input, self.alpha, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.elu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
         return self._with_inplace(f"alpha={self.alpha}")
@@ -213,14 +217,14 @@ class CELU(ELU):
     """``max(0, x) + min(0, alpha * (exp(x / alpha) - 1))``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.celu(input, self.alpha, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.celu(input, self.alpha, self.inplace)
 
 
 class SELU(_Inplace):
     """The scaled ELU that keeps activations at mean 0 and variance 1."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.selu(input, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.selu(input, self.inplace)
 
 
 class GLU(Module):
@@ -233,7 +237,7 @@ class GLU(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.glu(input, self.dim)  # type: ignore[attr-defined, no-any-return]
+        return F.glu(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -249,7 +253,7 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.gelu(input, approximate=self.approximate)  # type: ignore[attr-defined, no-any-return]
+        return F.gelu(input, approximate=self.approximate)
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
@@ -265,7 +269,7 @@ class Hardshrink(Module):
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.hardshrink(input, self.lambd)  # type: ignore[attr-defined, no-any-return]
+        return F.hardshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
         return f"{self.lambd}"
@@ -281,7 +285,7 @@ class LeakyReLU(_Inplace):
         self.negative_slope = negative_slope
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.leaky_relu(input, self.negative_slope, self.inplace)  # type: ignore[attr-defined, no-any-return]
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
         return self._with_inplace(f"negative_slope={self.negative_slope}")
@@ -291,7 +295,7 @@ class LogSigmoid(Module):
     """The logarithm of the sigmoid."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.logsigmoid(input)  # type: ignore[attr-defined, no-any-return]
+        return F.logsigmoid(input)
 
 
 class Softplus(Module):
@@ -304,7 +308,7 @@ class Softplus(Module):
         self.beta, self.threshold = beta, threshold
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softplus(input, self.beta, self.threshold)  # type: ignore[attr-defined, no-any-return]
+        return F.softplus(input, self.beta, self.threshold)
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"
@@ -320,7 +324,7 @@ class Softshrink(Module):
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softshrink(input, self.lambd)  # type: ignore[attr-defined, no-any-return]
+        return F.softshrink(input, self.lambd)
 
     def extra_repr(self) -> str:
         return str(self.lambd)
@@ -342,7 +346,9 @@ class PReLU(Module):
 
     __constants__ = ["num_parameters"]
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = Parameter(empty(num_parameters, device=device, dtype=dtype))
@@ -353,7 +359,7 @@ class PReLU(Module):
         init.constant_(self.weight, self.init)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.prelu(input, self.weight)  # type: ignore[attr-defined, no-any-return]
+        return F.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
@@ -363,14 +369,14 @@ class Softsign(Module):
     """``x / (1 + abs(x))``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softsign(input)  # type: ignore[attr-defined, no-any-return]
+        return F.softsign(input)
 
 
 class Tanhshrink(Module):
     """``x - tanh(x)``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.tanhshrink(input)  # type: ignore[attr-defined, no-any-return]
+        return F.tanhshrink(input)
 
 
 class _Softmax(Module):
@@ -394,27 +400,27 @@ class Softmin(_Softmax):
     """Softmax of ``-x``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim)  # type: ignore[attr-defined, no-any-return]
+        return F.softmin(input, self.dim)
 
 
 class Softmax(_Softmax):
     """``exp(x)``, normalised to sum 1 along ``dim``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)  # type: ignore[attr-defined, no-any-return]
+        return F.softmax(input, self.dim)
 
 
 class LogSoftmax(_Softmax):
     """The logarithm of softmax along ``dim``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)  # type: ignore[attr-defined, no-any-return]
+        return F.log_softmax(input, self.dim)
 
 
 class Softmax2d(Module):
     """Softmax over the channels of ``(N, C, H, W)`` or ``(C, H, W)``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.dim() not in (3, 4):  # type: ignore[attr-defined]
-            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")  # type: ignore[attr-defined]
-        return F.softmax(input, -3)  # type: ignore[attr-defined, no-any-return]
+        if input.dim() not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+        return F.softmax(input, -3)

@@ -19,11 +19,12 @@ class LazyModuleMixin:
     cls_to_become: Any = None
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[safe-super]
+        super().__init__(*args, **kwargs)
         self._load_hook = self._register_load_state_dict_pre_hook(self._lazy_load_hook)
         self._initialize_hook = self.register_forward_pre_hook(self._infer_parameters, with_kwargs=True)
         warnings.warn(
-            "Lazy modules are a new feature under heavy development so changes to the API or functionality can happen at "
+            "Lazy modules are a new feature under heavy development so changes to the API or functionality "
+            "can happen at "
             "any moment.",
             stacklevel=2,
         )
@@ -72,8 +73,7 @@ class LazyModuleMixin:
 
     def _replicate_for_data_parallel(self: Any) -> None:
         raise RuntimeError(
-            "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward pass to "
+            "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward "
+            "pass to "
             "correctly initialize the modules"
         )
-
-

@@ -31,7 +31,8 @@ __all__ = [
 Self = TypeVar("Self", bound="Module")
 _EXTRA_STATE = "_extra_state"
 
-class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):  # noqa: PYI024
+
+class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
     """What :meth:`Module.load_state_dict` returns."""
 
     __slots__ = ()
@@ -68,40 +69,46 @@ class _GlobalHooks:
 _global = _GlobalHooks()
 
 
-class _GlobalHandle(RemovableHandle):
+class _Handle(RemovableHandle):
+    """Removes a hook, and its number from further places."""
+
     __slots__ = ("extra",)
+
+    def __init__(self, hooks: dict[int, Any], *extra: dict[int, bool]) -> None:
+        super().__init__(hooks)
+        self.extra = extra
 
     def remove(self) -> None:
         super().remove()
         for kept in self.extra:
             kept.pop(self.id, None)
+
+
+class _GlobalHandle(_Handle):
+    """A hook on all modules."""
+
+    __slots__ = ()
+
+    def remove(self) -> None:
+        super().remove()
         _global.refresh()
 
 
-def _add_hook(hooks: dict[int, Any], hook: Any, prepend: bool = False, **extra: dict[int, bool]) -> RemovableHandle:
+def _add_hook(
+    hooks: dict[int, Any], hook: Any, prepend: bool = False, **extra: dict[int, bool]
+) -> RemovableHandle:
     """Add to ``hooks``; each of ``extra`` notes the hook's number too and is cleared with it."""
-    handle = _Handle(hooks)
-    handle.extra = tuple(extra.values())
+    handle = _Handle(hooks, *extra.values())
     hooks[handle.id] = hook
     for kept in extra.values():
         kept[handle.id] = True
     if prepend:
-        hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
+        hooks.move_to_end(handle.id, last=False)
     return handle
 
 
-class _Handle(RemovableHandle):
-    __slots__ = ("extra",)
-
-    def remove(self) -> None:
-        super().remove()
-        for kept in self.extra:
-            kept.pop(self.id, None)
-
-
 def _add_global(hooks: dict[int, Any], hook: Any, *extra: dict[int, bool]) -> RemovableHandle:
-    handle = _GlobalHandle(hooks)
-    handle.extra = extra
+    handle = _GlobalHandle(hooks, *extra)
     hooks[handle.id] = hook
     for kept in extra:
         kept[handle.id] = True
@@ -128,9 +135,13 @@ def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> Removabl
 
 
 _MIXED_GLOBAL = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only "
+    "one of them."
 )
-_MIXED = "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
+_MIXED = (
+    "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one "
+    "of them."
+)
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
@@ -150,17 +161,17 @@ def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
 
 
 def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, buffer)`` whenever a buffer is registered; what it returns takes its place."""
+    """Call ``hook(module, name, buffer)`` whenever a buffer is registered; its result takes its place."""
     return _add_global(_global.buffer, hook)
 
 
 def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, submodule)`` whenever a module is registered; what it returns takes its place."""
+    """Call ``hook(module, name, submodule)`` when a module is registered; its result takes its place."""
     return _add_global(_global.module, hook)
 
 
 def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, parameter)`` whenever a parameter is registered; its result takes its place."""
+    """Call ``hook(module, name, parameter)`` when a parameter is registered; its result takes its place."""
     return _add_global(_global.parameter, hook)
 
 
@@ -173,9 +184,9 @@ def _replaced(hooks: dict[int, Any], module: Module, name: str, x: Any) -> Any:
 
 
 def typename(x: Any) -> str:
-    """The type of an object as error texts name it (``torch.FloatTensor``, ``torch.nn.modules.linear.Linear``)."""
+    """The type of an object as error texts name it, such as ``torch.nn.modules.linear.Linear``."""
     if isinstance(x, Tensor):
-        return x.type()  # type: ignore[attr-defined, no-any-return]
+        return x.type()
     kind = x if isinstance(x, type) else type(x)
     module = kind.__module__
     if module is not None and module.startswith("jtorch."):
@@ -236,10 +247,14 @@ class Module:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if self.call_super_init is False:
             if kwargs:
-                raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument "
+                    f"'{next(iter(kwargs))}'"
+                )
             if args:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+                    f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were "
+                    "given"
                 )
         self.__dict__.update(
             training=True,
@@ -265,7 +280,7 @@ class Module:
 
     forward: Callable[..., Any] = _forward_unimplemented
 
-    # ---- registration ----------------------------------------------------------------------------------------------
+    # ---- registration ------------------------------------------------------------------------------------
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Make a tensor part of the module's state without training it.
@@ -280,7 +295,8 @@ class Module:
         self._check_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None "
+                "required)"
             )
         if _global.buffer:
             tensor = _replaced(_global.buffer, self, name, tensor)
@@ -298,12 +314,15 @@ class Module:
         if param is not None:
             if not isinstance(param, Parameter):
                 raise TypeError(
-                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or "
+                    "None required)"
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
-                    f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    "explicitly. To "
+                    f"express '{name}' as a function of another Tensor, compute the value in the forward() "
+                    "method."
                 )
             if _global.parameter:
                 param = _replaced(_global.parameter, self, name, param)
@@ -337,7 +356,7 @@ class Module:
         """Another name of :meth:`add_module`."""
         self.add_module(name, module)
 
-    # ---- attributes ------------------------------------------------------------------------------------------------
+    # ---- attributes --------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         # Only what is no ordinary attribute comes here.
@@ -366,7 +385,8 @@ class Module:
         if params is not None and name in params:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None expected)"
+                    f"cannot assign '{typename(value)}' as parameter '{name}' (torch.nn.Parameter or None "
+                    "expected)"
                 )
             self.register_parameter(name, None)
             return
@@ -380,7 +400,8 @@ class Module:
         if modules is not None and name in modules:
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
+                    f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None "
+                    "expected)"
                 )
             modules[name] = _replaced(_global.module, self, name, value)
             return
@@ -396,12 +417,13 @@ class Module:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(
-                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or "
+                "None expected)"
             )
         if isinstance(value, Buffer):
             own = self.__dict__
             self._forget(name, own, own["_parameters"], own["_modules"])
-            self.register_buffer(name, value, value.persistent)  # type: ignore[attr-defined]
+            self.register_buffer(name, value, value.persistent)
         else:
             buffers[name] = _replaced(_global.buffer, self, name, value)
 
@@ -486,17 +508,17 @@ class Module:
         return found
 
     def get_extra_state(self) -> Any:
-        """More state for ``state_dict``; a subclass that has some defines this and :meth:`set_extra_state`."""
+        """More state for ``state_dict``; a subclass that has some defines this and ``set_extra_state``."""
         raise RuntimeError(_UNREACHED.format("get"))
 
     def set_extra_state(self, state: Any) -> None:
         """Take over what :meth:`get_extra_state` returned."""
         raise RuntimeError(_UNREACHED.format("set"))
 
-    # ---- conversion ------------------------------------------------------------------------------------------------
+    # ---- conversion --------------------------------------------------------------------------------------
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """Replace parameters, their gradients and buffers by ``fn`` of them; parameters keep their identity."""
+        """Replace parameters, gradients and buffers by ``fn`` of them; parameters keep their identity."""
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -523,43 +545,48 @@ class Module:
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """Move parameters and buffers to a device or convert floating ones to a dtype, in place.
 
-        ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)``, ``to(tensor)``, ``to(memory_format=...)``.
+        ``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)``, ``to(tensor)``,
+        ``to(memory_format=...)``.
         """
         target, kind, non_blocking, memory_format = _parse_to(*args, **kwargs)
         if kind is not None:
             if not (kind.is_floating_point or kind.is_complex):
-                raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={kind}")
+                raise TypeError(
+                    "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                    f"dtype={kind}"
+                )
             if kind.is_complex:
                 warnings.warn(_COMPLEX, stacklevel=2)
 
         def convert(t: Tensor) -> Tensor:
-            wanted = kind if t.is_floating_point() or t.is_complex() else None  # type: ignore[attr-defined]
+            wanted = kind if t.is_floating_point() or t.is_complex() else None
             try:
-                if memory_format is not None and t.dim() in (4, 5):  # type: ignore[attr-defined]
-                    return t.to(target, wanted, non_blocking, memory_format=memory_format)  # type: ignore[attr-defined, no-any-return]
-                return t.to(target, wanted, non_blocking)  # type: ignore[attr-defined, no-any-return]
+                if memory_format is not None and t.dim() in (4, 5):
+                    return t.to(target, wanted, non_blocking, memory_format=memory_format)
+                return t.to(target, wanted, non_blocking)
             except NotImplementedError as error:
                 if str(error) == "Cannot copy out of meta tensor; no data!":
                     raise NotImplementedError(
-                        f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+                        f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when "
+                        "moving "
                         "module from meta to a different device."
                     ) from None
                 raise
 
-        return self._apply(convert)  # type: ignore[no-any-return]
+        return self._apply(convert)
 
     def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
         """Move to a device without copying contents."""
         from jtorch.tensor._creation import empty_like
 
-        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)  # type: ignore[no-any-return]
+        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def type(self: Self, dst_type: Any) -> Self:
         """Convert all parameters and buffers to a dtype."""
-        return self._apply(lambda t: t.type(dst_type))  # type: ignore[no-any-return, attr-defined]
+        return self._apply(lambda t: t.type(dst_type))
 
     def _convert_floating(self: Self, name: str) -> Self:
-        return self._apply(lambda t: getattr(t, name)() if t.is_floating_point() else t)  # type: ignore[no-any-return, attr-defined]
+        return self._apply(lambda t: getattr(t, name)() if t.is_floating_point() else t)
 
     def float(self: Self) -> Self:
         """Floating parameters and buffers as float32."""
@@ -579,7 +606,7 @@ class Module:
 
     def cpu(self: Self) -> Self:
         """Move to the CPU."""
-        return self._apply(lambda t: t.cpu())  # type: ignore[no-any-return, attr-defined]
+        return self._apply(lambda t: t.cpu())
 
     def cuda(self: Self, device: Any = None) -> Self:
         """Move to a GPU, the current one by default."""
@@ -599,13 +626,13 @@ class Module:
 
     def _move(self: Self, kind: str, index: Any) -> Self:
         target = kind if index is None else f"{kind}:{index}" if isinstance(index, int) else index
-        return self._apply(lambda t: t.to(target))  # type: ignore[no-any-return, attr-defined]
+        return self._apply(lambda t: t.to(target))
 
     def share_memory(self: Self) -> Self:
         """Let processes share the parameters and buffers."""
-        return self._apply(lambda t: t.share_memory_())  # type: ignore[no-any-return, attr-defined]
+        return self._apply(lambda t: t.share_memory_())
 
-    # ---- hooks -----------------------------------------------------------------------------------------------------
+    # ---- hooks -------------------------------------------------------------------------------------------
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -643,8 +670,10 @@ class Module:
             extra["b"] = self._forward_hooks_always_called
         return _add_hook(self._forward_hooks, hook, prepend, **extra)
 
-    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_output)`` before the module's gradients are computed; it may replace it."""
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` before the module's gradients are made; it may replace it."""
         return _add_hook(self._backward_pre_hooks, hook, prepend)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -655,13 +684,13 @@ class Module:
         return _add_hook(self._backward_hooks, hook)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Call ``hook(module, grad_input, grad_output)`` when both are known; it may replace ``grad_input``."""
+        """Call ``hook(module, grad_input, grad_output)`` when both are known; it may replace the former."""
         if self._is_full_backward_hook is False:
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = True
         return _add_hook(self._backward_hooks, hook, prepend)
 
-    # ---- call ------------------------------------------------------------------------------------------------------
+    # ---- call --------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__
@@ -700,7 +729,8 @@ class Module:
             if hooks is not None:
                 if not isinstance(result, Tensor | tuple):
                     warnings.warn(
-                        "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but "
+                        "For backward hooks to be called, module output should be a Tensor or a tuple of "
+                        "Tensors but "
                         f"received {type(result)}",
                         stacklevel=3,
                     )
@@ -726,7 +756,8 @@ class Module:
                 if changed is not None:
                     if not (isinstance(changed, tuple) and len(changed) == 2):
                         raise RuntimeError(
-                            f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                            "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but "
+                            f"got {changed}."
                         )
                     args, kwargs = changed
             else:
@@ -762,7 +793,8 @@ class Module:
             except Exception as error:
                 kind = "module" if of_module else "global module"
                 warnings.warn(
-                    f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced as another "
+                    f"{kind} forward hook with ``always_call=True`` raised an exception that was silenced as "
+                    "another "
                     f"error was raised in forward: {error}",
                     stacklevel=3,
                 )
@@ -773,7 +805,7 @@ class Module:
 
         self.__dict__["_compiled_call_impl"] = compile_(self._call_impl, *args, **kwargs)
 
-    # ---- state -----------------------------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -794,26 +826,29 @@ class Module:
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after it did."""
-        hook._from_public_api = True  # type: ignore[attr-defined]
+        hook._from_public_api = True
         return _add_hook(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         if getattr(hook, "_from_public_api", False):
             raise RuntimeError(
-                "Cannot register the same function as the state dict post hook that was previously registered via "
+                "Cannot register the same function as the state dict post hook that was previously "
+                "registered via "
                 "register_state_dict_post_hook"
             )
         return _add_hook(self._state_dict_hooks, hook)
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> RemovableHandle:
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
         return _add_hook(self._load_state_dict_pre_hooks, _ModuleHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` first."""
+        """Call ``hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)`` first."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, incompatible_keys)`` after ``load_state_dict``; it may edit the lists of keys."""
+        """Call ``hook(module, incompatible_keys)`` after ``load_state_dict``; it may edit the lists."""
         return _add_hook(self._load_state_dict_post_hooks, hook)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
@@ -827,7 +862,9 @@ class Module:
         if type(self).get_extra_state is not Module.get_extra_state:
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
-    def state_dict(self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> Any:
+    def state_dict(
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """Parameters and persistent buffers of the whole tree by dotted name.
 
         Args:
@@ -839,7 +876,8 @@ class Module:
         if args:
             warnings.warn(
                 "Positional args are being deprecated, use kwargs instead. Refer to "
-                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
+                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for "
+                "details.",
                 FutureWarning,
                 stacklevel=2,
             )
@@ -916,22 +954,27 @@ class Module:
         """Load one parameter or buffer; the text of what is wrong, if anything."""
         if not isinstance(given, Tensor):
             return (
-                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint '
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
+                "from "
+                "checkpoint "
                 f"but received {type(given)}"
             )
         lazy = is_lazy(mine)
-        if not lazy and mine.dim() == 0 and given.dim() == 1 and given.shape[0] == 1:  # type: ignore[attr-defined]
+        if not lazy and mine.dim() == 0 and given.dim() == 1 and given.shape[0] == 1:
             # Scalars of version 0.3 have one element in one dimension.
-            given = given[0]  # type: ignore[index]
-        if not lazy and given.shape != mine.shape:  # type: ignore[attr-defined]
+            given = given[0]
+        if not lazy and given.shape != mine.shape:
             return (
-                f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the shape in "  # type: ignore[attr-defined]
+                f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, the "
+                "shape in "
                 f"current model is {mine.shape}."
             )
-        if mine.is_meta and not given.is_meta and not assign:  # type: ignore[attr-defined]
+        if mine.is_meta and not given.is_meta and not assign:
             warnings.warn(
-                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
-                "which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their "
+                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the "
+                "current model, "
+                "which is a no-op. (Did you mean to pass `assign=True` to assign items in the state "
+                "dictionary to their "
                 "corresponding key in the module instead of copying them in place?)",
                 stacklevel=5,
             )
@@ -943,8 +986,9 @@ class Module:
                     mine.copy_(given)
         except Exception as error:
             return (
-                f'While copying the parameter named "{key}", whose dimensions in the model are {mine.size()} and whose '
-                f"dimensions in the checkpoint are {given.size()}, an exception occurred : {error.args}."  # type: ignore[attr-defined]
+                f'While copying the parameter named "{key}", whose dimensions in the model are {mine.size()} '
+                "and whose "
+                f"dimensions in the checkpoint are {given.size()}, an exception occurred : {error.args}."
             )
         return None
 
@@ -953,10 +997,12 @@ class Module:
             if not isinstance(given, Parameter):
                 given = Parameter(given, requires_grad=mine.requires_grad)
             else:
-                given.requires_grad_(mine.requires_grad)  # type: ignore[attr-defined]
+                given.requires_grad_(mine.requires_grad)
         setattr(self, name, given)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         """Copy parameters and buffers from a dictionary that :meth:`state_dict` made.
 
         Args:
@@ -993,7 +1039,8 @@ class Module:
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, keys) is not None:
                     raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
+                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
+                        "return new "
                         "values, if incompatible_keys need to be modified, it should be done inplace."
                     )
 
@@ -1009,13 +1056,21 @@ class Module:
             )
         return _IncompatibleKeys(missing, unexpected)
 
-    # ---- walking the tree ------------------------------------------------------------------------------------------
+    # ---- walking the tree --------------------------------------------------------------------------------
 
     def _named_members(
-        self, get_members_fn: Callable[[Module], Any], prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+        self,
+        get_members_fn: Callable[[Module], Any],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
         seen: set[Any] = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for path, module in modules:
             for name, member in get_members_fn(module):
                 if member is None or member in seen:
@@ -1083,9 +1138,11 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+                yield from module.named_modules(
+                    memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
+                )
 
-    # ---- modes -----------------------------------------------------------------------------------------------------
+    # ---- modes -------------------------------------------------------------------------------------------
 
     def train(self: Self, mode: bool = True) -> Self:
         """Switch the whole tree to training (or, with ``False``, evaluation) behaviour."""
@@ -1103,16 +1160,19 @@ class Module:
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
         """Train these parameters, or freeze them."""
         for param in self.parameters():
-            param.requires_grad_(requires_grad)  # type: ignore[attr-defined]
+            param.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or set them to zero."""
         if getattr(self, "_is_replica", False):
             warnings.warn(
-                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The parameters are "
-                "copied (in a differentiable manner) from the original module. This means they are not leaf nodes in "
-                "autograd and so don't accumulate gradients. If you need gradients in your forward method, consider "
+                "Calling .zero_grad() from a module created with nn.DataParallel() has no effect. The "
+                "parameters are "
+                "copied (in a differentiable manner) from the original module. This means they are not leaf "
+                "nodes in "
+                "autograd and so don't accumulate gradients. If you need gradients in your forward method, "
+                "consider "
                 "using autograd.grad instead.",
                 stacklevel=2,
             )
@@ -1120,7 +1180,7 @@ class Module:
             if param._grad is not None:
                 clear_gradient(param, set_to_none)
 
-    # ---- printing --------------------------------------------------------------------------------------------------
+    # ---- printing ----------------------------------------------------------------------------------------
 
     def _get_name(self) -> str:
         return self.__class__.__name__
@@ -1141,7 +1201,9 @@ class Module:
     def _replicate_for_data_parallel(self) -> Any:
         replica = self.__new__(type(self))
         replica.__dict__ = self.__dict__.copy()
-        replica.__dict__.update(_parameters={}, _buffers=replica._buffers.copy(), _modules=replica._modules.copy())
+        replica.__dict__.update(
+            _parameters={}, _buffers=replica._buffers.copy(), _modules=replica._modules.copy()
+        )
         replica._is_replica = True
         return replica
 
@@ -1164,9 +1226,11 @@ _UNREACHED = (
     "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml to report this bug."
 )
 _COMPLEX = (
-    "Complex modules are a new feature under active development whose design may change, and some modules might not work "
+    "Complex modules are a new feature under active development whose design may change, and some modules "
+    "might not work "
     "as expected when using complex tensors as parameters or buffers. Please file an issue at "
-    "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work as expected."
+    "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work "
+    "as expected."
 )
 
 

@@ -13,7 +13,7 @@ __all__ = ["as_doubles", "integers", "new_generator", "permutation", "seed", "we
 
 def seed(generator: Any = None) -> int:
     """A fresh seed below 2^63: two words."""
-    drawn: int = empty((), dtype=dtypes.int64).random_(generator=generator).item()  # type: ignore[attr-defined]
+    drawn: int = empty((), dtype=dtypes.int64).random_(generator=generator).item()
     return drawn
 
 
@@ -32,7 +32,9 @@ def permutation(n: int, generator: Any = None) -> list[int]:
 
 def integers(n: int, count: int, generator: Any) -> list[int]:
     """``count`` numbers below n, with replacement."""
-    found: list[int] = _random.randint(high=n, size=(count,), dtype=dtypes.int64, generator=generator).tolist()
+    found: list[int] = _random.randint(
+        high=n, size=(count,), dtype=dtypes.int64, generator=generator
+    ).tolist()
     return found
 
 

@@ -10,5 +10,5 @@ _info: Any = None
 
 
 def get_worker_info() -> Any:
-    """``id``, ``num_workers``, ``seed`` and ``dataset`` of this worker process; ``None`` in the main process."""
+    """``id``, ``num_workers``, ``seed`` and ``dataset`` of this worker; ``None`` in the main process."""
     return _info

@@ -104,7 +104,8 @@ class DataLoader:
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and "
+                    "drop_last"
                 )
             batch_size, drop_last = None, False
         elif batch_size is None and drop_last:
@@ -140,7 +141,8 @@ class DataLoader:
             raise ValueError("timeout option should be non-negative")
         if workers == 0 and prefetch_factor is not None:
             raise ValueError(
-                "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to enable "
+                "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to "
+                "enable "
                 "multiprocessing, otherwise set prefetch_factor to None."
             )
         if prefetch_factor is not None and prefetch_factor < 0:
@@ -162,7 +164,9 @@ class DataLoader:
 
     def __setattr__(self, attr: str, val: Any) -> None:
         if self.__initialized and attr in _FIXED:
-            raise ValueError(f"{attr} attribute should not be set after {self.__class__.__name__} is initialized")
+            raise ValueError(
+                f"{attr} attribute should not be set after {self.__class__.__name__} is initialized"
+            )
         super().__setattr__(attr, val)
 
     @property
@@ -178,7 +182,9 @@ class DataLoader:
 
     def _get_iterator(self) -> Any:
         if self.num_workers:
-            raise NotImplementedError(f"num_workers={self.num_workers}: worker processes are not available yet")
+            raise NotImplementedError(
+                f"num_workers={self.num_workers}: worker processes are not available yet"
+            )
         return _SingleProcessDataLoaderIter(self)
 
     def __len__(self) -> int:
@@ -203,7 +209,8 @@ class _BaseDataLoaderIter:
         self._pin_memory = loader.pin_memory and _has_accelerator()
         if loader.pin_memory and not self._pin_memory:
             warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be used.",
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+                "won't be used.",
                 stacklevel=3,
             )
         self._sampler_iter = iter(loader._index_sampler)
@@ -228,7 +235,8 @@ class _BaseDataLoaderIter:
         length = loader._IterableDataset_len_called
         if self._kind == _DatasetKind.Iterable and length is not None and self._num_yielded > length:
             warnings.warn(
-                f"Length of IterableDataset {self._dataset} was reported to be {length} (when accessing len(dataloader)), "
+                f"Length of IterableDataset {self._dataset} was reported to be {length} (when accessing "
+                "len(dataloader)), "
                 f"but {self._num_yielded} samples have been fetched. ",
                 stacklevel=2,
             )
@@ -317,4 +325,4 @@ def _rows(t: Any, rows: np.ndarray[Any, Any]) -> Tensor:
     storage = t._storage
     if storage.buffer is not None or (storage.value is not None and storage.value.host is not None):
         return from_value(from_host(t._host()[rows]))
-    return t[from_value(from_host(rows.astype(np.int64)))]  # type: ignore[no-any-return]
+    return t[from_value(from_host(rows.astype(np.int64)))]

@@ -52,15 +52,15 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     tensors: tuple[Tensor, ...]
 
     def __init__(self, *tensors: Tensor) -> None:
-        if any(tensors[0].size(0) != t.size(0) for t in tensors):  # type: ignore[attr-defined]
+        if any(tensors[0].size(0) != t.size(0) for t in tensors):
             raise AssertionError("Size mismatch between tensors")
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple([t[index] for t in self.tensors])  # type: ignore[index]
+        return tuple([t[index] for t in self.tensors])
 
     def __len__(self) -> int:
-        return self.tensors[0].size(0)  # type: ignore[attr-defined, no-any-return]
+        return self.tensors[0].size(0)
 
 
 class StackDataset(Dataset[Any]):
@@ -71,15 +71,16 @@ class StackDataset(Dataset[Any]):
     def __init__(self, *args: Dataset[Any], **kwargs: Dataset[Any]) -> None:
         if args and kwargs:
             raise ValueError(
-                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, but both types "
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, "
+                "but both types "
                 "are given."
             )
         if not args and not kwargs:
             raise ValueError("At least one dataset should be passed")
         members: Any = args or kwargs
         sets = args or tuple(kwargs.values())
-        self._length = len(sets[0])  # type: ignore[arg-type]
-        if any(self._length != len(d) for d in sets):  # type: ignore[arg-type]
+        self._length = len(sets[0])
+        if any(self._length != len(d) for d in sets):
             raise ValueError("Size mismatch between datasets")
         self.datasets = members
 
@@ -103,9 +104,7 @@ def _fetch_many(dataset: Any, indices: Sequence[Any]) -> list[Any]:
         return [dataset[i] for i in indices]
     items: list[Any] = dataset.__getitems__(indices)
     if len(items) != len(indices):
-        raise ValueError(
-            f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}"
-        )
+        raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}")
     return items
 
 
@@ -165,7 +164,7 @@ class ChainDataset(IterableDataset[Any]):
         for d in self.datasets:
             if not isinstance(d, IterableDataset):
                 raise AssertionError("ChainDataset only supports IterableDataset")
-            total += len(d)  # type: ignore[arg-type]
+            total += len(d)
         return total
 
 
@@ -187,13 +186,16 @@ class Subset(Dataset[T_co]):
         mine = type(self)
         if mine.__getitem__ is not Subset.__getitem__ and mine.__getitems__ is Subset.__getitems__:
             raise NotImplementedError(
-                f"{mine.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset and overriding "
-                "__getitem__, you must also override __getitems__ to ensure DataLoader works correctly with your custom "
-                "logic. A simple implementation:\n\ndef __getitems__(self, indices):\n    return [self[i] for i in indices]"
+                f"{mine.__name__} overrides __getitem__ but not __getitems__. When subclassing Subset and "
+                "overriding "
+                "__getitem__, you must also override __getitems__ to ensure DataLoader works correctly with "
+                "your custom "
+                "logic. A simple implementation:\n\ndef __getitems__(self, indices):\n    return [self[i] "
+                "for i in indices]"
             )
         chosen = [self.indices[i] for i in indices]
         if callable(getattr(self.dataset, "__getitems__", None)):
-            return self.dataset.__getitems__(chosen)  # type: ignore[attr-defined, no-any-return]
+            return self.dataset.__getitems__(chosen)
         return [self.dataset[i] for i in chosen]
 
     def __len__(self) -> int:
@@ -227,9 +229,6 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
                 )
     if sum(lengths) != len(dataset):
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
-    indices = permutation(sum(lengths), generator)  # type: ignore[arg-type]
+    indices = permutation(sum(lengths), generator)
     ends = itertools.accumulate(lengths)
-    return [
-        Subset(dataset, indices[end - length : end])  # type: ignore[misc]
-        for end, length in zip(ends, lengths, strict=True)
-    ]
+    return [Subset(dataset, indices[end - length : end]) for end, length in zip(ends, lengths, strict=True)]

@@ -1,0 +1,60 @@
+"""Modules print as in PyTorch and take its arguments."""
+
+import inspect
+
+import pytest
+
+import jtorch
+from jtorch import nn
+
+ARGUMENTS = {
+    "Linear": (2, 3),
+    "Bilinear": (2, 3, 4),
+    "Threshold": (0.1, 2),
+    "Unflatten": (1, (2, 3)),
+    "LazyLinear": (3,),
+}
+pytestmark = pytest.mark.filterwarnings("ignore:Lazy modules", "ignore::FutureWarning")
+
+MODULES = sorted(
+    n for n in dir(nn) if isinstance(getattr(nn, n), type) and issubclass(getattr(nn, n), nn.Module)
+)
+
+
+def arguments(name):
+    return ARGUMENTS.get(name, ())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_prints_as_torch(torch, name):
+    jtorch.manual_seed(0)
+    torch.manual_seed(0)
+    mine, theirs = getattr(nn, name)(*arguments(name)), getattr(torch.nn, name)(*arguments(name))
+    assert repr(mine) == repr(theirs)
+    lazy = name.startswith("Lazy")
+    for (a, p), (b, q) in zip(mine.state_dict().items(), theirs.state_dict().items(), strict=True):
+        assert a == b
+        if not lazy:
+            assert p.detach().tolist() == q.detach().tolist()
+    try:
+        inplace = getattr(nn, name)(*arguments(name), inplace=True)
+    except TypeError:
+        return
+    assert repr(inplace) == repr(getattr(torch.nn, name)(*arguments(name), inplace=True))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_signature_matches_torch(torch, name):
+    mine = inspect.signature(getattr(nn, name).__init__).parameters
+    theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters
+    assert [(p.name, p.kind) for p in mine.values()] == [(p.name, p.kind) for p in theirs.values()]
+    for p, q in zip(mine.values(), theirs.values(), strict=True):
+        if not callable(q.default):
+            assert p.default == q.default or p.default is q.default is inspect.Parameter.empty
+
+
+def test_constants_match_torch(torch):
+    for name in MODULES:
+        theirs = getattr(getattr(torch.nn, name), "__constants__", None)
+        if theirs:
+            assert sorted(getattr(nn, name).__constants__) == sorted(theirs), name
