@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -124,9 +125,10 @@ def flat(steps: int) -> dict[str, list[int]]:
 
 
 def child(what: str, steps: int) -> Any:
-    """Run one measurement in a process of its own."""
+    """Run one measurement in a process of its own, whose C library returns freed arrays to the system."""
     command = [sys.executable, "-m", "bench.memory", "--child", what, "--steps", str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
