@@ -6,6 +6,7 @@ Gradients are plain trace values; they become tensors where a user can see them 
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Sequence
 from heapq import heappop, heappush
@@ -108,6 +109,25 @@ def run_backward(
                 for leaf, value in _replay.play(replay, graph, gradient, keep_graph):
                     bridge.accumulate(leaf, value, False)
                 return []
+    # The walk makes thousands of objects and no garbage: a collection in its middle would only cost.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _walk(roots, recording, keep_graph, create_graph, inputs, accumulate)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _walk(
+    roots: Sequence[tuple[Any, int, Any]],
+    recording: _replay.Recording | None,
+    keep_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[tuple[Any, int]] | None,
+    accumulate: bool,
+) -> list[Any]:
+    """The pass itself, node by node."""
     heap: list[tuple[int, Node]] = []
     pending: dict[Node, list[Any]] = {}
     leaves: dict[Any, Any] = {}

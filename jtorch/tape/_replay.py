@@ -17,9 +17,17 @@ from jtorch.trace import Value
 
 __all__ = ["Replay", "Tape", "find", "play", "tape_of"]
 
-MAX_REPLAYS = 512
+#: Structure kept for replays, in numbers (8 bytes and a share of a tuple each).
+MAX_SIZE = 1 << 21
 
 _replays: OrderedDict[Any, Replay] = OrderedDict()
+
+
+_kept = [0]
+
+
+def _size(key: Any, replay: Replay) -> int:
+    return len(key[0]) + len(key[1]) + len(replay.flat)
 
 
 class Tape:
@@ -159,9 +167,13 @@ class Recording:
                 return  # a gradient that is an operand of the graph, not a result
             gradients.append((tape.numbers[id(leaf)], value.slot, value.aval))
         replay.gradients = gradients
+        size = _size(self.key, replay)
+        if size > MAX_SIZE // 16:
+            return
         _replays[self.key] = replay
-        if len(_replays) > MAX_REPLAYS:
-            _replays.popitem(last=False)
+        _kept[0] += size
+        while _kept[0] > MAX_SIZE:
+            _kept[0] -= _size(*_replays.popitem(last=False))
 
 
 def find(graph: Any, root: OpNode, nr: int, gradient: Any) -> tuple[Replay | None, Recording | None]:
