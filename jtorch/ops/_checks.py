@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jtorch import dtypes
 
 __all__ = [
+    "VALUE_CHECKS",
     "check_broadcast",
     "check_expand",
     "kind",
@@ -20,6 +22,12 @@ __all__ = [
     "wrap_dim",
     "wrap_dims",
 ]
+
+
+#: Checks of values: op -> operand -> ``check(values, arguments)``, which raises PyTorch's error. It is called
+#: where the values are known when the op is (they lie in host memory); ``arguments`` are the op's, by name:
+#: those that are tensors have a ``shape``.
+VALUE_CHECKS: dict[str, dict[str, Callable[[np.ndarray[Any, Any], Mapping[str, Any]], None]]] = {}
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -136,7 +144,8 @@ def check_expand(x: Any, size: Sequence[int]) -> None:
     if len(shape) > len(size):
         raise RuntimeError(
             f"expand(torch.{scalar_type(x)}Tensor{{{list(shape)}}}, size={list(size)}): the number of sizes "
-            f"provided ({len(size)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+            f"provided ({len(size)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
     offset = len(size) - len(shape)
     for axis in reversed(range(len(shape))):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jtorch.ops._checks import kind, not_implemented, scalar_type, wrap_dim
+from jtorch.ops._checks import VALUE_CHECKS, kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._matmul import scaled
 from jtorch.ops._places import (
-    INDEX_CHECKS,
     add_at,
+    check_bounds,
     check_index_type,
     from_front,
+    outside,
     read_at,
     reduce_at,
+    size_along,
     touched,
     write_at,
 )
@@ -28,72 +32,61 @@ __all__ = ["index_add", "index_copy", "index_fill", "index_reduce", "index_selec
 # --- checks of values ---
 
 
-def _outside(values: np.ndarray, low: int, high: int) -> Any:
-    """The first value outside ``[low, high)``, or ``None``."""
-    bad = values[(values < low) | (values >= high)]
-    return bad.flat[0] if bad.size else None
+Values = np.ndarray[Any, Any]
+Arguments = Mapping[str, Any]
 
 
-def _size(shape: tuple[int, ...], dim: int) -> int:
-    return shape[dim] if shape else 1
-
-
-def _check_select(values: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    size = _size(shape, dim)
-    bad = _outside(values, 0, size)
+def _check_select(values: Values, arguments: Arguments) -> None:
+    _, size = size_along(arguments)
+    bad = outside(values, 0, size)
     if bad is None:
         return
-    if len(shape) < 2:
+    if len(arguments["input"].shape) < 2:
         raise IndexError("index out of range in self")
     raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={size}")
 
 
-def _check_add(values: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    size = _size(shape, dim)
-    bad = _outside(values, 0, size)
-    if bad is None:
-        return
-    if len(shape) < 2:
-        raise IndexError("index out of range in self")
-    raise RuntimeError(f"index {bad} is out of bounds for dimension {dim % len(shape)} with size {size}")
+def _check_add(values: Values, arguments: Arguments) -> None:
+    if len(arguments["input"].shape) < 2:
+        _check_reduce(values, arguments)
+    else:
+        check_bounds(values, arguments)
 
 
-def _check_reduce(values: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    if _outside(values, 0, _size(shape, dim)) is not None:
+def _check_reduce(values: Values, arguments: Arguments) -> None:
+    if outside(values, 0, size_along(arguments)[1]) is not None:
         raise IndexError("index out of range in self")
 
 
-def _check_copy(values: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    size = _size(shape, dim)
-    bad = _outside(values, 0, size)
+def _check_copy(values: Values, arguments: Arguments) -> None:
+    axis, size = size_along(arguments)
+    bad = outside(values, 0, size)
     if bad is not None:
-        axis = dim % max(len(shape), 1)
         raise IndexError(f"index_copy_(): index {bad} is out of bounds for dimension {axis} with size {size}")
 
 
-def _check_fill(values: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    size = _size(shape, dim)
-    bad = _outside(values, -size, size)
+def _check_fill(values: Values, arguments: Arguments) -> None:
+    axis, size = size_along(arguments)
+    bad = outside(values, -size, size)
     if bad is not None:
-        axis = dim % max(len(shape), 1)
         raise IndexError(f"index {bad} is out of bounds for dimension {axis} with size {size}")
 
 
-def _check_flat(values: np.ndarray, shape: tuple[int, ...], dim: None) -> None:
-    size = int(np.prod(shape))
-    bad = _outside(values, -size, size)
+def _check_flat(values: Values, arguments: Arguments) -> None:
+    size = math.prod(arguments["input"].shape)
+    bad = outside(values, -size, size)
     if bad is not None:
         raise IndexError(f"out of range: tried to access index {bad} on a tensor of {size} elements.")
 
 
-INDEX_CHECKS.update(
-    index_select=("index", _check_select),
-    index_add=("index", _check_add),
-    index_reduce=("index", _check_reduce),
-    index_copy=("index", _check_copy),
-    index_fill=("index", _check_fill),
-    take=("index", _check_flat),
-    put=("index", _check_flat),
+VALUE_CHECKS.update(
+    index_select={"index": _check_select},
+    index_add={"index": _check_add},
+    index_reduce={"index": _check_reduce},
+    index_copy={"index": _check_copy},
+    index_fill={"index": _check_fill},
+    take={"index": _check_flat},
+    put={"index": _check_flat},
 )
 
 

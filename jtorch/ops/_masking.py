@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from jtorch.ops._checks import check_broadcast, kind, scalar_type, type_name
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, scalar_type, type_name
 from jtorch.ops._matmul import check_factor
 from jtorch.ops._places import read_at
 from jtorch.ops._registry import register
@@ -43,6 +46,15 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     check_factor(input, value)
     check_broadcast(input, mask)
     return jnp.where(mask, value.astype(input.dtype), input)
+
+
+def _check_enough(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    shape = np.broadcast_shapes(tuple(arguments["input"].shape), values.shape)
+    if np.broadcast_to(values, shape).sum() > math.prod(arguments["source"].shape):
+        raise RuntimeError("Number of elements of source < number of ones in mask")
+
+
+VALUE_CHECKS["masked_scatter"] = {"mask": _check_enough}
 
 
 @register(node="MaskedScatterBackward0", promote=None, saves="mask", method=True, inplace=True, out=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import jax.numpy as jnp
 import jax.scipy.linalg
+import numpy as np
 from jax import Array, lax
 
 from jtorch.dtypes import get_default_dtype
-from jtorch.ops._checks import kind, reject_kinds, scalar_type
+from jtorch.ops._checks import VALUE_CHECKS, kind, reject_kinds, scalar_type
 from jtorch.ops._linalg_checks import check_floating, check_square, is_half
 from jtorch.ops._matmul import product
 from jtorch.ops._registry import register
@@ -91,6 +95,17 @@ def check_cov(x: Array, fweights: Array | None, aweights: Array | None) -> None:
                 "got "
                 f"{w.size} != {observations}"
             )
+
+
+def _check_weights(name: str) -> Callable[[np.ndarray[Any, Any], Mapping[str, Any]], None]:
+    def check(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+        if (values < 0).any():
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+
+    return check
+
+
+VALUE_CHECKS["cov"] = {name: _check_weights(name) for name in ("fweights", "aweights")}
 
 
 @register(node="SqueezeBackward0", static="correction", promote=None, method=True)

@@ -1,12 +1,12 @@
 """Reading, writing, reducing at the places that an index tensor names: the base of gather and ``index_*``.
 
 Indices are run-time values: the functions promise XLA that they are in bounds (it clamps reads and drops
-writes that are not). ``INDEX_CHECKS`` lets the caller raise PyTorch's errors where it knows the values.
+writes that are not). ``VALUE_CHECKS`` lets the caller raise PyTorch's errors where it knows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -18,24 +18,20 @@ from jax import Array
 from jtorch.ops._checks import kind, scalar_type
 
 __all__ = [
-    "INDEX_CHECKS",
     "IN_BOUNDS",
     "add_at",
     "check_bounds",
     "check_index_type",
     "from_front",
+    "outside",
     "places",
     "pointer",
     "read_at",
     "reduce_at",
+    "size_along",
     "touched",
     "write_at",
 ]
-
-#: Checks of index values: op -> (operand, check). ``check(values, shape, dim)`` takes the operand's values as
-#: a NumPy array, the shape of the tensor indexed, and the op's ``dim`` (``None`` if it has none); it raises
-#: PyTorch's error.
-INDEX_CHECKS: dict[str, tuple[str, Callable[[np.ndarray, tuple[int, ...], Any], None]]] = {}
 
 
 def check_index_type(
@@ -46,11 +42,23 @@ def check_index_type(
         raise RuntimeError(text.format(op=op, dtype=scalar_type(index)))
 
 
-def check_bounds(values: np.ndarray, shape: tuple[int, ...], dim: int) -> None:
-    """Indices along ``dim`` lie within a tensor of this shape."""
-    size = shape[dim] if shape else 1
-    for bad in values[(values < 0) | (values >= size)][:1]:
-        axis = dim % max(len(shape), 1)
+def outside(values: np.ndarray[Any, Any], low: int, high: int) -> Any:
+    """The first value outside ``[low, high)``, or ``None``."""
+    bad = values[(values < low) | (values >= high)]
+    return bad.flat[0] if bad.size else None
+
+
+def size_along(arguments: Mapping[str, Any]) -> tuple[int, int]:
+    """An op's ``dim``, counted from the front, and the size of its ``input`` along it."""
+    shape, dim = arguments["input"].shape, arguments["dim"]
+    return dim % max(len(shape), 1), shape[dim] if len(shape) else 1
+
+
+def check_bounds(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Indices along ``dim`` lie within the input."""
+    axis, size = size_along(arguments)
+    bad = outside(values, 0, size)
+    if bad is not None:
         raise RuntimeError(f"index {bad} is out of bounds for dimension {axis} with size {size}")
 
 

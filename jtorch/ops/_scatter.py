@@ -7,10 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, ShapeDtypeStruct
 
-from jtorch.ops._checks import check_broadcast, kind, not_implemented, wrap_dim
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, not_implemented, wrap_dim
 from jtorch.ops._matmul import check_factor
 from jtorch.ops._places import (
-    INDEX_CHECKS,
     add_at,
     check_bounds,
     check_index_type,
@@ -24,7 +23,7 @@ from jtorch.ops._registry import register
 __all__ = ["check_scatter", "gather", "scatter", "scatter_add", "scatter_reduce", "take_along_dim"]
 
 for _name in ("gather", "scatter", "scatter_add", "scatter_reduce"):
-    INDEX_CHECKS[_name] = ("index", check_bounds)
+    VALUE_CHECKS[_name] = {"index": check_bounds}
 
 
 def check_scatter(input: Array, dim: int, index: Array, src: Array | None) -> int:

@@ -159,7 +159,9 @@ def _mirrored_jvp(triangle: str, primals: Any, tangents: Any) -> tuple[Array, Ar
 
 def hermitian_pair(a: Array, triangle: str = "L") -> tuple[Array, Array]:
     """Eigenvalues, rising, and orthonormal eigenvectors, from one triangle of the matrix."""
-    vectors, values = lax.linalg.eigh(mirrored(a, triangle), symmetrize_input=False)
+    # The matrix is whole, yet LAPACK's choice of signs depends on the triangle that it is told to read.
+    lower = triangle.upper() == "L"
+    vectors, values = lax.linalg.eigh(mirrored(a, triangle), lower=lower, symmetrize_input=False)
     return values, vectors
 
 

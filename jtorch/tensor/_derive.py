@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
+from jtorch.tensor._value_checks import checked
 
 __all__ = ["NAMESPACES", "derived"]
 
@@ -90,6 +92,8 @@ def make_function(op: Op) -> Callable[..., Any]:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return run(op, args)
 
+    if op.name in VALUE_CHECKS:
+        return _dress(checked(op, function, bind), name, op)
     if op.varargs in op.lists:
         return _dress(_spreading(function, op.varargs, op.params.index(op.varargs)), name, op)
     return _dress(function, name, op)

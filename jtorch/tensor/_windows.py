@@ -244,7 +244,7 @@ def kaiser(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Kaiser's window, i0(beta * sqrt(1 - x ** 2)) / i0(beta), -1 <= x <= 1 (``torch.signal.windows.kaiser``).
+    """Kaiser's window, i0(beta sqrt(1 - x ** 2)) / i0(beta), -1 <= x <= 1 (``torch.signal.windows.kaiser``).
 
     Raises:
         ValueError: a negative ``beta`` or length, another type or layout.
