@@ -9,13 +9,16 @@ from jtorch.tensor._layout import channels_last, contiguous_format, memory_forma
 __all__ = ["format_strides", "iteration_order", "strides_in_order", "strides_like"]
 
 
-def strides_in_order(shape: Sequence[int], order: Sequence[int]) -> tuple[int, ...]:
-    """Strides of a dense tensor whose dimensions lie in memory in this order, outermost first."""
+def strides_in_order(shape: Sequence[int], order: Sequence[int], least: int = 1) -> tuple[int, ...]:
+    """Strides of a dense tensor whose dimensions lie in memory in this order, outermost first.
+
+    Dimensions of size 0 count as ``least``.
+    """
     strides = [0] * len(shape)
     step = 1
     for d in reversed(order):
         strides[d] = step
-        step *= max(shape[d], 1)
+        step *= max(shape[d], least)
     return tuple(strides)
 
 

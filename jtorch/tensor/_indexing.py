@@ -52,12 +52,12 @@ Entries = list[tuple[int, Any]]
 def select_at(x: Tensor, dim: int, index: int, place: int) -> Tensor:
     """The slice at ``index`` along ``dim``; ``place`` is the position of the index, for the error."""
     shape = x._aval().shape
-    if not shape:
+    if not shape and index == 0:
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
             "0-dim tensor to a number"
         )
-    size = shape[dim]
+    size = shape[dim] if shape else 0
     if not -size <= index < size:
         if not -(1 << 63) <= index < 1 << 63:
             raise ValueError("Overflow when unpacking long long")
@@ -190,6 +190,9 @@ def take_apart(x: Tensor, index: tuple[Any, ...]) -> tuple[Tensor, Entries]:
             dim += 1
         else:
             x, dim = _take_tensor(x, dim, item, place, entries)
+    for d, item in entries:
+        if isinstance(item, Tensor) and _is_mask(item._aval().dtype):
+            _check_mask(x._aval().shape, item._aval().shape, d)
     return x, entries
 
 
@@ -228,7 +231,6 @@ def _take_tensor(x: Tensor, dim: int, item: Tensor, place: int, entries: Entries
                 UserWarning,
                 stacklevel=5,
             )
-        _check_mask(x._aval().shape, aval.shape, dim)
         entries.append((dim, item))
         return x, dim + aval.ndim
     if aval.dtype is not dtypes.int64 and aval.dtype is not dtypes.int32:
@@ -309,15 +311,29 @@ class Places:
             ) from None
 
     def _check_bounds(self, shape: tuple[int, ...]) -> None:
+        sizes = [shape[d] for d in self.dims]
+        if 0 in self.spread:
+            return
+        if 0 in sizes:
+            raise IndexError("index is out of bounds for dimension with size 0")
         if 0 in self.shape:
             return
-        for d, i in zip(self.dims, self.indices, strict=True):
-            size = shape[d]
-            if not size:
-                raise IndexError("index is out of bounds for dimension with size 0")
+        for i, size in zip(self.indices, sizes, strict=True):
             if type(i) is np.ndarray and (i.min() < -size or i.max() >= size):
-                bad = i[(i < -size) | (i >= size)].flat[0]
-                raise IndexError(f"index {bad} is out of bounds for dimension {d} with size {size}")
+                raise self._out_of_bounds(sizes)
+
+    def _out_of_bounds(self, sizes: list[int]) -> IndexError:
+        """PyTorch's error for the first place that is out of bounds; it numbers dimensions by the indices given."""
+        first: tuple[int, int] | None = None
+        for j, (i, size) in enumerate(zip(self.indices, sizes, strict=True)):
+            if type(i) is np.ndarray:
+                wrong = np.broadcast_to((i < -size) | (i >= size), self.spread).reshape(-1)
+                if wrong.any() and (first is None or wrong.argmax() < first[0]):
+                    first = int(wrong.argmax()), j
+        assert first is not None
+        at, j = first
+        bad = np.broadcast_to(self.indices[j], self.spread).reshape(-1)[at]
+        return IndexError(f"index {bad} is out of bounds for dimension {j} with size {sizes[j]}")
 
     def key(self, ndim: int) -> tuple[Any, ...]:
         """As an index of a NumPy array."""
@@ -345,20 +361,23 @@ class Places:
         return tuple(found)
 
     def strides(self, x: Tensor) -> tuple[int, ...] | None:
-        """Strides of the result of reading a tensor that is not row-major: dimensions keep the order of memory."""
-        if x._strides is None:
+        """Strides of the result of reading, if it is not row-major: dimensions keep the order of memory of ``x``."""
+        empty = 0 in self.shape
+        if x._strides is None and not empty:
             return None
-        old, dims = x._strides, set(self.dims)
+        old, dims = strides_of(x), set(self.dims)
         rest = [s for d, s in enumerate(old) if d not in dims]
         count = len(self.spread)
         walks = [(*rest[: self.first], *(0,) * count, *rest[self.first :])]
         for i in self.indices:
             sizes = i.shape if type(i) is np.ndarray else i._aval().shape
-            own = [0 if n == 1 else s for n, s in zip(sizes, contiguous_strides(tuple(sizes)), strict=True)]
-            before, after = (0,) * (self.first + count - len(own)), (0,) * (len(rest) - self.first)
-            walks.append((*before, *own, *after))
-        strides = strides_in_order(self.shape, iteration_order(self.shape, walks))
-        return None if strides == contiguous_strides(self.shape) else strides
+            own = (*(1,) * (self.first + count - len(sizes)), *sizes, *(1,) * (len(rest) - self.first))
+            steps = zip(own, contiguous_strides(own), self.shape, strict=True)
+            walks.append(tuple(0 if n == 1 and m != 1 else s for n, s, m in steps))
+        order = iteration_order(self.shape, walks)
+        if order == list(range(len(order))):
+            return None
+        return strides_in_order(self.shape, order, least=0 if empty else 1)
 
 
 def _known(x: Tensor) -> np.ndarray[Any, Any] | None:
@@ -494,7 +513,7 @@ def copy_to(target: Tensor, value: Any) -> None:
         write(target, run(_FILL, (target, number.item())))
     else:
         given = value._aval()
-        if given.ndim > aval.ndim:
+        if given.ndim > aval.ndim or (given.shape[:1] == (1,) and given.shape != aval.shape):
             value = _without_leading(value)
             given = value._aval()
             if given.ndim > aval.ndim:
@@ -564,6 +583,14 @@ def write_host(target: Tensor, key: tuple[Any, ...], new: Any, *, add: bool = Fa
     return True
 
 
+def _touch(x: Tensor) -> None:
+    """Count a write that changes nothing."""
+    if x._own_version is None:
+        x._storage.version += 1
+    else:
+        x._own_version[0] += 1
+
+
 def _put_host(memory: np.ndarray[Any, Any], key: tuple[Any, ...], new: Any, add: bool) -> None:
     if not add:
         memory[key] = new
@@ -595,6 +622,7 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
         _check_value(value, aval, places, len(entries) == 1)
     tracked = _tracked(x) or (number is None and _tracked(value))
     if 0 in places.shape and not tracked:
+        _touch(x)
         return
     if places.on_host and not tracked:
         new = number if number is not None else _known(value)
