@@ -18,6 +18,7 @@ MODES = ("JTORCH_EAGER", "JTORCH_MAX_NODES", "JTORCH_VERIFY")
 def test_block_runs(number, tmp_path):
     code, expected = BLOCKS[number]
     environment = {name: value for name, value in os.environ.items() if name not in MODES}
+    environment["PYTHONPATH"] = str(README.parent)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
