@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jtorch import dtypes
-from jtorch.ops._checks import kind, scalar_type, wrap_dims
+from jtorch.ops._checks import kind, reject_kinds, scalar_type, wrap_dims
 from jtorch.ops._nodes import by_dim
 from jtorch.ops._registry import register
 
@@ -131,3 +131,38 @@ def any_(input: Array, dim: Dim = None, keepdim: bool = False) -> Array:
 def count_nonzero(input: Array, dim: Dim = None) -> Array:
     """How many values over ``dim`` are not 0, as int64."""
     return jnp.sum(input != 0, wrap_dims(dim, input.ndim), dtype=jnp.int64)
+
+
+@register(
+    "hash_tensor",
+    node=None,
+    numbers="",
+    static="dim keepdim mode",
+    promote=None,
+    saves="",
+    method=True,
+    out=True,
+)
+def hash_tensor(input: Array, dim: Dim = (), keepdim: bool = False, mode: int = 0) -> Array:
+    """The exclusive or of the values' bits over ``dim``, after conversion to float64 or int64, as uint64.
+
+    Raises:
+        RuntimeError: a ``mode`` other than 0, or everything of an empty input.
+        IndexError: a dimension of size 0.
+        NotImplementedError: complex numbers.
+    """
+    if mode != 0:
+        raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    axes = wrap_dims(dim, input.ndim)
+    if input.size == 0 and dim in (None, ()):
+        raise RuntimeError(
+            "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    for axis in axes:
+        if input.shape[axis] == 0:
+            raise IndexError(f"hash_tensor: Expected reduction dim {axis} to have non-zero size.")
+    reject_kinds("xor_sum_cpu", "c", input)
+    wide = input.astype(jnp.float64 if kind(input) == "f" else jnp.int64)
+    bits = lax.bitcast_convert_type(wide, jnp.uint64)
+    return jnp.bitwise_xor.reduce(bits, axis=axes, keepdims=keepdim) if axes else bits

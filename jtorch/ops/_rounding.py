@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_kinds
+from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
 from jtorch.ops._registry import register
 
@@ -56,7 +57,13 @@ def trunc(input: Array) -> Array:
     return input if kind(input) == "i" else jnp.trunc(input)
 
 
-@rounding("round", node="RoundBackward0", static="decimals", opmath=True, aliases="special.round")
+@rounding(
+    "round",
+    node=lambda shapes, static: f"RoundBackward{int(static['decimals'] != 0)}",
+    static="decimals",
+    opmath=True,
+    aliases="special.round",
+)
 def round_(input: Array, *, decimals: int = 0) -> Array:
     """The nearest number with that many decimals; halves go to the even neighbour.
 
@@ -149,10 +156,9 @@ def copysign(input: Array, other: Array) -> Array:
 @register(
     "nextafter",
     numbers="",
-    node=None,
+    node="NextafterBackward0",
     promote="default",
     opmath=False,
-    saves="",
     method=True,
     inplace=True,
     out=True,
@@ -165,7 +171,13 @@ def nextafter(input: Array, other: Array) -> Array:
     """
     check_broadcast(input, other)
     reject_kinds("nextafter_cpu", "bic", input)
-    return lax.nextafter(*jnp.broadcast_arrays(input, other))
+    return neighbour(input, other)
+
+
+@slopes(lambda result, x, y: (x != y).astype(x.dtype), None)
+def neighbour(x: Array, y: Array) -> Array:
+    """``jnp.nextafter``, a step beside ``x``, which receives the gradient."""
+    return jnp.nextafter(x, y)
 
 
 @register("heaviside", numbers="", node=None, promote=None, saves="", method=True, inplace=True, out=True)

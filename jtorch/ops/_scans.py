@@ -116,7 +116,14 @@ def areas(y: Array, x: Array | None, dx: Array | float | None, axis: int) -> Arr
     return width * (left + right) / 2
 
 
-@register("trapezoid", node="MulBackward1", static="dim", promote="float", promoted="y x", aliases="trapz")
+@register(
+    "trapezoid",
+    node=lambda shapes, static: "MulBackward1" if shapes[1] is None else "DivBackward1",
+    static="dim",
+    promote="float",
+    promoted="y x",
+    aliases="trapz",
+)
 def trapezoid(y: Array, x: Array | None = None, *, dx: Array | None = None, dim: int = -1) -> Array:
     """The integral along ``dim`` of the polygon through points spaced by ``dx`` (1), or at ``x``."""
     axis = wrap_dim(dim, y.ndim)
@@ -125,7 +132,13 @@ def trapezoid(y: Array, x: Array | None = None, *, dx: Array | None = None, dim:
     return jnp.sum(areas(y, x, dx, axis), axis)
 
 
-@register("cumulative_trapezoid", node="CumsumBackward0", static="dim", promote="float", promoted="y x")
+@register(
+    "cumulative_trapezoid",
+    node=lambda shapes, static: "CumsumBackward0" if shapes[1] is None else "DivBackward1",
+    static="dim",
+    promote="float",
+    promoted="y x",
+)
 def cumulative_trapezoid(
     y: Array, x: Array | None = None, *, dx: Array | None = None, dim: int = -1
 ) -> Array:

@@ -26,7 +26,7 @@ def sort_along(input: Array, axis: int, descending: bool) -> tuple[Array, Array]
 
 @register(
     "sort",
-    node="SortBackward0",
+    node=lambda shapes, static: f"SortBackward{int(static['stable'] is not None)}",
     static="dim descending stable",
     promote=None,
     saves="input",

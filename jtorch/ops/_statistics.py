@@ -314,7 +314,7 @@ def quantile_along(
 @register(
     "quantile",
     numbers="q",
-    node="LerpBackward1",
+    node="SqueezeBackward4",
     static="dim keepdim interpolation",
     promote=None,
     baked="q",
@@ -342,7 +342,7 @@ def quantile(
 @register(
     "nanquantile",
     numbers="q",
-    node="LerpBackward1",
+    node="SqueezeBackward4",
     static="dim keepdim interpolation",
     promote=None,
     baked="q",

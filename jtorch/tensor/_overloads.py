@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from jtorch.dtypes import BOOL
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._derive import bind, derived
@@ -140,3 +142,23 @@ def _polygamma() -> None:
 
 
 _polygamma()
+
+
+def _itself(name: str, applies: Callable[[Tensor], bool]) -> None:
+    """Functions that give back the very tensor where there is nothing to do."""
+    op = OPS[name]
+
+    def function(input: Tensor) -> Tensor:
+        if isinstance(input, Tensor) and applies(input):
+            return input
+        result: Tensor = run(op, (input,))
+        return result
+
+    _install(name, function)
+
+
+_itself("positive", lambda x: x.dtype.category > BOOL)
+Tensor.__pos__ = Tensor.positive  # type: ignore[attr-defined]
+_itself("conj", lambda x: not x.dtype.is_complex)
+_itself("resolve_conj", lambda x: True)
+_itself("resolve_neg", lambda x: True)
