@@ -139,7 +139,7 @@ def max_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The largest value of each window of a volume like :func:`max_pool1d`: shape ``(N, C, D, H, W)`` or a sample."""
+    """The largest value of each window of a volume, ``(N, C, D, H, W)``, like :func:`max_pool1d`."""
     return max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
