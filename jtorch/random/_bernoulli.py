@@ -53,7 +53,9 @@ def bernoulli(
     return place(_hits(engine, numel(shape), p).astype(dtype, copy=False), shape, strides)
 
 
-def dropout_mask(engine: MT19937, shape: Sequence[int], p: float, strides: Sequence[int] | None = None) -> Array:
+def dropout_mask(
+    engine: MT19937, shape: Sequence[int], p: float, strides: Sequence[int] | None = None
+) -> Array:
     """Which elements dropout keeps: each one with probability 1 - ``p``, in two words.
 
     Args:
@@ -78,8 +80,8 @@ def rrelu_noise(engine: MT19937, input: Array, lower: float, upper: float) -> Ar
         upper: largest slope.
 
     Returns:
-        Slopes with the shape of ``input``, float64 for float64 and float32 otherwise. PyTorch multiplies by them before
-        it rounds to a 16-bit dtype; its noise tensor has them rounded.
+        Slopes with the shape of ``input``, float64 for float64 and float32 otherwise. PyTorch multiplies by
+        them before it rounds to a 16-bit dtype; its noise tensor has them rounded.
 
     Raises:
         NotImplementedError: a dtype that PyTorch's kernel lacks.
@@ -95,7 +97,7 @@ def rrelu_noise(engine: MT19937, input: Array, lower: float, upper: float) -> Ar
 
 
 def _hits(engine: MT19937, n: int, p: float) -> Array:
-    """u53 < p, compared as integers: the low 53 bits against p * 2**53, both moved up to the top of 64 bits."""
+    """u53 < p, compared as integers: 53 bits against p * 2**53, both moved up to the top of 64 bits."""
     hits = np.empty(n, np.bool_)
     bound = math.ceil(p * 2.0**53)
     with engine.lock:
@@ -118,8 +120,8 @@ def _bernoulli_by_element(
         raise not_implemented("bernoulli_tensor_cpu_p_", p.dtype)
     if not np.all((p >= 0) & (p <= 1)):
         raise RuntimeError(
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, "
-            "please report an enhancement request to PyTorch.)"
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be "
+            "improved?  If so, please report an enhancement request to PyTorch.)"
         )
     n = numel(shape)
     if p.dtype == np.float64:

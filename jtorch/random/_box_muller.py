@@ -1,8 +1,9 @@
 """Pairs of float32 normals with the bits of PyTorch's vector kernel, for NumPy and for XLA.
 
-The kernel takes single-precision polynomials (Cephes) through fused multiply-adds. A product of two float32 numbers is
-exact in float64, so multiplying and adding there and rounding the sum to float32 is that fused operation; what PyTorch
-rounds twice is rounded twice here. Checked against extended precision for each of the 2**24 operands of both halves.
+The kernel takes single-precision polynomials (Cephes) through fused multiply-adds. A product of two float32
+numbers is exact in float64, so multiplying and adding there and rounding the sum to float32 is that fused
+operation; what PyTorch rounds twice is rounded twice here. Checked against extended precision for each of the
+2**24 operands of both halves.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ _LOG = _singles(
 )
 _LN2_HIGH, _LN2_LOW = _singles(0.693359375, -2.12194440e-4)
 _SQRT_HALF_BITS = 0x3F3504F3
-# Cephes sinf and cosf on [-pi/4, pi/4]: cos(x) = 1 - z / 2 + z**2 * COS(z), sin(x) = x + x * z * SIN(z), z = x**2.
+# Cephes sinf and cosf on [-pi/4, pi/4]: cos(x) = 1 - z / 2 + z**2 * COS(z), sin(x) = x + x * z * SIN(z), z =
+# x**2.
 _COS = _singles(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 _SIN = _singles(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _FOUR_OVER_PI = np.float32(1.27323954473516)
@@ -45,7 +47,7 @@ _F32, _F64 = np.float32, np.float64
 
 
 def pairs(radius: Any, angle: Any, xp: Any = np) -> tuple[Any, Any]:
-    """r cos t and r sin t with r = sqrt(-2 log(1 - u)) and t = 2 pi v.
+    """R cos t and r sin t with r = sqrt(-2 log(1 - u)) and t = 2 pi v.
 
     Args:
         radius: u * 2**24, integers below 2**24, uint32.
@@ -61,7 +63,7 @@ def pairs(radius: Any, angle: Any, xp: Any = np) -> tuple[Any, Any]:
 
 
 def _fma(a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once to float32; ``a`` or ``b`` is float64."""
+    """A * b + c, rounded once to float32; ``a`` or ``b`` is float64."""
     return (a * b + c).astype(_F32)
 
 
@@ -86,7 +88,9 @@ def _radii(radius: Any, xp: Any) -> Any:
 
 
 def _sines_and_cosines(angle: Any) -> tuple[Any, Any]:
-    t = (angle.astype(_F64) * _TURN).astype(_F32)  # by way of float64, lest XLA fuse this product with the sum below
+    t = (angle.astype(_F64) * _TURN).astype(
+        _F32
+    )  # by way of float64, lest XLA fuse this product with the sum below
     octant = ((t * _FOUR_OVER_PI).astype(np.int32) + np.int32(1)) & np.int32(-2)
     j = octant.astype(_F32)
     x = _fma(j.astype(_F64), _F64(_PI_4[2]), t + j * _PI_4[0] + j * _PI_4[1])
@@ -94,8 +98,8 @@ def _sines_and_cosines(angle: Any) -> tuple[Any, Any]:
     z64 = z.astype(_F64)
     sine = _fma(_horner(_SIN, z64) * z, x64, x64)
     cosine = _fma(_horner(_COS, z64) * z, z64, z64 * _F64(-0.5)) + _F32(1)
-    # Where bit 1 of the octant is set the two change places. Bit 2 is the sign of the sine, and of the cosine two
-    # octants further on; a float's sign is its bit 31.
+    # Where bit 1 of the octant is set the two change places. Bit 2 is the sign of the sine, and of the cosine
+    # two octants further on; a float's sign is its bit 31.
     exchange = (sine.view(np.int32) ^ cosine.view(np.int32)) & -((octant >> 1) & np.int32(1))
     sine_bits = sine.view(np.int32) ^ exchange ^ ((octant & np.int32(4)) << 29)
     cosine_bits = cosine.view(np.int32) ^ exchange ^ (((octant + np.int32(2)) & np.int32(4)) << 29)

@@ -1,8 +1,8 @@
 """The float32 normal kernel compiled by XLA, for programs that draw normals by the million.
 
-NumPy passes over a block a hundred times; XLA makes one loop of it. Compiling takes as long as ten million normals do in
-NumPy, so it waits until a few million were drawn. XLA promises no particular rounding: the program is used only if it
-gives NumPy's bits on its first block.
+NumPy passes over a block a hundred times; XLA makes one loop of it. Compiling takes as long as ten million
+normals do in NumPy, so it waits until a few million were drawn. XLA promises no particular rounding: the
+program is used only if it gives NumPy's bits on its first block.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ def normals(words: Any, xp: Any = np) -> Any:
         xp: the array's module.
 
     Returns:
-        float32, one normal per word: a block's 8 cosine values, then its 8 sine values. Zeros have either sign.
+        float32, one normal per word: a block's 8 cosine values, then its 8 sine values. Zeros have either
+        sign.
     """
     blocks = (words & np.uint32((1 << 24) - 1)).reshape(-1, 2, 8)
     return xp.stack(pairs(blocks[:, 0], blocks[:, 1], xp), 1).reshape(-1)
 
 
 def compiled(expected: int) -> Callable[[Array], Any] | None:
-    """The compiled form of :func:`normals` for ``BLOCK`` words, if it is worth having and gives the same bits.
+    """:func:`normals` compiled for ``BLOCK`` words, if that is worth having and gives the same bits.
 
     Args:
         expected: the number of normals that the caller is about to draw.

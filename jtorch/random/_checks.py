@@ -48,7 +48,7 @@ def not_implemented(kernel: str, dtype: np.dtype[Any]) -> NotImplementedError:
 
 
 def cast(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Round to ``dtype``; to 16 bits by way of float32, as PyTorch's half types convert. Overflow is infinity."""
+    """Round to ``dtype``; to 16 bits by way of float32, as PyTorch does. Overflow is infinity."""
     if dtype == values.dtype:
         return values
     with np.errstate(over="ignore"):

@@ -50,8 +50,8 @@ def exponential(
         return np.empty(tuple(shape), dtype)
     if dtype not in FLOATS:
         raise RuntimeError(
-            "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you "
-            f"specified {scalar_type(dtype)}"
+            "Exponential distribution is a continuous probability distribution. dtype must be a floating "
+            f"point but you specified {scalar_type(dtype)}"
         )
     u = fractions53(engine, n)
     scale = -1.0 / lambd
@@ -97,10 +97,11 @@ def geometric(
         raise not_implemented("geometric_cpu", dtype)
     values = np.ceil(_libm.log(fractions53(engine, n)) / math.log1p(-p))
     if dtype in INTEGERS:
-        # What a register of 32 or 64 bits does not hold becomes its least number; narrow types keep the low bits.
-        wide = np.dtype(np.int64 if dtype.itemsize == 8 else np.int32)
-        least = float(np.iinfo(wide).min)
-        values = np.where(values < -least, values, least).astype(wide)
+        # What a register of 32 or 64 bits does not hold becomes its least number; narrow types keep the low
+        # bits.
+        bits = 64 if dtype.itemsize == 8 else 32
+        least = -(2.0 ** (bits - 1))
+        values = np.where(values < -least, values, least).astype(f"i{bits // 8}")
     return place(cast(values, dtype), shape, strides)
 
 
@@ -132,8 +133,8 @@ def cauchy(
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
     if dtype not in FLOATS:
         raise RuntimeError(
-            "Cauchy distribution is a continuous probability distribution. dtype must be a floating point but you "
-            f"specified {CPP_NAMES[dtype.name]}"
+            "Cauchy distribution is a continuous probability distribution. dtype must be a floating "
+            f"point but you specified {CPP_NAMES[dtype.name]}"
         )
     tangents = _libm.tan(math.pi * (fractions53(engine, numel(shape)) - 0.5))
     return place(cast(fma(tangents, float(sigma), float(median)), dtype), shape, strides)

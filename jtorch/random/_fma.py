@@ -1,9 +1,10 @@
 """Multiply-add with one rounding, which NumPy lacks and PyTorch's kernels use.
 
-float32: the product of two float32 numbers is exact in float64, and so in most cases is the sum. float64: the product is
-split into two numbers (Dekker) and the three-term sum is rounded by way of a rounding to odd.
+float32: the product of two float32 numbers is exact in float64, and so in most cases is the sum. float64: the
+product is split into two numbers (Dekker) and the three-term sum is rounded by way of a rounding to odd.
 
-Reference: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008, https://doi.org/10.1109/TC.2007.70819
+Reference: Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008,
+https://doi.org/10.1109/TC.2007.70819
 """
 
 from __future__ import annotations
@@ -45,18 +46,19 @@ def _fma32(x: Array, factor: float, summand: float) -> Array:
     product = np.multiply(x, factor, dtype=np.float64)
     total = product + summand
     result = total.astype(np.float32)
-    # A sum that float64 has rounded matters only where it lies halfway between two float32 numbers, or is subnormal.
+    # A sum that float64 has rounded matters only where it lies halfway between two float32 numbers, or is
+    # subnormal.
     doubtful = np.flatnonzero(
         ((total.view(np.uint64) & _LOW_BITS) == _HALFWAY) | (np.abs(total) < np.finfo(np.float32).tiny)
     )
     if doubtful.size:
-        result[doubtful] = _add_to_odd(product[doubtful], np.float64(summand)).astype(np.float32)
+        result[doubtful] = _add_to_odd(product[doubtful], np.array(summand)).astype(np.float32)
     return result
 
 
 def _fma64(x: Array, factor: float, summand: float) -> Array:
-    product, product_error = _exact_product(x, np.float64(factor))
-    low, low_error = _exact_sum(np.float64(summand), product_error)
+    product, product_error = _exact_product(x, np.array(factor))
+    low, low_error = _exact_sum(np.array(summand), product_error)
     high, high_error = _exact_sum(product, low)
     result: Array = high + _add_to_odd(low_error, high_error)
     return result
@@ -77,7 +79,7 @@ def _exact_product(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _add_to_odd(a: Array, b: Array) -> Array:
-    """a + b, where an inexact sum becomes the neighbour whose last bit is set: safe to round once more."""
+    """A + b, where an inexact sum becomes the neighbour whose last bit is set: safe to round once more."""
     total, error = _exact_sum(a, b)
     even = (total.view(np.int64) & 1) == 0
     return np.where((error != 0) & even, np.nextafter(total, np.where(error > 0, np.inf, -np.inf)), total)

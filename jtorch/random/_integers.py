@@ -35,9 +35,10 @@ def integers(
         engine: source of the words.
         shape: of the target.
         dtype: any but complex; the integers are rounded to a floating one.
-        low: least value; ``None``, with ``high`` ``None`` too, means all values from 0 on that the dtype holds exactly.
-        high: one more than the largest value; ``None`` means up to and including the largest that the dtype holds
-            exactly, and with the least ``low`` of 64 bits all integers of 64 bits.
+        low: least value; ``None``, with ``high`` ``None`` too, means all values from 0 on that the dtype
+            holds exactly.
+        high: one more than the largest value; ``None`` means up to and including the largest that the dtype
+            holds exactly, and with the least ``low`` of 64 bits all integers of 64 bits.
         strides: of the target in elements, ``None`` if contiguous.
 
     Returns:
@@ -130,15 +131,16 @@ def _adjusted(dtype: np.dtype[Any], low: int, high: int | None, last: int) -> tu
     if high is None:
         if low >= last:
             raise RuntimeError(
-                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to dtype, but got "
-                f"from={low} > to_inc={last}"
+                "random_ expects 'from' casted to dtype to be less than or equal to 'to_inc' casted to "
+                f"dtype, but got from={low} > to_inc={last}"
             )
         return low, last
     if before >= high:
         high = before - _step(last, dtype)
     if low >= high:
         raise RuntimeError(
-            f"random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got from={low} >= to={high}"
+            "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
+            f"from={low} >= to={high}"
         )
     return low, high - 1
 
@@ -169,9 +171,10 @@ def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
     for name, bound in (("from", low), ("to - 1", last)):
         if dtype in FLOATS and abs(bound) > 1 << DIGITS[dtype]:
             warnings.warn(
-                f"{name} is out of bounds [-(2^{DIGITS[dtype]}), 2^{DIGITS[dtype]}]. Due to precision limitations "
-                f"{CPP_NAMES[dtype.name]} can support discrete uniform distribution only within this range. This warning "
-                "will become an error in version 1.7 release, please fix the code in advance",
+                f"{name} is out of bounds [-(2^{DIGITS[dtype]}), 2^{DIGITS[dtype]}]. Due to precision "
+                f"limitations {CPP_NAMES[dtype.name]} can support discrete uniform distribution only within "
+                "this range. This warning will become an error in version 1.7 release, please fix the code in "
+                "advance",
                 UserWarning,
                 stacklevel=4,
             )

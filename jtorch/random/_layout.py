@@ -1,8 +1,8 @@
 """Where the elements of a strided target lie, because draws fill memory from low to high addresses.
 
-PyTorch's samplers visit a tensor in the order of its memory, whatever the order of its indices: the third number drawn
-for a transposed matrix is the third one of its storage. A target is described by its shape and by its strides in
-elements; ``None`` for the strides means a contiguous one.
+PyTorch's samplers visit a tensor in the order of its memory, whatever the order of its indices: the third
+number drawn for a transposed matrix is the third one of its storage. A target is described by its shape and
+by its strides in elements; ``None`` for the strides means a contiguous one.
 """
 
 from __future__ import annotations

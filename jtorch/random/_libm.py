@@ -1,7 +1,8 @@
 """Elementwise functions with the bits of the C library, which PyTorch's scalar kernels call.
 
-Python's ``math`` calls the same library. NumPy has vector code of its own for many functions, off by an ulp here and
-there; where a vectorised function does give the library's bits on this machine (tried once), it is used.
+Python's ``math`` calls the same library. NumPy has vector code of its own for many functions, off by an ulp
+here and there; where a vectorised function does give the library's bits on this machine (tried once), it is
+used.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ def _loop(function: Callable[[float], float], x: Array) -> Array:
 
 
 @functools.cache
-def _has_same_bits(vectorised: Callable[[Array], Array], function: Callable[[float], float], end: float) -> bool:
+def _has_same_bits(
+    vectorised: Callable[[Array], Array], function: Callable[[float], float], end: float
+) -> bool:
     # A function that differs from the library does so for one value in some hundred.
     x = np.random.default_rng(0).random(1 << 13) * end
     return bool(np.array_equal(vectorised(x), _loop(function, x)))
 
 
-def _libm(vectorised: Callable[[Array], Array], function: Callable[[float], float], end: float) -> Callable[[Array], Array]:
+def _libm(
+    vectorised: Callable[[Array], Array], function: Callable[[float], float], end: float
+) -> Callable[[Array], Array]:
     def call(x: Array) -> Array:
         if x.size < _SMALL or not _has_same_bits(vectorised, function, end):
             return _loop(function, x)

@@ -1,8 +1,9 @@
 """The Mersenne Twister behind PyTorch's CPU generator, over NumPy's bit generator.
 
-The word stream of a seed is that of the 32-bit Knuth initialiser, which NumPy's legacy seeding runs too. Words are read
-ahead, because asking NumPy for three words costs as much as asking for two thousand; everything that looks at the
-generator from outside (states, clones) sees the position of the next unread word.
+The word stream of a seed is that of the 32-bit Knuth initialiser, which NumPy's legacy seeding runs too.
+Words are read ahead, because asking NumPy for three words costs as much as asking for two thousand;
+everything that looks at the generator from outside (states, clones) sees the position of the next unread
+word.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from jtorch.random._layout import Array
 
-__all__ = ["DEFAULT_SEED", "STATE_SIZE", "MT19937"]
+__all__ = ["DEFAULT_SEED", "MT19937", "STATE_SIZE"]
 
 DEFAULT_SEED = 67280421310721  #: of a new ``Generator``, on every device
 STATE_SIZE = 5056
@@ -60,7 +61,8 @@ class MT19937:
         """Start the stream of ``seed`` anew and forget the cached normal.
 
         Args:
-            seed: -2**63 to 2**64 - 1; a negative one counts from 2**64. Only the low 32 bits choose the stream.
+            seed: -2**63 to 2**64 - 1; a negative one counts from 2**64. Only the low 32 bits choose the
+                stream.
 
         Raises:
             ValueError: out of range.
@@ -108,8 +110,8 @@ class MT19937:
             raise TypeError("RNG state must be a torch.ByteTensor")
         if state.size != STATE_SIZE:
             raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {STATE_SIZE} but found the input RNG state size to be "
-                f"{state.size}"
+                f"Expected a CPUGeneratorImplState of size {STATE_SIZE} but found the input RNG state size "
+                f"to be {state.size}"
             )
         data = state.tobytes()
         seed, left, seeded, following = _STATE_HEAD.unpack_from(data)
@@ -120,7 +122,7 @@ class MT19937:
         position = _KEY_WORDS if left == 1 else following
         with self.lock:
             self._mark = {"bit_generator": "MT19937", "state": {"key": key, "pos": position}}
-            self._bits.state = self._mark
+            self._restore(self._mark)
             self._seed, self._fresh = seed, left == 1 and following == 0
             self.cached_normal, self.memo = normal if has_normal else None, None
             self._forget_ahead()
@@ -134,7 +136,7 @@ class MT19937:
     # -- words
 
     def words(self, n: int) -> Array:
-        """The next ``n`` 32-bit outputs, as uint32; not to be written to."""
+        """The next ``n`` 32-bit outputs, as uint32. Do not write to them."""
         with self.lock:
             end = self._read + n
             if end > self._ahead.size:
@@ -159,7 +161,7 @@ class MT19937:
         return np.concatenate([rest, found]) if rest.size else found
 
     def doublewords(self, n: int) -> Array:
-        """The next ``n`` 64-bit outputs, as uint64: two words each, the first one above; not to be written to."""
+        """The next ``n`` 64-bit outputs, as uint64: two words each, the first one above."""
         with self.lock:
             if 2 * n >= _BULK and self._read == self._ahead.size:
                 self._fresh, self._mark = False, None
@@ -168,7 +170,7 @@ class MT19937:
         return (words[0::2] << np.uint64(32)) | words[1::2]
 
     def unread(self) -> tuple[Array, int]:
-        """A batch of words read ahead and the index of the first unread one, with two at least left to read."""
+        """Words read ahead and the index of the first unread one; two at least are left to read."""
         with self.lock:
             if self._ahead.size - self._read < 2:
                 self._rewind()
@@ -189,12 +191,17 @@ class MT19937:
             if isinstance(self._origin, int):
                 self._seeder.seed(self._origin)
             else:
-                self._bits.state = self._origin
+                assert self._origin is not None
+                self._restore(self._origin)
             if self._read:
                 self._bits.random_raw(self._read, output=False)
             else:
                 self._mark = self._origin
         self._forget_ahead()
+
+    def _restore(self, place: dict[str, Any]) -> None:
+        state: Any = place
+        self._bits.state = state
 
     def _forget_ahead(self) -> None:
         self._ahead, self._read, self._origin = self._ahead[:0], 0, None

@@ -26,8 +26,9 @@ def multinomial(
 ) -> Array:
     """Draw category numbers (``multinomial``).
 
-    Without replacement, or for a single sample: with exponential numbers q, the categories of the largest weight / q, two
-    words for each category. Otherwise by inverting the cumulative weights, two words for each sample.
+    Without replacement, or for a single sample: with exponential numbers q, the categories of the largest
+    weight / q, two words for each category. Otherwise by inverting the cumulative weights, two words for each
+    sample.
 
     Args:
         engine: source of the words.
@@ -59,7 +60,9 @@ def _check(input: Array, num_samples: int, replacement: bool) -> None:
     if input.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if input.dtype not in FLOATS:
-        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {scalar_type(input.dtype)}")
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got: {scalar_type(input.dtype)}"
+        )
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > input.shape[-1]:
@@ -91,7 +94,9 @@ def _cumulative(row: Array) -> Array:
     if not np.all(row >= 0):
         raise RuntimeError("invalid multinomial distribution (encountering probability entry < 0)")
     if not np.all(np.isfinite(row)):
-        raise RuntimeError("invalid multinomial distribution (encountering probability entry = infinity or NaN)")
+        raise RuntimeError(
+            "invalid multinomial distribution (encountering probability entry = infinity or NaN)"
+        )
     total = np.cumsum(row, dtype=row.dtype)
     if not total.size or not total[-1] > 0:
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")

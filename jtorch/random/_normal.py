@@ -1,4 +1,4 @@
-"""Normal numbers: PyTorch has one algorithm for 16 or more contiguous elements and another for all other targets."""
+"""Normal numbers: one algorithm for 16 or more contiguous elements, another for all other targets."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def scalar_normals(engine: MT19937, n: int, mean: float, std: float) -> Array:
     with engine.lock:
         cached = [] if engine.cached_normal is None else [engine.cached_normal]
         count = (n - len(cached) + 1) // 2
-        values = np.concatenate([cached, _pairs64(engine, count)]) if count > _FEW else _few(engine, cached, count)
+        values = (
+            np.concatenate([cached, _pairs64(engine, count)]) if count > _FEW else _few(engine, cached, count)
+        )
         engine.cached_normal = float(values[-1]) if values.size > n else None
     return fma(values[:n], float(std), float(mean))
 
@@ -166,8 +168,8 @@ def _finish(start: int, z: Any, out: Array, mean: float, std: float) -> None:
 class _Ahead:
     """The pairs that each of some unread words forms with the word 8 places on.
 
-    Which of them count depends on where the next draw begins; but NumPy takes about as long for a hundred pairs as for
-    two thousand.
+    Which of them count depends on where the next draw begins; but NumPy takes about as long for a hundred
+    pairs as for two thousand.
 
     Attributes:
         batch: the words.
@@ -206,7 +208,9 @@ def _normals_ahead(engine: MT19937, out: Array, whole: int, unused: int, tail: i
 def _pick(values: Array, start: int, out: Array) -> None:
     # Of each 16 words, the first 8 have their pairs in the block.
     if start + out.size > values.shape[1]:
-        values = np.pad(values[:, start:], ((0, 0), (0, _VECTOR // 2)))  # the last 8 words have none, nor need any
+        values = np.pad(
+            values[:, start:], ((0, 0), (0, _VECTOR // 2))
+        )  # the last 8 words have none, nor need any
         start = 0
     blocks = values[:, start : start + out.size].reshape(2, -1, _VECTOR)[:, :, : _VECTOR // 2]
     np.copyto(out.reshape(-1, 2, _VECTOR // 2), blocks.transpose(1, 0, 2))

@@ -70,10 +70,11 @@ def _shuffled(words: Array, n: int) -> Array:
 def _resolved(words: Array, n: int) -> Array:
     """The shuffle from its targets alone.
 
-    Let j(i) be the target of step i and c(i) what slot i holds just before step i. Only a step k < i with j(k) = i can
-    have put something there, and the last of them put c(k); without one, c(i) = i. These references lead backwards, so
-    following them twice as far in each round resolves all of them in log(n) rounds. Step i leaves in slot i what slot
-    j(i) held: c(k) for the last k < i with j(k) = j(i), without one j(i) itself, and c(i) if j(i) = i.
+    Let j(i) be the target of step i and c(i) what slot i holds just before step i. Only a step k < i with
+    j(k) = i can have put something there, and the last of them put c(k); without one, c(i) = i. These
+    references lead backwards, so following them twice as far in each round resolves all of them in log(n)
+    rounds. Step i leaves in slot i what slot j(i) held: c(k) for the last k < i with j(k) = j(i), without one
+    j(i) itself, and c(i) if j(i) = i.
     """
     step = np.arange(n)
     target = step.copy()  # the last step, which PyTorch leaves out, exchanges slot n - 1 with itself
@@ -92,7 +93,7 @@ def _resolved(words: Array, n: int) -> Array:
 
 
 def _last_and_previous(target: Array) -> tuple[Array, Array]:
-    """For each slot the last step with that target, for each step the one before it with its target; -1 for none."""
+    """For each slot the last step with that target, for each step the previous one with its; -1 for none."""
     n = target.size
     step = np.arange(n)
     last, before, later = np.full(n, -1), np.full(n, -1), np.empty(n, np.int64)

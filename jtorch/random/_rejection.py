@@ -1,7 +1,8 @@
 """Samplers that try until a proposal is accepted: Poisson, binomial, gamma and Dirichlet numbers.
 
-How many words an element takes depends on the numbers drawn, so these go element by element. Uniforms are float64 with
-two words each, normals the scalar ones with their cached partner; all arithmetic is float64 unless said otherwise.
+How many words an element takes depends on the numbers drawn, so these go element by element. Uniforms are
+float64 with two words each, normals the scalar ones with their cached partner; all arithmetic is float64
+unless said otherwise.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class _Numbers:
         self._values, self._next = [], 0
 
 
-def _elementwise(engine: MT19937, sample: Callable[..., float], dtype: np.dtype[Any], *parameters: Array) -> Array:
+def _elementwise(
+    engine: MT19937, sample: Callable[..., float], dtype: np.dtype[Any], *parameters: Array
+) -> Array:
     """``sample(numbers, *values)`` for each element, in index order."""
     arrays = np.broadcast_arrays(*parameters)
     lists = [array.astype(np.float64).reshape(-1).tolist() for array in arrays]
@@ -138,7 +141,8 @@ def binomial(engine: MT19937, count: Array, prob: Array) -> Array:
     Args:
         engine: source of the words.
         count: float32 or float64; 0 successes where it is not positive.
-        prob: of the same dtype, with a shape that broadcasts; 0 or ``count`` successes where it is outside of (0, 1).
+        prob: of the same dtype, with a shape that broadcasts; 0 or ``count`` successes where it is outside of
+            (0, 1).
 
     Returns:
         The broadcast shape, dtype of ``count``.
@@ -151,7 +155,9 @@ def binomial(engine: MT19937, count: Array, prob: Array) -> Array:
     """
     for name, array in (("count", count), ("prob", prob)):
         if array.dtype not in FLOATS:
-            raise ValueError(f"binomial only supports floating-point dtypes for {name}, got: {scalar_type(array.dtype)}")
+            raise ValueError(
+                f"binomial only supports floating-point dtypes for {name}, got: {scalar_type(array.dtype)}"
+            )
     _check_wide("binomial_cpu", count.dtype)
     if count.dtype != prob.dtype:
         raise RuntimeError(f"Found dtype {scalar_type(prob.dtype)} but expected {scalar_type(count.dtype)}")

@@ -41,8 +41,8 @@ def uniform(
 ) -> Array:
     """Draw from [low, high) (``rand``, ``uniform_``).
 
-    The value is fma(u, high - low, low) in float64 for float64 and in float32 otherwise, u with 53 or 24 bits. Rounding
-    may reach ``high``; such a value becomes ``low``.
+    The value is fma(u, high - low, low) in float64 for float64 and in float32 otherwise, u with 53 or 24
+    bits. Rounding may reach ``high``; such a value becomes ``low``.
 
     Args:
         engine: source of the words, one per element, two for float64.
@@ -89,7 +89,8 @@ def _between(u: Array, low: float, high: float) -> Array:
             u *= span
         return u
     if span == -2 * low:
-        # A centred interval: low + u * 2 * |low| = (u - 1/2) * span. The difference is exact, so one rounding remains.
+        # A centred interval: low + u * 2 * |low| = (u - 1/2) * span. The difference is exact, so one rounding
+        # remains.
         u -= real(0.5)
         u *= span
         return u + real(0.0)
@@ -110,11 +111,13 @@ def _check_bounds(dtype: np.dtype[Any], low: float, high: float) -> bool:
         if not -largest <= bound <= largest:
             raise RuntimeError(f"{name} is out of bounds for {CPP_NAMES[dtype.name]}")
     if low > high:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}"
+        )
     if high - low > largest:
         raise RuntimeError(
-            f"uniform_ expects to-from <= std::numeric_limits<{scalar_type(dtype)}>::max(), but found to={high:g} and "
-            f"from={low:g} which result in to-from to exceed the limit"
+            f"uniform_ expects to-from <= std::numeric_limits<{scalar_type(dtype)}>::max(), but found "
+            f"to={high:g} and from={low:g} which result in to-from to exceed the limit"
         )
     largest_fraction = np.array([1 - _ULP53]) if dtype.itemsize == 8 else np.array([1 - _ULP24], np.float32)
     return bool(cast(_between(largest_fraction, low, high), dtype)[0] == _rounded(high, dtype))

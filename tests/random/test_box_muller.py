@@ -1,0 +1,86 @@
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from jtorch import random
+from jtorch.random import _box_muller_xla as xla
+from jtorch.random._box_muller import pairs
+
+F4 = np.dtype(np.float32)
+
+
+@pytest.fixture
+def program():
+    xla._program = xla._program or xla._compile()
+    if xla._program is None:
+        pytest.skip("XLA rounds otherwise on this machine")
+    return xla._program
+
+
+def test_first_pairs_are_documented_values():
+    # torch.manual_seed(42); torch.randn(16) starts with 1.9269, 1.4873, 0.9007, -2.1055 (PyTorch 2.13).
+    values = random.normal(random.MT19937(42), (16,), F4)
+    assert np.round(values[:4], 4).tolist() == np.float32([1.9269, 1.4873, 0.9007, -2.1055]).tolist()
+
+
+def test_edges_of_the_operands():
+    edges = np.array([0, 1, (1 << 23) - 1, 1 << 23, (1 << 24) - 1], np.uint32)
+    cosines, sines = pairs(edges, edges[::-1].copy())
+    assert np.all(np.isfinite(cosines))
+    assert np.all(np.isfinite(sines))
+    assert cosines[0] == 0  # 1 - u is 1: a radius of 0
+    assert np.hypot(cosines[-1], sines[-1]) == pytest.approx(np.sqrt(48 * np.log(2)), abs=1e-6)
+
+
+def test_compiled_kernel_has_the_same_bits(program):
+    # Every 64th radius, each with another angle.
+    radius = np.arange(0, 1 << 24, 1 << 6, dtype=np.uint32)
+    angle = radius * np.uint32(2654435761) & np.uint32((1 << 24) - 1)
+    words = np.stack([radius.reshape(-1, 8), angle.reshape(-1, 8)], 1).reshape(-1, xla.BLOCK)
+    for block in words:
+        assert np.array_equal(np.asarray(program(block)), xla.normals(block))
+
+
+@pytest.mark.parametrize("n", [xla.BLOCK, 3 * xla.BLOCK + 5, 7 * xla.BLOCK - 1])
+def test_long_draws_do_not_depend_on_the_kernel(program, monkeypatch, n):
+    engine, other = random.MT19937(5), random.MT19937(5)
+    values = random.normal(engine, (n,), F4, 0.5, 0.02)
+    monkeypatch.setattr(xla, "_program", None)
+    monkeypatch.setattr(xla, "_given_up", True)
+    assert np.array_equal(random.normal(other, (n,), F4, 0.5, 0.02), values)
+    assert np.array_equal(engine.get_state(), other.get_state())
+
+
+def test_a_kernel_with_other_bits_is_not_used(monkeypatch):
+    monkeypatch.setattr(xla, "normals", lambda words, xp=np: xp.zeros(words.size, np.float32) + (xp is np))
+    assert xla._compile() is None
+
+
+def test_short_draws_are_the_same_from_pairs_made_ahead():
+    engine, whole = random.MT19937(11), random.MT19937(11)
+    for i, n in enumerate([16, 100, 100, 33, 48, 2000, 17, 500] * 12):
+        values = random.normal(engine, (n,), F4)
+        whole.memo = None  # makes the draw start from its words
+        assert np.array_equal(random.normal(whole, (n,), F4), values), i
+    assert np.array_equal(engine.get_state(), whole.get_state())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:os.fork")
+def test_forked_processes_do_without_xla(program):
+    engine = random.MT19937(2)
+    expected = random.normal(engine.clone_state(), (2 * xla.BLOCK,), F4)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(random.normal(engine, (2 * xla.BLOCK,), F4), expected) else 1)
+    deadline = time.monotonic() + 60
+    while (done := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if done[0] == 0:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the forked process hangs")
+    assert done[1] == 0
