@@ -9,6 +9,7 @@ from jtorch.tensor import _combining as _combining
 from jtorch.tensor import _linalg as _linalg
 from jtorch.tensor import _lowrank as _lowrank
 from jtorch.tensor import _methods as methods
+from jtorch.tensor import _networks as _networks
 from jtorch.tensor import _normalizing as _normalizing
 from jtorch.tensor import _overloads as _overloads
 from jtorch.tensor import _views as views

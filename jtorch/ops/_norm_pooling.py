@@ -1,0 +1,73 @@
+"""Pooling by a norm of each window."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jtorch.ops._half import widened
+from jtorch.ops._pooling import avg_pool
+from jtorch.ops._pooling_windows import Sizes, repeated
+from jtorch.ops._registry import register
+
+LP_POOL = "norm_type kernel_size stride ceil_mode"
+
+
+def lp_pool(
+    name: str, ndim: int, input: Array, norm_type: float, kernel_size: Sizes, stride: Any, ceil_mode: bool
+) -> Array:
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window."""
+    kernel = repeated(kernel_size, ndim, None, f"{name}: kernel_size must have {ndim} elements")
+    x = widened(input)
+    mean = avg_pool(f"avg_pool{ndim}d", ndim, x**norm_type, kernel, stride, 0, ceil_mode, True, None)
+    total = mean * math.prod(kernel)
+    # The root has no finite slope at 0, where PyTorch takes 0; of negative sums it is nan.
+    zero = total == 0
+    return jnp.where(zero, 0, jnp.where(zero, 1, total) ** (1.0 / norm_type)).astype(input.dtype)
+
+
+@register("nn.functional.lp_pool1d", node="PowBackward0", static=LP_POOL, promote=None)
+def lp_pool1d(
+    input: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """``sum(x ** norm_type) ** (1 / norm_type)`` of each window of a signal.
+
+    Args:
+        input: shape ``(N, C, L)`` or ``(C, L)``.
+        norm_type: 1 sums, large ones tend to the maximum.
+        kernel_size: elements of a window.
+        stride: from one window to the next; ``kernel_size`` by default.
+        ceil_mode: count a last window that begins inside, even if it ends beyond.
+    """
+    return lp_pool("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@register("nn.functional.lp_pool2d", node="PowBackward0", static=LP_POOL, promote=None)
+def lp_pool2d(
+    input: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """:func:`lp_pool1d` of images, ``(N, C, H, W)`` or ``(C, H, W)``."""
+    return lp_pool("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@register("nn.functional.lp_pool3d", node="PowBackward0", static=LP_POOL, promote=None)
+def lp_pool3d(
+    input: Array,
+    norm_type: float,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """:func:`lp_pool1d` of volumes, ``(N, C, D, H, W)`` or ``(C, D, H, W)``."""
+    return lp_pool("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
