@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 __all__ = ["GRAD", "INFERENCE", "NO_GRAD", "Modes", "modes"]
 
@@ -15,11 +16,25 @@ class Modes(threading.local):
     Attributes:
         level: ``GRAD``: history is recorded; ``NO_GRAD``: it is not; ``INFERENCE``: nor can results ever have any.
         anomaly: the backward keeps and shows tracebacks; ``anomaly_check_nan``: and stops at the first nan.
+        saved_hooks: ``(pack, unpack, tie)`` for values that operations save, innermost last.
+        hooks_refused: why ``saved_hooks`` must not be used; ``None`` if they may.
+        unchecked: saved values may be modified in place.
+        watch: any of the above holds, so that recording has more to do.
     """
 
     level = GRAD
     anomaly = False
     anomaly_check_nan = True
+    saved_hooks: tuple[tuple[Any, Any, Any], ...] = ()
+    hooks_refused: str | None = None
+    unchecked = False
+    watch = False
+
+    def set(self, **changes: Any) -> None:
+        """Change modes and keep ``watch`` up to date."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.watch = bool(self.anomaly or self.saved_hooks or self.unchecked)
 
 
 modes = Modes()

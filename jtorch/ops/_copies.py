@@ -37,6 +37,14 @@ def zero(input: Array) -> Array:
     return jnp.zeros_like(input)
 
 
+@register("_sum_to", node="SumBackward1", static="shape", promote=None, saves="", function=False)
+def sum_to(input: Array, shape: tuple[int, ...]) -> Array:
+    """Sums over the dimensions along which ``shape`` broadcasts to the input's."""
+    extra = input.ndim - len(shape)
+    dims = [d for d in range(input.ndim) if d < extra or shape[d - extra] != input.shape[d]]
+    return jnp.sum(input, dims).reshape(shape)
+
+
 @register("_overwrite", node="CopyBackwards", promote=None, saves="", function=False)
 def overwrite(input: Array, src: Array) -> Array:
     """``src`` with the shape and dtype of ``input``, whose values do not matter."""

@@ -1,18 +1,36 @@
 """The graph of recorded operations and the backward pass over it."""
 
-from jtorch.tape._engine import Bridge, run_backward, set_bridge
+from jtorch.tape._custom import CustomNode, Packed, PackedNode
+from jtorch.tape._engine import (
+    FREED,
+    Bridge,
+    modified,
+    run_backward,
+    run_hooks,
+    run_post_hooks,
+    run_pre_hooks,
+    set_bridge,
+)
 from jtorch.tape._node import Edge, Node, OpNode, RemovableHandle, node_class, note_hook, sequence
 from jtorch.tape._replay import tape_of
 
 __all__ = [
+    "FREED",
     "Bridge",
+    "CustomNode",
     "Edge",
     "Node",
     "OpNode",
+    "Packed",
+    "PackedNode",
     "RemovableHandle",
+    "modified",
     "node_class",
     "note_hook",
     "run_backward",
+    "run_hooks",
+    "run_post_hooks",
+    "run_pre_hooks",
     "sequence",
     "set_bridge",
     "tape_of",

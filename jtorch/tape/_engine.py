@@ -7,18 +7,23 @@ Gradients are plain trace values; they become tensors where a user can see them 
 from __future__ import annotations
 
 import gc
-import threading
+import warnings
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
-from jtorch.dispatch import modes
+import numpy as np
+
+from jtorch.dispatch import GRAD, modes
 from jtorch.errors import with_hint
 from jtorch.tape import _replay
-from jtorch.tape._node import Node, OpNode
-from jtorch.trace import Value, record
+from jtorch.tape._node import Node, OpNode, set_caller
+from jtorch.trace import Value, host_array, record
 
-__all__ = ["Bridge", "run_backward", "set_bridge"]
+__all__ = [
+    "FREED", "Bridge", "as_tensor", "call_node", "modified", "run_backward", "run_hooks", "run_post_hooks", "run_pre_hooks",
+    "set_bridge",
+]  # fmt: skip
 
 
 class Bridge(Protocol):
@@ -42,6 +47,18 @@ class Bridge(Protocol):
     def source_name(self, node: OpNode, operand: int) -> str:
         """Which output of which node an operand is now (-1: the node's own result); empty for leaves."""
 
+    def is_tensor(self, x: Any) -> bool:
+        """Whether an object is a tensor."""
+
+    def zeros(self, aval: Any) -> Any:
+        """A tensor of zeros."""
+
+    def fit(self, gradient: Any, aval: Any, place: int, node: Node) -> Any:
+        """A gradient that the user made, in the shape and dtype of operand number ``place``."""
+
+    def connect(self, node: Any, saved: Sequence[Any]) -> list[Any]:
+        """Unpacked operands as part of the graph that the packed ones came from."""
+
     def describe(self, aval: Any) -> str:
         """Legacy type name and sizes: ``torch.FloatTensor [3]``."""
 
@@ -61,19 +78,12 @@ def set_bridge(implementation: Bridge) -> None:
     bridge = implementation
 
 
-_FREED = (
+FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
     "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
     "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
     "after calling backward."
 )
-
-
-class _State(threading.local):
-    depth = 0
-
-
-state = _State()
 
 
 def run_backward(
@@ -100,7 +110,8 @@ def run_backward(
         RuntimeError: a node was freed before, or a saved value was modified in place.
     """
     recording = None
-    if inputs is None and accumulate and not create_graph and len(roots) == 1 and not modes.anomaly:
+    anomaly = modes.anomaly
+    if inputs is None and accumulate and not create_graph and len(roots) == 1 and not anomaly:
         root, nr, gradient = roots[0]
         if isinstance(root, OpNode) and root.plan.signature is not None:
             graph = root.plan.signature.recorder.graph
@@ -147,7 +158,8 @@ def _walk(
             old = buffer[nr]
             buffer[nr] = gradient if old is None else add(old, gradient)
         elif wanted is None or (id(target), 0) in wanted:
-            old = leaves.get(target)
+            # In the order in which the gradients are complete.
+            old = leaves.pop(target, None)
             leaves[target] = gradient if old is None else add(old, gradient)
 
     for target, nr, gradient in roots:
@@ -167,17 +179,18 @@ def _walk(
             if useful is not None and not useful[node]:
                 continue
         if hasattr(node, "_pre_hooks"):
-            gradients = _run_pre_hooks(node, gradients)
+            gradients = run_pre_hooks(node, gradients, create_graph)
         if recording is not None and type(node).__base__ is OpNode:
             if node.saved is None:  # type: ignore[attr-defined]
                 recording = None
             else:
                 recording.step(node, gradients)  # type: ignore[arg-type]
-        results = _step(node, gradients, keep_graph, create_graph)
+        if anomaly:
+            results = _watched_step(node, gradients, keep_graph, create_graph)
+        else:
+            results = _step(node, gradients, keep_graph, create_graph)
         if hasattr(node, "_post_hooks"):
-            results = _run_post_hooks(node, results, gradients)
-        if modes.anomaly and modes.anomaly_check_nan:
-            _check_nan(node, results)
+            results = run_post_hooks(node, results, gradients, create_graph)
         for edge, result in zip(node.edges, results, strict=True):
             if result is not None and edge is not None:
                 send(edge[0], edge[1], result)
@@ -201,14 +214,14 @@ def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool
         if storage is not None and storage.version != version:
             raise _modified(node, operand, storage.version, version)
     if node.saved is None:
-        raise with_hint(RuntimeError(_FREED), f"the node is {node.name()}")
+        raise with_hint(RuntimeError(FREED), f"the node is {node.name()}")
     given = tuple(i for i, g in enumerate(gradients) if g is not None)
     results: list[Any] = [None] * len(node.edges)
     if not node.needs:
         return results
     plan = node.plan.vjp(node.needs, given)
     if create_graph or any(not isinstance(gradients[i], Value) for i in given):
-        operands = [*bridge.saved_tensors(node), *(_tensor(gradients[i]) for i in given)]
+        operands = [*bridge.saved_tensors(node), *(as_tensor(gradients[i]) for i in given)]
         made = bridge.apply(plan, operands)
     else:
         made = record(plan.signature, [*node.saved, *(gradients[i] for i in given)])
@@ -221,18 +234,30 @@ def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool
     return results
 
 
-def _tensor(gradient: Any) -> Any:
+def as_tensor(gradient: Any) -> Any:
+    """A gradient as a tensor."""
     return bridge.wrap(gradient) if isinstance(gradient, Value) else gradient
 
 
 def _modified(node: OpNode, operand: int, found: int, expected: int) -> RuntimeError:
-    """PyTorch's error for a saved value that was written to; ``operand`` is -1 for the node's own result."""
+    """The error for a saved value that was written to; ``operand`` is -1 for the node's own result."""
     aval = node.plan.outputs[0] if operand < 0 else node.plan.operands[operand]
-    name = bridge.source_name(node, operand)
-    source = f", which is {name}," if name else ""
+    return modified(bridge.describe(aval), bridge.source_name(node, operand), found, expected)
+
+
+def modified(value: str, source: str, found: int, expected: int) -> RuntimeError:
+    """PyTorch's error for a saved value that was written to.
+
+    Args:
+        value: type and sizes.
+        source: which output of which node it is; empty if of none.
+        found: the version it has.
+        expected: the version it had when it was saved.
+    """
+    source = f", which is {source}," if source else ""
     text = (
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{bridge.describe(aval)}]{source} is at version {found}; expected version {expected} instead. Hint: "
+        f"[{value}]{source} is at version {found}; expected version {expected} instead. Hint: "
     )
     if modes.anomaly:
         text += (
@@ -278,55 +303,118 @@ def _leads_to(roots: Sequence[tuple[Any, int, Any]], wanted: dict[tuple[int, int
     return useful
 
 
+def _watched_step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool) -> Sequence[Any]:
+    """A step of anomaly mode: show where the operation was, should it fail."""
+    try:
+        results = _step(node, gradients, keep_graph, create_graph)
+        if modes.anomaly_check_nan:
+            _check_nan(node, results)
+    except Exception:
+        place = f"Error detected in {node.name()}. "
+        if node.trace is None:
+            place += "No forward pass information available. Enable detect anomaly during forward pass for more information."
+        else:
+            place += f"Traceback of forward call that caused the error:\n{node.trace}"
+        warnings.warn(place, UserWarning, stacklevel=2)
+        raise
+    return results
+
+
+def call_node(node: Node, gradients: Sequence[Any]) -> list[Any]:
+    """Gradients of a node's operands as tensors, from gradients of its results; frees nothing."""
+    create_graph = modes.level == GRAD
+    values = [g if g is None or create_graph else bridge.unwrap(g) for g in gradients]
+    results = _step(node, values, True, create_graph)
+    return [None if r is None else as_tensor(r) for r in results]
+
+
+def _replaced(hook: Any, old: Any, new: Any) -> Any:
+    """What a hook returned, checked against what it got."""
+    if not bridge.is_tensor(new):
+        raise TypeError(f"expected Variable, but hook returned '{type(new).__name__}'")
+    mine, given = as_tensor(old), new
+    name = getattr(hook, "__name__", type(hook).__name__)
+    if mine.dtype is not given.dtype:
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {mine.type()} got {given.type()})"
+        )
+    if mine.device != given.device:
+        raise RuntimeError(f"hook '{name}' has changed the type of value (was {mine.type()} got {given.type()})")
+    if mine.shape != given.shape:
+        raise RuntimeError(f"hook '{name}' has changed the size of value")
+    return new
+
+
+def run_hooks(hooks: dict[int, Any], gradient: Any, create_graph: bool) -> Any:
+    """A gradient after hooks on the tensor that it belongs to."""
+    for hook in list(hooks.values()):
+        changed = hook(as_tensor(gradient))
+        if changed is not None:
+            changed = _replaced(hook, gradient, changed)
+            gradient = changed if create_graph else bridge.unwrap(changed)
+    return gradient
+
+
 def _run_tensor_hooks(node: Node, gradients: list[Any], create_graph: bool) -> None:
-    for nr, hooks in node.tensor_hooks.items():  # type: ignore[attr-defined]
-        if gradients[nr] is None:
-            continue
-        for hook in list(hooks.values()):
-            tensor = _tensor(gradients[nr])
-            changed = hook(tensor)
-            if changed is not None:
-                gradients[nr] = changed if create_graph else bridge.unwrap(changed)
+    for nr, hooks in node.tensor_hooks.items():
+        if gradients[nr] is not None:
+            gradients[nr] = run_hooks(hooks, gradients[nr], create_graph)
 
 
 def _retain(node: Node, gradients: list[Any]) -> None:
-    for nr, reference in node.retained.items():  # type: ignore[attr-defined]
+    for nr, reference in node.retained.items():
         tensor = reference()
         if tensor is not None and gradients[nr] is not None:
             tensor._store_grad(gradients[nr])
 
 
-def _run_pre_hooks(node: Node, gradients: list[Any]) -> list[Any]:
-    for hook in list(node._pre_hooks.values()):  # type: ignore[has-type]
-        changed = hook(tuple(None if g is None else _tensor(g) for g in gradients))
+def _replaced_all(hook: Any, old: Sequence[Any], new: Any) -> list[Any]:
+    if not isinstance(new, tuple):
+        new = (new,)
+    if len(new) != len(old):
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise RuntimeError(
+            f"hook '{name}' has returned an incorrect number of values (got {len(new)}, but expected {len(old)})"
+        )
+    return [n if n is None or o is None else _replaced(hook, o, n) for o, n in zip(old, new, strict=True)]
+
+
+def run_pre_hooks(node: Node, gradients: list[Any], create_graph: bool) -> list[Any]:
+    """Gradients of a node's results after its own hooks on them."""
+    for hook in list(node._pre_hooks.values()):  # type: ignore[attr-defined]
+        changed = hook(tuple(None if g is None else as_tensor(g) for g in gradients))
         if changed is not None:
-            gradients = list(changed)
+            gradients = _taken(_replaced_all(hook, gradients, changed), create_graph)
     return gradients
 
 
-def _run_post_hooks(node: Node, results: Sequence[Any], gradients: Sequence[Any]) -> Sequence[Any]:
-    for hook in list(node._post_hooks.values()):  # type: ignore[has-type]
-        outer = tuple(None if g is None else _tensor(g) for g in gradients)
-        inner = tuple(None if g is None else _tensor(g) for g in results)
+def run_post_hooks(
+    node: Node, results: Sequence[Any], gradients: Sequence[Any], create_graph: bool
+) -> Sequence[Any]:
+    """Gradients of a node's operands after its own hooks on them."""
+    for hook in list(node._post_hooks.values()):  # type: ignore[attr-defined]
+        outer = tuple(None if g is None else as_tensor(g) for g in gradients)
+        inner = tuple(None if g is None else as_tensor(g) for g in results)
         changed = hook(inner, outer)
         if changed is not None:
-            results = list(changed)
+            results = _taken(_replaced_all(hook, results, changed), create_graph)
     return results
+
+
+def _taken(gradients: Sequence[Any], create_graph: bool) -> list[Any]:
+    return [
+        g if g is None or create_graph or isinstance(g, Value) else bridge.unwrap(g) for g in gradients
+    ]
 
 
 def _check_nan(node: Node, results: Sequence[Any]) -> None:
     """Anomaly mode: stop at the first node that makes a nan."""
-    import numpy as np
-
-    from jtorch.trace import host_array
-
     for i, result in enumerate(results):
         if result is None:
             continue
-        value = result if isinstance(result, Value) else bridge.unwrap(result)
-        array = host_array(value)
-        if array.dtype.kind in "fc" and np.isnan(array).any():
-            error = RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
-            if node.trace:
-                error = with_hint(error, "the forward call was made here:\n" + node.trace)
-            raise error
+        array = host_array(result if isinstance(result, Value) else bridge.unwrap(result))
+        if array.dtype.kind in "fcV" and np.isnan(array).any():
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
+
+
+set_caller(call_node)

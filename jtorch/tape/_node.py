@@ -29,6 +29,14 @@ def note_hook() -> None:
 _BARE = frozenset({"AccumulateGrad", "CopyBackwards", "CopySlices"})
 
 
+_caller: list[Callable[..., Any]] = []
+
+
+def set_caller(caller: Callable[..., Any]) -> None:
+    """Called once by the engine: what runs a node that is called like a function."""
+    _caller.append(caller)
+
+
 class RemovableHandle:
     """What registering a hook returns (``torch.utils.hooks.RemovableHandle``)."""
 
@@ -117,6 +125,14 @@ class Node:
             note_hook()
         hooks: dict[int, Any] = getattr(self, which)
         return hooks
+
+    def __call__(self, *gradients: Any) -> Any:
+        """Gradients of the operands from those of the results; one alone is not in a tuple."""
+        results = _caller[0](self, gradients)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _sequence_nr(self) -> int:
+        return self.number
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
@@ -13,9 +14,10 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
-from jtorch.tape import RemovableHandle, note_hook, run_backward
-from jtorch.tensor._bridge import AccumulateGrad, check_gradient
-from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.tape import CustomNode, Node, RemovableHandle, note_hook, run_backward
+from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
+from jtorch.tensor._core import Tensor, call, from_value, to_device, value_of
+from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version
 from jtorch.trace import Value, from_host, recorder, settings
 from jtorch.trace import flush as _flush
@@ -169,12 +171,22 @@ def is_inference_mode_enabled() -> bool:
     return modes.level == INFERENCE
 
 
-def _first_gradient(root: Tensor) -> Value:
-    aval = root._aval()
+def _aval(x: Any) -> Any:
+    """Shape, dtype and device of a tensor or of what a gradient edge stands for."""
+    if isinstance(x, Tensor):
+        return x._aval()
+    node, nr = x[0], x[1]
+    if isinstance(node, AccumulateGrad):
+        return node.variable._aval()
+    return node.made[nr] if isinstance(node, CustomNode) else node.plan.outputs[nr]
+
+
+def _first_gradient(root: Any) -> Value:
+    aval = _aval(root)
     if aval.size != 1:
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
-    if aval.dtype.is_complex:
-        raise RuntimeError("grad can be computed only for real scalar outputs but got " + str(aval.dtype))
+    if aval.dtype.category != dtypes.FLOAT:
+        raise RuntimeError(f"grad can be computed only for real scalar outputs but got {aval.dtype}")
     return ones(aval)
 
 
@@ -195,19 +207,48 @@ def ones(aval: Any) -> Value:
     return found
 
 
-def _roots(tensors: Sequence[Tensor], gradients: Sequence[Any], create_graph: bool) -> list[tuple[Any, int, Any]]:
+def edge_of(x: Any) -> tuple[Any, int] | None:
+    """Where gradients of a tensor, or of a ``GradientEdge`` (a node and the number of its output), go."""
+    if isinstance(x, Tensor):
+        return x._edge()
+    node, nr = x[0], x[1]
+    return (node.variable, 0) if isinstance(node, AccumulateGrad) else (node, nr)
+
+
+def _roots(tensors: Sequence[Any], gradients: Sequence[Any], create_graph: bool) -> list[tuple[Any, int, Any]]:
     roots = []
     for i, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
-        edge = tensor._edge()
-        if edge is None:
-            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        edge = edge_of(tensor)
         if gradient is None:
+            if edge is None:
+                raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             given: Any = _first_gradient(tensor)
         else:
-            check_gradient(tensor, gradient)
+            aval = _aval(tensor)
+            check_gradient(aval, gradient, i)
+            if edge is None:
+                raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+            if gradient._aval().dtype is not aval.dtype:
+                gradient = gradient.to(aval.dtype)
             given = gradient if create_graph and gradient.requires_grad else value_of(gradient)
         roots.append((edge[0], edge[1], given))
     return roots
+
+
+def _listed(x: Any) -> tuple[Any, ...]:
+    """Tensors or gradient edges, one or several, as a tuple."""
+    if isinstance(x, Tensor) or (isinstance(x, tuple) and x and isinstance(x[0], Node)):
+        return (x,)
+    return tuple(x)
+
+
+def _gradients(given: Any, count: int) -> Sequence[Any]:
+    if given is None:
+        return (None,) * count
+    gradients = (given,) if isinstance(given, Tensor) else tuple(given)
+    if len(gradients) != count:
+        raise RuntimeError(f"got {count} tensors and {len(gradients)} gradients")
+    return gradients
 
 
 def backward(
@@ -218,50 +259,75 @@ def backward(
     grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
-    """Accumulate gradients of ``tensors`` into the leaves (``torch.autograd.backward``)."""
-    roots = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-    if not roots:
-        raise RuntimeError("'tensors' argument to backward() cannot be empty.")
-    if grad_tensors is None:
+    """Accumulate gradients of ``tensors`` into the leaves (``torch.autograd.backward``).
+
+    Args:
+        tensors: tensors, or gradient edges, to start from.
+        grad_tensors: their gradients; needed for those with more than one element.
+        retain_graph: keep what the graph saved, for another backward; as ``create_graph`` by default.
+        create_graph: record the backward, for gradients of gradients.
+        grad_variables: old name of ``grad_tensors``.
+        inputs: tensors to accumulate into; all leaves by default.
+    """
+    if grad_variables is not None:
+        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
+                "`grad_tensors`."
+            )
         grad_tensors = grad_variables
-    if isinstance(grad_tensors, Tensor):
-        gradients: Sequence[Any] = (grad_tensors,)
-    else:
-        gradients = (None,) * len(roots) if grad_tensors is None else tuple(grad_tensors)
-    if inputs is not None:
-        inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-        if not inputs:
-            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-    _backward(roots, gradients, retain_graph, create_graph, inputs)
+    roots = _listed(tensors)
+    _backward(roots, _gradients(grad_tensors, len(roots)), retain_graph, create_graph, inputs)
 
 
 def _backward(
-    roots: Sequence[Tensor], gradients: Sequence[Any], retain_graph: Any, create_graph: bool, inputs: Any
+    roots: Sequence[Any], gradients: Sequence[Any], retain_graph: Any, create_graph: bool, inputs: Any
 ) -> None:
+    if inputs is not None:
+        inputs = _listed(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     keep = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        _warn_of_cycle()
+    if not roots:
+        return
     prepared = _roots(roots, gradients, create_graph)
     if not create_graph:
         _boundary(roots[0])
-    with _BackwardLevel(create_graph):
-        if inputs is None:
-            run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=None, accumulate=True)
-            return
+    edges = None
+    if inputs is not None:
         edges = []
         for t in inputs:
-            edge = t._edge()
-            if edge is None:
-                raise RuntimeError("One of the differentiated Tensors does not require grad")
-            edges.append(edge)
-        found = run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=edges, accumulate=False)
-        for t, gradient in zip(inputs, found, strict=True):
-            if gradient is not None:
-                from jtorch.tape._engine import bridge
+            if isinstance(t, Tensor) and t.grad_fn is not None:
+                retain_grad(t)
+            edges.append(_wanted_edge(t))
+    with _BackwardLevel(create_graph):
+        run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=edges, accumulate=True)
 
-                hooks, t._hooks = t._hooks, None
-                try:
-                    bridge.accumulate(t, gradient, create_graph)
-                finally:
-                    t._hooks = hooks
+
+def _wanted_edge(x: Any) -> tuple[Any, int]:
+    edge = edge_of(x)
+    if edge is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return edge
+
+
+_warned: list[bool] = []
+
+
+def _warn_of_cycle() -> None:
+    if not _warned:
+        _warned.append(True)
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid "
+            "this. If you have to use this function, make sure to reset the .grad fields of your parameters to None "
+            "after use to break the cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 class _BackwardLevel:
@@ -280,9 +346,9 @@ class _BackwardLevel:
         modes.level = self.saved
 
 
-def _boundary(root: Tensor) -> None:
+def _boundary(root: Any) -> None:
     """Gradient accumulation: a backward that starts while an earlier one is pending ends the program before it."""
-    r = recorder(root._aval().device)
+    r = recorder(_aval(root).device)
     if r.unfinished and not settings.eager:
         _flush(r, "backward")
     r.unfinished = True
@@ -301,48 +367,57 @@ def grad(
 ) -> tuple[Any, ...]:
     """Gradients of ``outputs`` with respect to ``inputs``, returned (``torch.autograd.grad``).
 
+    Args:
+        outputs: tensors, or gradient edges, to differentiate.
+        inputs: tensors, or gradient edges, to differentiate by.
+        grad_outputs: gradients of ``outputs``; needed for those with more than one element.
+        retain_graph: keep what the graph saved; as ``create_graph`` by default.
+        create_graph: record the backward, for gradients of gradients.
+        only_inputs: always true.
+        allow_unused: give ``None`` for inputs that the outputs do not depend on, instead of an error.
+        is_grads_batched: ``grad_outputs`` have a leading dimension, as the results will.
+        materialize_grads: give zeros in place of ``None``.
+
     Raises:
-        RuntimeError: an input that does not require grad, or that the outputs do not depend on (unless
-            ``allow_unused``).
+        RuntimeError: an input that does not require grad, or that the outputs do not depend on.
     """
-    roots = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    targets = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        gradients: Sequence[Any] = (grad_outputs,) if isinstance(grad_outputs, Tensor) else (None,) * len(roots)
-    else:
-        gradients = tuple(grad_outputs)
-    if is_grads_batched:
-        return _batched_grad(roots, targets, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     if allow_unused is None:
         allow_unused = materialize_grads
-    elif not allow_unused and materialize_grads:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    roots, targets = _listed(outputs), _listed(inputs)
+    gradients = _gradients(grad_outputs, len(roots))
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
+            "parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
+    if is_grads_batched:
+        return _batched_grad(roots, targets, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
     keep = create_graph if retain_graph is None else retain_graph
     prepared = _roots(roots, gradients, create_graph)
-    edges = []
-    for t in targets:
-        edge = t._edge()
-        if edge is None:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-        edges.append(edge)
-    if len(set((id(e[0]), e[1]) for e in edges)) != len(edges):
-        unique = list({(id(e[0]), e[1]): e for e in edges}.values())
-    else:
-        unique = edges
+    if not targets:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    edges = [_wanted_edge(t) for t in targets]
+    unique = {(id(e[0]), e[1]): e for e in edges}
     with _BackwardLevel(create_graph):
-        found = run_backward(prepared, keep_graph=keep, create_graph=create_graph, inputs=unique, accumulate=False)
-    by_edge = {(id(e[0]), e[1]): g for e, g in zip(unique, found, strict=True)}
+        found = run_backward(
+            prepared, keep_graph=keep, create_graph=create_graph, inputs=list(unique.values()), accumulate=False
+        )
+    by_edge = dict(zip(unique, found, strict=True))
     results: list[Any] = []
-    for t, e in zip(targets, edges, strict=True):
+    for i, (t, e) in enumerate(zip(targets, edges, strict=True)):
         gradient = by_edge[id(e[0]), e[1]]
         if gradient is None:
             if materialize_grads:
-                gradient = from_host(np.zeros(t._aval().shape, t._aval().dtype.numpy))
-                if t._aval().device is not CPU:
-                    gradient = to_device(gradient, t._aval().device)
+                gradient = zeros(_aval(t))
             elif not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior."
                 )
         results.append(from_value(gradient) if isinstance(gradient, Value) else gradient)
@@ -353,18 +428,24 @@ def _batched_grad(
     roots: Any, targets: Any, gradients: Any, retain_graph: Any, create_graph: bool, allow_unused: Any, fill: bool
 ) -> tuple[Any, ...]:
     """One backward per entry of the gradients' leading dimension, stacked."""
-    from jtorch.tensor._core import call
-
+    for i, (root, g) in enumerate(zip(roots, gradients, strict=True)):
+        if g is not None and g._aval().shape[1:] != _aval(root).shape:
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. "
+                "The sizes of the remaining dimensions are expected to match the shape of corresponding output, but a "
+                f"mismatch was detected: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
+                f"{Size(_aval(root).shape)}. If you only want some tensors in `grad_output` to be considered batched, "
+                "consider using vmap."
+            )
     count = next(g for g in gradients if g is not None)._aval().shape[0]
     rows = []
     for i in range(count):
-        last = i == count - 1
         rows.append(
             grad(
                 roots,
                 targets,
                 tuple(None if g is None else g[i] for g in gradients),
-                retain_graph=True if not last else retain_graph,
+                retain_graph=True if i < count - 1 else retain_graph,
                 create_graph=create_graph,
                 allow_unused=allow_unused,
                 materialize_grads=fill,
@@ -387,10 +468,6 @@ def tensor_backward(
         create_graph: record the backward, for gradients of gradients.
         inputs: leaves to accumulate into; all by default.
     """
-    if inputs is not None:
-        inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-        if not inputs:
-            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     _backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
 
@@ -451,8 +528,6 @@ def set_requires_grad(self: Tensor, flag: Any) -> None:
 def get_grad(self: Tensor) -> Any:
     gradient = self._grad
     if gradient is None and self._fn is not None and not self._retains:
-        import warnings
-
         warnings.warn(
             "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
             "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "

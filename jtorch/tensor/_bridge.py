@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from jtorch import dtypes
-from jtorch.devices import META
+from jtorch.devices import CPU, META
 from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.ops._registry import OPS
-from jtorch.tape import Node, OpNode, set_bridge
-from jtorch.tensor._core import Tensor, apply, from_value, meta_value, plan_for, run, value_of, write
+from jtorch.tape import Node, OpNode, run_hooks, run_post_hooks, run_pre_hooks, set_bridge
+from jtorch.tensor._core import (
+    Tensor,
+    apply,
+    from_value,
+    meta_value,
+    plan_for,
+    run,
+    to_device,
+    value_of,
+    write,
+)
 from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
-from jtorch.trace import Aval, Value, record
+from jtorch.tensor._size import Size
+from jtorch.trace import Aval, Value, from_host, record
 
 __all__ = ["AccumulateGrad", "legacy_name"]
 
-_ADD = OPS["add"]
+_ADD, _COPY = OPS["add"], OPS["_overwrite"]
 
 #: Dtypes that errors call by their legacy type name.
 _LEGACY = frozenset({
@@ -32,12 +45,25 @@ def legacy_name(aval: Aval) -> str:
     return f"torch.{where}{dtypes.scalar_type_name(aval.dtype)}Tensor"
 
 
+def zeros(aval: Aval) -> Value:
+    """Zeros of that aval."""
+    if aval.device is META:
+        return meta_value(aval)
+    made = from_host(np.zeros(aval.shape, aval.dtype.numpy))
+    return made if aval.device is CPU else to_device(made, aval.device)
+
+
 class AccumulateGrad(Node):
     """Stands for adding a gradient to a leaf, where a graph is inspected (``next_functions``)."""
 
     def __init__(self, variable: Tensor) -> None:
         super().__init__((), 1)
         self.variable = variable
+
+    def backward(self, gradients: Sequence[Any], keep_graph: bool, create_graph: bool) -> list[Any]:
+        """Add to ``variable.grad``."""
+        _bridge.accumulate(self.variable, gradients[0], create_graph)
+        return []
 
 
 AccumulateGrad.__module__ = "torch.autograd"
@@ -82,6 +108,40 @@ class _Bridge:
             source = writer._fn
         return f"output {nr} of {short_name(source)}"
 
+    def is_tensor(self, x: Any) -> bool:
+        return isinstance(x, Tensor)
+
+    def zeros(self, aval: Aval) -> Tensor:
+        return from_value(zeros(aval))
+
+    def fit(self, gradient: Tensor, aval: Aval, place: int, node: Node) -> Tensor:
+        given = gradient._aval()
+        if given is aval:
+            return gradient
+        shape, mine = given.shape, aval.shape
+        if shape != mine:
+            extra = len(shape) - len(mine)
+            if extra < 0 or any(m not in (1, n) for m, n in zip(mine, shape[extra:], strict=True)):
+                raise RuntimeError(
+                    f"Function {node.name()} returned an invalid gradient at index {place} - got {list(shape)} but "
+                    f"expected shape compatible with {list(mine)}"
+                )
+            gradient = run(OPS["_sum_to"], (gradient, mine))
+        if given.device is not aval.device:
+            raise RuntimeError(
+                f"Function {node.name()} returned an invalid gradient at index {place} - expected device {aval.device} "
+                f"but got {given.device}"
+            )
+        if given.dtype is not aval.dtype:
+            gradient = run(OPS["_to_copy"], (gradient, aval.dtype))
+        return gradient
+
+    def connect(self, node: Any, saved: Sequence[Any]) -> list[Any]:
+        found: list[Any] = []
+        for i, x in zip(node.plan.kept(node.needs), saved, strict=True):
+            found.append(connected(x, node.edges[i]) if isinstance(x, Tensor) else x)
+        return found
+
     def add(self, a: Any, b: Any) -> Any:
         if isinstance(a, Value) and isinstance(b, Value):
             plan = plan_for(_ADD, (a.aval, b.aval, 1))
@@ -107,18 +167,16 @@ class _Bridge:
         return apply(plan, operands)
 
     def reduce_to(self, leaf: Tensor, gradient: Any) -> Any:
-        if leaf._hooks:
-            for hook in list(leaf._hooks.values()):
-                changed = hook(from_value(gradient) if isinstance(gradient, Value) else gradient)
-                if changed is not None:
-                    gradient = changed if modes.level == GRAD else value_of(changed)
-        return gradient
+        return run_hooks(leaf._hooks, gradient, modes.level == GRAD) if leaf._hooks else gradient
 
     def accumulate(self, leaf: Tensor, gradient: Any, create_graph: bool) -> None:
         if leaf._hooks:
             gradient = self.reduce_to(leaf, gradient)
         if not leaf._requires:
             return
+        node = None if leaf._acc is None else leaf._acc()
+        if node is not None and hasattr(node, "_pre_hooks"):
+            gradient = run_pre_hooks(node, [gradient], create_graph)[0]
         old = leaf._grad
         if old is None:
             leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)
@@ -131,34 +189,51 @@ class _Bridge:
                 write(old, from_value(self.add(value_of(old), value)))
             finally:
                 modes.level = level
+        if node is not None and hasattr(node, "_post_hooks"):
+            run_post_hooks(node, [], [gradient], create_graph)
         if leaf._post_hooks:
             for hook in list(leaf._post_hooks.values()):
                 hook(leaf)
 
 
 def _own(gradient: Tensor, create_graph: bool) -> Tensor:
-    return gradient if create_graph else from_value(value_of(gradient))
+    if not create_graph:
+        return from_value(value_of(gradient))
+    copy: Tensor = run(_COPY, (from_value(zeros(gradient._aval())), gradient))
+    return copy
 
 
-def check_gradient(root: Tensor, gradient: Tensor) -> None:
-    """Shape, dtype and device of a gradient that the user gave.
+def connected(tensor: Tensor, edge: Any) -> Tensor:
+    """A tensor's contents with a history that leads to ``edge``."""
+    made = from_value(value_of(tensor))
+    if edge is not None:
+        made._fn, made._nr = edge
+    return made
+
+
+def check_gradient(mine: Aval, gradient: Any, place: int) -> None:
+    """Refuse a gradient that does not fit the tensor of aval ``mine`` that it is given for.
 
     Raises:
-        RuntimeError: they do not fit the tensor it is for.
+        TypeError: it is no tensor.
+        RuntimeError: the shape differs, or one is complex and the other is not.
     """
-    mine, given = root._aval(), gradient._aval()
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
+    given = gradient._aval()
     if mine.shape != given.shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[0] has a shape of torch.Size({list(given.shape)}) and output[0] has a "
-            f"shape of torch.Size({list(mine.shape)})."
+            f"Mismatch in shape: grad_output[{place}] has a shape of {Size(given.shape)} and output[{place}] has a shape "
+            f"of {Size(mine.shape)}."
         )
-    if (mine.dtype.category == dtypes.COMPLEX) != (given.dtype.category == dtypes.COMPLEX):
+    if mine.dtype.is_complex != given.dtype.is_complex:
         raise RuntimeError(
             "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-            f"grad_output[0] has a dtype of {given.dtype} and output[0] has a dtype of {mine.dtype}."
+            f"grad_output[{place}] has a dtype of {given.dtype} and output[{place}] has a dtype of {mine.dtype}."
         )
     if mine.device is not given.device and META not in (mine.device, given.device):
-        raise RuntimeError(f"grad_output[0] is on {given.device}, but output[0] is on {mine.device}")
+        raise RuntimeError(f"grad_output[{place}] is on {given.device}, but output[{place}] is on {mine.device}")
 
 
-set_bridge(_Bridge())
+_bridge = _Bridge()
+set_bridge(_bridge)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import ref
@@ -19,7 +18,19 @@ from jtorch.tensor._history import MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, cr
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Storage, Version, contiguous_strides
 from jtorch.tensor._strides import pointwise_strides
-from jtorch.trace import Aval, TracedValue, Value, aval_of, computed, counters, from_host, host_array, record, user_line
+from jtorch.tensor._watched import watched_node
+from jtorch.trace import (
+    Aval,
+    TracedValue,
+    Value,
+    aval_of,
+    computed,
+    counters,
+    from_host,
+    host_array,
+    record,
+    user_line,
+)
 
 __all__ = ["Tensor", "View", "apply", "call", "from_value", "run", "value_of"]
 
@@ -701,17 +712,19 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
     cls = plan.node_class
     if cls is None:
         cls = _class_of(plan)
-    node = cls(plan, edges, needs, saved, checks)
+    watch = modes.watch
+    if watch:
+        node = watched_node(plan, cls, tensors, edges, needs, saved, checks)
+    else:
+        node = cls(plan, edges, needs, saved, checks)
     graph = plan.signature.recorder.graph  # type: ignore[union-attr]
     tape = graph.notes
     if tape is None:
         tape = tape_of(graph)
-    if type(results[0]._storage.value) is TracedValue:
+    if watch or type(results[0]._storage.value) is TracedValue:
         tape.whole = False
     elif tape.whole:
         tape.add(node, graph.nodes)
-    if modes.anomaly:
-        node.trace = "".join(traceback.format_stack()[:-3])
     if plan.single:
         results[0]._fn = node
         return
