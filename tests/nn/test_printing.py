@@ -13,6 +13,42 @@ ARGUMENTS = {
     "Threshold": (0.1, 2),
     "Unflatten": (1, (2, 3)),
     "LazyLinear": (3,),
+    "Conv": (2, 4, 3),
+    "LazyConv": (4, 3),
+    "BatchNorm": (3,),
+    "SyncBatchNorm": (3,),
+    "InstanceNorm": (3,),
+    "LayerNorm": (3,),
+    "GroupNorm": (2, 4),
+    "RMSNorm": ((2, 3),),
+    "LocalResponseNorm": (2,),
+    "CrossMapLRN2d": (2,),
+    "MaxPool": (2,),
+    "MaxUnpool": (2,),
+    "AvgPool": (2,),
+    "FractionalMaxPool": (2, 3),
+    "LPPool": (2, 3),
+    "Adaptive": (3,),
+    "ConstantPad": (1, 2.0),
+    "CircularPad": (1,),
+    "ReflectionPad": (1,),
+    "ReplicationPad": (1,),
+    "ZeroPad": (1,),
+    "Embedding": (5, 3),
+    "Upsample": (2,),
+    "Upsampling": (2,),
+    "Pixel": (2,),
+    "ChannelShuffle": (2,),
+    "Fold": (4, 2),
+    "Unfold": (2,),
+    "RNN": (2, 3),
+    "LSTM": (2, 3),
+    "GRU": (2, 3),
+    "RNNBase": ("LSTM", 2, 3),
+    "MultiheadAttention": (4, 2),
+    "TransformerEncoderLayer": (4, 2, 8),
+    "TransformerDecoderLayer": (4, 2, 8),
+    "Transformer": (4, 2, 1, 1, 8),
 }
 pytestmark = pytest.mark.filterwarnings("ignore:Lazy modules", "ignore::FutureWarning")
 
@@ -22,7 +58,9 @@ MODULES = sorted(
 
 
 def arguments(name):
-    return ARGUMENTS.get(name, ())
+    """Those of the longest entry that the name begins with."""
+    known = [key for key in ARGUMENTS if name.startswith(key)]
+    return ARGUMENTS[max(known, key=len)] if known else ()
 
 
 @pytest.mark.parametrize("name", MODULES)
