@@ -110,8 +110,7 @@ def run_backward(
         RuntimeError: a node was freed before, or a saved value was modified in place.
     """
     recording = None
-    anomaly = modes.anomaly
-    if inputs is None and accumulate and not create_graph and len(roots) == 1 and not anomaly:
+    if inputs is None and accumulate and not create_graph and len(roots) == 1 and not modes.anomaly:
         root, nr, gradient = roots[0]
         if isinstance(root, OpNode) and root.plan.signature is not None:
             graph = root.plan.signature.recorder.graph
@@ -139,6 +138,7 @@ def _walk(
     accumulate: bool,
 ) -> list[Any]:
     """The pass itself, node by node."""
+    anomaly = modes.anomaly
     heap: list[tuple[int, Node]] = []
     pending: dict[Node, list[Any]] = {}
     leaves: dict[Any, Any] = {}
