@@ -93,7 +93,7 @@ def slice_at(x: Tensor, dim: int, s: slice, *, keep_whole: bool = False) -> Tens
     if step <= 0:
         raise ValueError("step must be greater than zero")
     length = (stop - start + step - 1) // step if stop > start else 0
-    if not keep_whole and step == 1 and length == size and not s.start:
+    if not keep_whole and step == 1 and length == size and not s.start and (s.stop is None or s.stop >= 0):
         return x
     strides = x._strides
     new = shape[:dim] + (length,) + shape[dim + 1 :]
@@ -369,13 +369,17 @@ class Places:
         rest = [s for d, s in enumerate(old) if d not in dims]
         count = len(self.spread)
         walks = [(*rest[: self.first], *(0,) * count, *rest[self.first :])]
+        alike = empty
         for i in self.indices:
             sizes = i.shape if type(i) is np.ndarray else i._aval().shape
+            if 0 in self.spread:
+                sizes = self.spread
             own = (*(1,) * (self.first + count - len(sizes)), *sizes, *(1,) * (len(rest) - self.first))
+            alike = alike and own == self.shape
             steps = zip(own, contiguous_strides(own), self.shape, strict=True)
             walks.append(tuple(0 if n == 1 and m != 1 else s for n, s, m in steps))
         order = iteration_order(self.shape, walks)
-        if order == list(range(len(order))):
+        if alike or order == list(range(len(order))):
             return None
         return strides_in_order(self.shape, order, least=0 if empty else 1)
 
