@@ -43,6 +43,8 @@ MAX_SEEN = 4096
 #: Buffers below this size are not donated: XLA copies a donated operand that is read after its memory is written,
 #: which costs more than a small allocation.
 DONATE_BYTES = 1 << 16
+#: A parameter's update is looked for within so many ops of its old value.
+REPLACED_WITHIN = 4
 #: Host arrays up to this size are handed to a program as they are when used for the first time.
 SMALL_BYTES = 1 << 18
 
@@ -122,26 +124,32 @@ def _successors(
 ) -> dict[int, int]:
     """For each donated leaf the result that takes its memory over: ``{leaf: output slot}``.
 
-    It is the result of an op that reads the leaf itself (the update of a parameter, not its gradient, which has the
-    same shape): a buffer handed to any other result would have to be copied first, as the update still reads it.
+    It is the result that the fewest ops lead to, all of the leaf's own aval: the update of a parameter, not its
+    gradient. A buffer handed to any other result would have to be copied first, as the update still reads it.
     """
+    wanted, free = set(donated), set(live)
+    carried: dict[int, dict[int, int]] = {}  # output slot -> {leaf: ops between}
+    found = []
+    slot = 0
+    for number, (signature, slots) in enumerate(body if donated else ()):
+        for place, (source, aval) in enumerate(zip(slots, signature.operands, strict=True)):
+            kind, leaf = (0, -1) if source >= 0 else series(source)
+            origins = carried.get(source, {}) if source >= 0 else {leaf: 0} if not kind and leaf in wanted else {}
+            for origin, distance in origins.items():
+                for output, result in enumerate(signature.outputs):
+                    if result is not aval:
+                        continue
+                    if slot + output in free:
+                        found.append((distance, -number, place, output, origin, slot + output))
+                    elif distance < REPLACED_WITHIN:
+                        carried.setdefault(slot + output, {}).setdefault(origin, distance + 1)
+        slot += len(signature.outputs)
     pairs: dict[int, int] = {}
-    if not donated:
-        return pairs
-    left, free = set(donated), set(live)
-    first = sum(len(signature.outputs) for signature, _ in body)
-    for signature, slots in reversed(body):
-        first -= len(signature.outputs)
-        for slot, aval in zip(slots, signature.operands, strict=True):
-            kind, leaf = (0, -1) if slot >= 0 else series(slot)
-            if kind or leaf not in left:
-                continue
-            for number, result in enumerate(signature.outputs):
-                if result is aval and first + number in free:
-                    pairs[leaf] = first + number
-                    left.discard(leaf)
-                    free.discard(first + number)
-                    break
+    for _, _, _, _, origin, successor in sorted(found):
+        if origin in wanted and successor in free:
+            pairs[origin] = successor
+            wanted.discard(origin)
+            free.discard(successor)
     return pairs
 
 

@@ -110,3 +110,22 @@ def test_a_view_reads_the_new_contents(w):
     row = w[1]
     update(w)
     np.testing.assert_array_equal(row.numpy(), 0.125)
+
+
+def test_each_buffer_goes_to_the_value_that_replaces_it():
+    # Weight, momentum and gradient have one shape; a swap among them would cost copies.
+    w, m = jtorch.ones(N, N), jtorch.zeros(N, N)
+    x = jtorch.ones(N, N) * 1
+    seen = []
+    kept = None
+    for _ in range(4):
+        gradient = w.cos() * x
+        m *= 0.9
+        m += gradient
+        w -= 0.1 * m
+        kept = gradient  # as `.grad` is
+        jtorch.synchronize()
+        seen.append([value_of(t).array.unsafe_buffer_pointer() for t in (w, m)])
+    assert seen[1] == seen[2] == seen[3]
+    assert kept is not None
+    assert jtorch.metrics()["donated_buffers"] >= 6
