@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,6 +95,9 @@ def _between(u: Array, low: float, high: float) -> Array:
         u -= real(0.5)
         u *= span
         return u + real(0.0)
+    if real is np.float32 and -28 <= math.frexp(low)[1] - math.frexp(span)[1] <= 4:
+        # u has 24 bits behind the point, the product 48; adding a low so close to it keeps the sum within 53.
+        return (u * np.float64(span) + np.float64(low)).astype(np.float32)
     return fma(u, float(span), float(low))
 
 
