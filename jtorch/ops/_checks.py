@@ -12,6 +12,7 @@ from jtorch import dtypes
 
 __all__ = [
     "VALUE_CHECKS",
+    "c_name",
     "check_broadcast",
     "check_expand",
     "kind",
@@ -72,7 +73,12 @@ def scalar_type(x: Any) -> str:
 
 def type_name(x: Any) -> str:
     """PyTorch's C name of an array's type (``float``, ``long int``, ``c10::complex<float>``)."""
-    return _C_NAMES[dtypes.from_numpy_dtype(x.dtype).name]
+    return c_name(dtypes.from_numpy_dtype(x.dtype))
+
+
+def c_name(d: dtypes.dtype) -> str:
+    """PyTorch's C name of a type (``float``, ``long int``)."""
+    return _C_NAMES.get(d.name, d.name)
 
 
 _C_NAMES = {

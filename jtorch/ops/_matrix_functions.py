@@ -10,7 +10,7 @@ import jax.scipy.linalg
 import numpy as np
 from jax import Array, lax
 
-from jtorch.dtypes import get_default_dtype
+from jtorch.dtypes import float32, from_numpy_dtype, get_default_dtype, promote_types
 from jtorch.ops._checks import VALUE_CHECKS, kind, reject_kinds, scalar_type
 from jtorch.ops._linalg_checks import check_floating, check_square, is_half
 from jtorch.ops._matmul import product
@@ -127,9 +127,13 @@ def cov(
         RuntimeError: sizes or types that do not fit.
     """
     check_cov(input, fweights, aweights)
-    x = input.astype(get_default_dtype().numpy) if kind(input) == "i" else input
-    wide = x.astype(jnp.float32) if is_half(x) else x
-    return _covariance(wide, correction, fweights, aweights).astype(x.dtype)
+    result = from_numpy_dtype(input.dtype)
+    if aweights is not None:
+        result = promote_types(result, from_numpy_dtype(aweights.dtype))
+    elif kind(input) == "i":
+        result = get_default_dtype()
+    wide = result if result.itemsize > 2 else float32
+    return _covariance(input.astype(wide.numpy), correction, fweights, aweights).astype(result.numpy)
 
 
 def _covariance(x: Array, correction: int, fweights: Array | None, aweights: Array | None) -> Array:

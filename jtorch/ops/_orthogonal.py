@@ -225,12 +225,12 @@ def check_ormqr(input: Array, tau: Array, other: Array, left: bool) -> None:
     if other.ndim < 2:
         raise RuntimeError("torch.ormqr: other must have at least 2 dimensions.")
     size = -2 if left else -1
-    if other.shape[size] < tau.shape[-1]:
-        raise RuntimeError(f"torch.ormqr: other.shape[{size}] must be greater than or equal to tau.shape[-1]")
     if other.shape[size] != input.shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{size}] must be equal to input.shape[-2]")
-    if tau.shape[-1] > input.shape[-1]:
-        raise RuntimeError("torch.ormqr: tau.shape[-1] must be less than or equal to input.shape[-1]")
+    if tau.shape[-1] != min(other.shape[size], input.shape[-1]):
+        raise RuntimeError(
+            f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{size}], input.shape[-1])"
+        )
     for name, x, y in (("tau", input, tau), ("other", input, other)):
         if x.ndim - (name == "tau") != y.ndim:
             less = "one dimension less than" if name == "tau" else "the same number of dimensions as"
@@ -241,6 +241,6 @@ def check_ormqr(input: Array, tau: Array, other: Array, left: bool) -> None:
             )
         if x.dtype != y.dtype:
             raise RuntimeError(
-                f"torch.ormqr: Expected input and {name} to have the same dtype, but input has dtype "
+                f"torch.ormqr: Expected input and {name} to have the same dtype, but input has dtype"
                 f"{scalar_type(x)} and {name} has dtype {scalar_type(y)}"
             )

@@ -24,7 +24,14 @@ def check_part(src: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-@register(node="SliceScatterBackward0", static="dim start end step", promote=None, saves="", method=True)
+@register(
+    node="SliceScatterBackward0",
+    static="dim start end step",
+    promote=None,
+    saves="",
+    method=True,
+    out=True,
+)
 def slice_scatter(
     input: Array, src: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Array:

@@ -11,6 +11,7 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import write_out
+from jtorch.tensor._out_checks import check_memory
 from jtorch.tensor._views import expand, unsqueeze, view_shape
 
 __all__: list[str] = []
@@ -227,7 +228,11 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     x, chosen = broadcast_tensors(input, mask)
     places = run(OPS["nonzero"], (chosen.reshape(-1), False)).reshape(-1)
     result: Tensor = run(OPS["_masked_select"], (x, places))
-    return result if out is None else write_out(out, result, "masked_select")
+    if out is None:
+        return result
+    if out.shape == result.shape:
+        check_memory("masked_select", out, (input, mask))
+    return write_out(out, result, "masked_select")
 
 
 _install(masked_select, method=True)

@@ -12,6 +12,7 @@ from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
+from jtorch.tensor._out_checks import check_memory, check_out_dtype
 from jtorch.tensor._value_checks import checked
 
 __all__ = ["NAMESPACES", "derived"]
@@ -43,7 +44,8 @@ def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     given = len(args)
     if given > op.positional:
         raise TypeError(
-            f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but {given} were given"
+            f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but "
+            f"{given} were given"
         )
     bound = [*args, *op.defaults[given:]]
     places = op.places
@@ -86,8 +88,10 @@ def make_function(op: Op) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             out = kwargs.pop("out", None) if has_out else None
-            result = run(op, bind(op, args, kwargs))
-            return result if out is None else _give_out(out, result, name)
+            bound = bind(op, args, kwargs)
+            if out is None:
+                return run(op, bound)
+            return _give_out(op, out, run(op, bound), bound)
         if len(args) != total or total != op.positional:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return run(op, args)
@@ -110,8 +114,12 @@ def _spreading(function: Callable[..., Any], parameter: str, place: int) -> Call
     return spread
 
 
-def _give_out(out: Any, result: Any, name: str) -> Any:
+def _give_out(op: Op, out: Any, result: Any, operands: list[Any]) -> Any:
+    name = _last(op)
     if isinstance(out, Tensor):
+        if out._aval().shape == result._aval().shape:  # another shape gets memory of its own
+            check_memory(name, out, operands)
+        check_out_dtype(op, out, result)
         return write_out(out, result, name)
     return type(result)(write_out(o, r, name) for o, r in zip(out, result, strict=True))
 

@@ -59,7 +59,7 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
     strides = tensor._strides
     if strides is not None and not uniform and 0 in strides:
         shape = tensor._aval().shape
-        if any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
+        if 0 not in shape and any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                 "location. Please clone() the tensor before performing the operation."

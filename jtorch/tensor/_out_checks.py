@@ -1,0 +1,174 @@
+"""What PyTorch asks of an ``out=`` tensor: a dtype that some ops do not convert to, and memory of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from jtorch.dtypes import scalar_type_name
+from jtorch.ops._checks import c_name
+from jtorch.ops._registry import Op
+from jtorch.tensor._core import Tensor
+from jtorch.tensor._storage import contiguous_strides
+
+__all__ = ["check_memory", "check_out_dtype"]
+
+_STRUCTURED = "Expected out tensor to have dtype {c_want}, but got {c_got} instead"
+
+#: Ops that write only results of their own dtype into ``out``, with the text for another one. All others
+#: convert within a category.
+_EXACT = {
+    "all": "all only supports bool tensor for result, got: {got}",
+    "amax": "Expected the dtype for input and out to match, but got {want} for input's dtype and {got} for "
+    "out's dtype.",
+    "any": "any only supports bool tensor for result, got: {got}",
+    "diff": "expected scalar_type {want} but found {got}",
+    "dot": "result dtype {got} does not match input dtype {want}",
+    "float_power": "the output given to float_power has dtype {got} but the operation's result requires "
+    "dtype {want}",
+    "index_select": "index_select(): self and result must have the same scalar type",
+    "inner": "tensordot: Expected the output tensor to have dtype {want}, but got an output tensor with "
+    "dtype {got}",
+    "isneginf": "isneginf does not support non-boolean outputs.",
+    "isposinf": "isposinf does not support non-boolean outputs.",
+    "linalg.matrix_norm": "linalg.matrix_norm expected out tensor dtype {want} but got: {got}",
+    "linalg.multi_dot": "multi_dot(): expected out tensor to have dtype {c_want} but got {c_got}",
+    "linalg.norm": "linalg.norm expected out tensor dtype {want} but got: {got}",
+    "linalg.solve_triangular": "expected scalar type {want} but found {got}",
+    "linalg.vecdot": "linalg.vecdot: Expected out of dtype{want} but found {got}",
+    "logcumsumexp": "expected scalar_type {want} but found {got}",
+    "nan_to_num": "nan_to_num: dtype of out: {got} should be same as input: {want}",
+    "nanquantile": "quantile() out tensor must be same dtype as the input tensor",
+    "nonzero": "nonzero: Expected out tensor to have scalar type {want} but got scalar type{got}",
+    "ormqr": "torch.ormqr: Expected input and result to have the same dtype, but input has dtype{want} and "
+    "result has "
+    "dtype {got}",
+    "quantile": "quantile() out tensor must be same dtype as the input tensor",
+    "signbit": "signbit does not support non-boolean outputs.",
+    "take": "take(): self and out expected to have the same dtype, but got self.dtype = {want} and "
+    "out.dtype = {got}",
+    "where": "Expected out type to be {want} but got {got}",
+}
+_EXACT["amin"] = _EXACT["amax"]
+_EXACT["tensordot"] = _EXACT["inner"]
+_EXACT["vdot"] = _EXACT["dot"]
+for _name in [
+    "addmm",
+    "addmv",
+    "argmax",
+    "argmin",
+    "baddbmm",
+    "bmm",
+    "cross",
+    "diag",
+    "gather",
+    "index_add",
+    "index_copy",
+    "isin",
+    "linalg.cross",
+    "linalg.det",
+    "linalg.eigvalsh",
+    "linalg.ldl_solve",
+    "linalg.lu_solve",
+    "linalg.svdvals",
+    "linalg.vector_norm",
+    "lu_solve",
+    "mm",
+    "msort",
+    "norm",
+    "renorm",
+    "scatter",
+    "scatter_add",
+    "scatter_reduce",
+    "take_along_dim",
+    "tril",
+    "triu",
+]:
+    _EXACT[_name] = _STRUCTURED
+for _name in [
+    "abs",
+    "ceil",
+    "conj_physical",
+    "floor",
+    "frac",
+    "neg",
+    "nn.functional.hardshrink",
+    "nn.functional.softplus",
+    "nn.functional.softshrink",
+    "round",
+    "sgn",
+    "sign",
+    "trunc",
+    "fft.ifft",
+    "fft.ihfft",
+]:
+    _EXACT[_name] = "Found dtype {got} but expected {want}"
+
+
+def check_out_dtype(op: Op, out: Tensor, result: Tensor) -> None:
+    """The dtype of ``out`` is the result's, for the ops that insist on it."""
+    got, want = out._aval().dtype, result._aval().dtype
+    if got is want or op.name not in _EXACT:
+        return
+    if got.category < want.category and _EXACT[op.name].startswith("Found"):
+        return  # a loss of category is the more general error
+    names = {"got": scalar_type_name(got), "want": scalar_type_name(want)}
+    raise RuntimeError(_EXACT[op.name].format(c_got=c_name(got), c_want=c_name(want), **names))
+
+
+#: Ops that read their operands after they have begun to write: not even the same memory will do.
+_APART = frozenset(
+    {"cat", "gather", "index_select", "masked_select", "put", "scatter", "scatter_add", "take"}
+)
+
+
+def check_memory(name: str, out: Tensor, operands: Sequence[Any]) -> None:
+    """No element of ``out`` lies on another, and none in part on an operand.
+
+    Raises:
+        RuntimeError: it does.
+    """
+    strides, shape = _strides(out), out._aval().shape
+    if out._aval().size and any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+    for x in _tensors(operands):
+        if x._storage is not out._storage or not _meet(x, out):
+            continue
+        if (
+            x._offset == out._offset
+            and x._aval().shape == shape
+            and _strides(x) == strides
+            and name not in _APART
+        ):
+            continue
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+            "single "
+            "memory location. Please clone() the tensor before performing the operation."
+        )
+
+
+def _tensors(operands: Sequence[Any]) -> Iterator[Tensor]:
+    for x in operands:
+        if isinstance(x, Tensor):
+            yield x
+        elif isinstance(x, list | tuple):
+            yield from (y for y in x if isinstance(y, Tensor))
+
+
+def _strides(x: Tensor) -> tuple[int, ...]:
+    return contiguous_strides(x._aval().shape) if x._strides is None else x._strides
+
+
+def _meet(x: Tensor, y: Tensor) -> bool:
+    """Whether the stretches of memory from first to last element have something in common."""
+    if not x._aval().size or not y._aval().size:
+        return False
+    ends = []
+    for t in (x, y):
+        length = sum((n - 1) * s for n, s in zip(t._aval().shape, _strides(t), strict=True))
+        ends.append((t._offset, t._offset + length))
+    return ends[0][0] <= ends[1][1] and ends[1][0] <= ends[0][1]
