@@ -958,7 +958,7 @@ def linspace(
 
 
 def _linspace(start: Any, end: Any, count: int, d: dtype) -> np.ndarray[Any, Any]:
-    """Counted from both ends, with the step rounded to the type; one rounding per element (fused multiply-add)."""
+    """Counted from both ends, with the step rounded to the type."""
     if count == 1:
         return filled((1,), start, d)
     index = np.arange(count)
@@ -968,9 +968,8 @@ def _linspace(start: Any, end: Any, count: int, d: dtype) -> np.ndarray[Any, Any
     else:
         step_type = d.numpy.type
         low, high = filled((), start, d)[()], filled((), end, d)[()]
-        wide = {8: np.longdouble, 16: np.clongdouble}.get(d.itemsize, np.float64)
-        if d.is_complex:
-            wide = np.clongdouble
+        # Real types: one rounding per element, as a fused multiply-add has; complex ones: as written.
+        wide = d.numpy.type if d.is_complex else np.longdouble if d.itemsize == 8 else np.float64
     if not count:
         return np.empty((0,), d.numpy)
     step = wide(step_type(step_type(high - low) / step_type(count - 1)))
