@@ -1,6 +1,9 @@
 """Optimizers over optax's transformations (``torch.optim``)."""
 
 from jtorch.optim import lr_scheduler as lr_scheduler
+from jtorch.optim._adafactor import Adafactor as Adafactor
+from jtorch.optim._muon import Muon as Muon
+from jtorch.optim._optax import Optax as Optax
 from jtorch.optim.adadelta import Adadelta as Adadelta
 from jtorch.optim.adagrad import Adagrad as Adagrad
 from jtorch.optim.adam import Adam as Adam
@@ -13,3 +16,4 @@ from jtorch.optim.radam import RAdam as RAdam
 from jtorch.optim.rmsprop import RMSprop as RMSprop
 from jtorch.optim.rprop import Rprop as Rprop
 from jtorch.optim.sgd import SGD as SGD
+from jtorch.optim.sparse_adam import SparseAdam as SparseAdam

@@ -23,7 +23,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
 from jtorch.tensor._core import from_value, to_device, value_of, write
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Value, from_host, record
+from jtorch.trace import Value, aval_of, from_host, record
 
 __all__ = [
     "FusedOptimizer",
@@ -147,6 +147,8 @@ _plans: dict[Any, Plan] = {}
 class FusedOptimizer(Optimizer):
     """An optimizer whose step is one operation per group.
 
+    ``_varying``: parameters have only some of the tensors that ``_slots`` names.
+
     A subclass defines:
 
     * ``_settings(group)``: ``(flags, numbers)``: what is part of the program, and settings that may change;
@@ -155,6 +157,8 @@ class FusedOptimizer(Optimizer):
       the numbers of this parameter that change at each step (its count);
     * ``_rule(flags)``: the update of one parameter.
     """
+
+    _varying = False
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
         raise NotImplementedError
@@ -195,7 +199,8 @@ class FusedOptimizer(Optimizer):
         held: list[Any] = []
         states: list[Any] = []
         numbers: list[Any] = []
-        state_of, prepare = self.state, self._prepare
+        state_of, prepare, varying = self.state, self._prepare, self._varying
+        counts: list[int] = []
         for p in group["params"]:
             g = p._grad
             if g is None:
@@ -206,7 +211,11 @@ class FusedOptimizer(Optimizer):
             if slots:
                 state = state_of[p]
                 numbers.extend(prepare(p, state, group))
-                for name in slots:
+                names = slots
+                if varying:
+                    names = tuple([name for name in slots if name in state])
+                    counts.append(len(names))
+                for name in names:
                     t = state[name]
                     states.append(t)
                     held.append(value_of(t))
@@ -214,14 +223,15 @@ class FusedOptimizer(Optimizer):
             return
         operands = [*values, *gradients, *held]
         avals = tuple([v.aval for v in operands])
-        key = (type(self), flags, avals)
+        key = (type(self), flags, avals, *counts)
         plan = _plans.get(key)
         if plan is None:
             if len({a.device for a in avals}) > 1:
                 self._step_devices(group, params, numbers)
                 return
             each = len(numbers) // len(params)
-            plan = _plans[key] = _plan(self, flags, avals, len(params), len(slots), each, len(settings))
+            counts = counts or [len(slots)] * len(params)
+            plan = _plans[key] = _plan(self, flags, avals, counts, each, len(settings))
         if plan.signature is None:
             return
         operands += numbers
@@ -272,27 +282,34 @@ def _plan(
     optimizer: FusedOptimizer,
     flags: tuple[Any, ...],
     avals: tuple[Any, ...],
-    count: int,
-    slots: int,
+    counts: Sequence[int],
     each: int,
     settings: int,
 ) -> Plan:
     """The operation of a group.
 
+    Args:
+        optimizer: whose rule it applies.
+        flags: of the rule.
+        avals: of parameters, gradients and state tensors.
+        counts: state tensors of each parameter.
+        each: numbers of each parameter.
+        settings: how many settings are operands.
+
     Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings;
     its results new parameters and state tensors.
     """
     rule = optimizer._rule(flags)
-    arrays = len(avals)
+    arrays, count = len(avals), len(counts)
 
     def step(*operands: Any) -> tuple[Any, ...]:
         params, gradients = operands[:count], operands[count : 2 * count]
-        held = operands[2 * count : arrays]
+        held = iter(operands[2 * count : arrays])
         numbers = [weak(x) for x in operands[arrays : arrays + count * each]]
         hyper = tuple(weak(x) for x in operands[arrays + count * each :])
         new_params, new_state = [], []
         for i, (p, g) in enumerate(zip(params, gradients, strict=True)):
-            state = held[i * slots : (i + 1) * slots]
+            state = [next(held) for _ in range(counts[i])]
             p_new, s_new = _apply(rule, p, g, state, tuple(numbers[i * each : (i + 1) * each]), hyper)
             new_params.append(p_new)
             new_state.extend(s_new)
@@ -327,9 +344,11 @@ def _back(x: Any, kind: Any) -> Any:
     return x.astype(kind)
 
 
-def zeros_like(param: Any, fill: float = 0.0) -> Tensor:
-    """State of a parameter's shape, dtype and device."""
+def zeros_like(param: Any, fill: complex = 0.0, shape: tuple[int, ...] | None = None) -> Tensor:
+    """State of a parameter's shape (or another), dtype and device."""
     aval = param._aval()
+    if shape is not None:
+        aval = aval_of(shape, aval.dtype, aval.device)
     value = from_host(
         np.zeros(aval.shape, aval.dtype.numpy) if not fill else np.full(aval.shape, fill, aval.dtype.numpy)
     )
