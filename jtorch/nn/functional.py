@@ -7,16 +7,14 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jtorch.dispatch import NO_GRAD, modes
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import from_value, run, value_of, write
+from jtorch.tensor._core import run
 from jtorch.tensor._creation import empty, empty_like
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import assign, check_writable
 
 _PREFIX = "nn.functional."
-_BATCH_NORM, _INSTANCE_NORM = OPS["_batch_norm"], OPS["_instance_norm"]
 
 if TYPE_CHECKING:
     # Most names come from the registered ops.
@@ -220,99 +218,3 @@ def feature_alpha_dropout(
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     shape = (*input.shape[:2], *(1 for _ in input.shape[2:]))
     return _store(input, _alpha_masked(input, p, shape), inplace)
-
-
-# ---- normalisation with running statistics -------------------------------------------------------------------
-
-
-def _keep_statistic(buffer: Any, new: Tensor) -> None:
-    """Write a running statistic without autograd noticing."""
-    level, modes.level = modes.level, NO_GRAD
-    try:
-        write(buffer, from_value(value_of(new)))
-    finally:
-        modes.level = level
-
-
-def _frozen(statistic: Any) -> Tensor | None:
-    """The present contents of a running statistic, which later writes do not touch."""
-    return None if statistic is None else from_value(value_of(statistic))
-
-
-def batch_norm(
-    input: Any,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Normalise each channel over the batch, or by running statistics.
-
-    Args:
-        input: shape ``(N, C, *)``.
-        running_mean: updated in training, used otherwise; ``(C,)``.
-        running_var: as ``running_mean``.
-        weight: factor per channel.
-        bias: shift per channel.
-        training: normalise by the batch itself.
-        momentum: share of the batch in the running statistics.
-        eps: added to the variance.
-
-    Raises:
-        ValueError: one value per channel in training.
-    """
-    if training:
-        size = input.shape
-        if math.prod(size[2:], start=size[0]) == 1:
-            raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
-    mean, var = _frozen(running_mean), _frozen(running_var)
-    results = run(_BATCH_NORM, (input, mean, var, weight, bias, training, float(momentum), eps))
-    if training:
-        if running_mean is not None:
-            _keep_statistic(running_mean, results[3])
-        if running_var is not None:
-            _keep_statistic(running_var, results[4])
-    return results[0]
-
-
-def instance_norm(
-    input: Any,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Normalise each channel of each sample over its positions, or by running statistics.
-
-    Args:
-        input: shape ``(N, C, *)``.
-        running_mean: updated if ``use_input_stats``, used otherwise; ``(C,)``.
-        running_var: as ``running_mean``.
-        weight: factor per channel.
-        bias: shift per channel.
-        use_input_stats: normalise by the sample itself.
-        momentum: share of the batch in the running statistics.
-        eps: added to the variance.
-
-    Raises:
-        ValueError: one position per channel.
-    """
-    if use_input_stats:
-        size = input.size()
-        if math.prod(size[2:]) == 1:
-            raise ValueError(
-                f"Expected more than 1 spatial element when training, got input size {size}"
-            )
-    mean, var = _frozen(running_mean), _frozen(running_var)
-    operands = (input, mean, var, weight, bias, use_input_stats, float(momentum), eps)
-    result, new_mean, new_var = run(_INSTANCE_NORM, operands)
-    if use_input_stats and running_mean is not None and running_var is not None:
-        _keep_statistic(running_mean, new_mean)
-        _keep_statistic(running_var, new_var)
-    return result

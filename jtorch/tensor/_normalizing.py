@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from jtorch.dispatch import NO_GRAD, modes
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, call, run
+from jtorch.tensor._core import Tensor, call, from_value, run, value_of, write
 from jtorch.tensor._derive import derived
-from jtorch.tensor._inplace import assign, check_writable
 
 __all__: list[str] = []
 
 _BATCH_NORM, _INSTANCE_NORM = OPS["_batch_norm"], OPS["_instance_norm"]
 
 
-def _write(buffer: Tensor | None, value: Tensor) -> None:
-    if buffer is not None:
-        check_writable(buffer)
-        assign(buffer, value.detach())
+def _frozen(statistic: Tensor | None) -> Tensor | None:
+    """The present contents of a running statistic, which later writes do not touch."""
+    return None if statistic is None else from_value(value_of(statistic))
+
+
+def _keep(statistic: Tensor | None, new: Tensor) -> None:
+    """Write a running statistic without autograd noticing."""
+    if statistic is None:
+        return
+    level, modes.level = modes.level, NO_GRAD
+    try:
+        write(statistic, from_value(value_of(new)))
+    finally:
+        modes.level = level
 
 
 def _batch_norm(
@@ -31,13 +41,13 @@ def _batch_norm(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Result, mean and inverse deviation; the running statistics are updated in training."""
-    y, mean, inverse, new_mean, new_var = run(
-        _BATCH_NORM, (input, running_mean, running_var, weight, bias, training, momentum, eps)
-    )
+    statistics = _frozen(running_mean), _frozen(running_var)
+    operands = (input, *statistics, weight, bias, training, float(momentum), eps)
+    y, mean, inverse, new_mean, new_var = run(_BATCH_NORM, operands)
     if training:
-        _write(running_mean, new_mean)
-        _write(running_var, new_var)
-    return y, mean.detach(), inverse.detach()
+        _keep(running_mean, new_mean)
+        _keep(running_var, new_var)
+    return y, mean, inverse
 
 
 def native_layer_norm(
@@ -114,7 +124,8 @@ def native_batch_norm(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``nn.functional.batch_norm`` with mean and inverse deviation of the batch, empty if not in training."""
-    return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    results = _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    return results[0], *(s.detach() for s in results[1:])
 
 
 def instance_norm(
@@ -151,13 +162,12 @@ def instance_norm(
             raise ValueError(
                 f"Expected more than 1 spatial element when training, got input size {input.shape}"
             )
-    y, new_mean, new_var = run(
-        _INSTANCE_NORM,
-        (input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps),
-    )
+    statistics = _frozen(running_mean), _frozen(running_var)
+    operands = (input, *statistics, weight, bias, use_input_stats, float(momentum), eps)
+    y, new_mean, new_var = run(_INSTANCE_NORM, operands)
     if use_input_stats and running_mean is not None and running_var is not None:
-        _write(running_mean, new_mean)
-        _write(running_var, new_var)
+        _keep(running_mean, new_mean)
+        _keep(running_var, new_var)
     return y  # type: ignore[no-any-return]
 
 
