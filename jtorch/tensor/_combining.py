@@ -230,8 +230,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     result: Tensor = run(OPS["_masked_select"], (x, places))
     if out is None:
         return result
-    if out.shape == result.shape:
-        check_memory("masked_select", out, (input, mask))
+    check_memory("masked_select", out, result._aval().shape, (input, mask))
     return write_out(out, result, "masked_select")
 
 

@@ -117,8 +117,7 @@ def _spreading(function: Callable[..., Any], parameter: str, place: int) -> Call
 def _give_out(op: Op, out: Any, result: Any, operands: list[Any]) -> Any:
     name = _last(op)
     if isinstance(out, Tensor):
-        if out._aval().shape == result._aval().shape:  # another shape gets memory of its own
-            check_memory(name, out, operands)
+        check_memory(name, out, result._aval().shape, operands)
         check_out_dtype(op, out, result)
         return write_out(out, result, name)
     return type(result)(write_out(o, r, name) for o, r in zip(out, result, strict=True))

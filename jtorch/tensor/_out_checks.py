@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -122,20 +123,23 @@ _APART = frozenset(
 )
 
 
-def check_memory(name: str, out: Tensor, operands: Sequence[Any]) -> None:
-    """No element of ``out`` lies on another, and none in part on an operand.
+def check_memory(name: str, out: Tensor, shape: tuple[int, ...], operands: Sequence[Any]) -> None:
+    """No element of ``out``, once it has the result's shape, lies on another, and none in part on an operand.
 
     Raises:
         RuntimeError: it does.
     """
-    strides, shape = _strides(out), out._aval().shape
-    if out._aval().size and any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
+    size = math.prod(shape)
+    if not size or size > out._aval().size:
+        return  # it gets memory of its own
+    strides = _strides(out) if out._aval().shape == shape else contiguous_strides(shape)
+    if any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
         )
     for x in _tensors(operands):
-        if x._storage is not out._storage or not _meet(x, out):
+        if x._storage is not out._storage or not _meet(_span(x), _span(out, shape, strides)):
             continue
         if (
             x._offset == out._offset
@@ -163,12 +167,14 @@ def _strides(x: Tensor) -> tuple[int, ...]:
     return contiguous_strides(x._aval().shape) if x._strides is None else x._strides
 
 
-def _meet(x: Tensor, y: Tensor) -> bool:
-    """Whether the stretches of memory from first to last element have something in common."""
-    if not x._aval().size or not y._aval().size:
-        return False
-    ends = []
-    for t in (x, y):
-        length = sum((n - 1) * s for n, s in zip(t._aval().shape, _strides(t), strict=True))
-        ends.append((t._offset, t._offset + length))
-    return ends[0][0] <= ends[1][1] and ends[1][0] <= ends[0][1]
+def _span(x: Tensor, shape: tuple[int, ...] = (), strides: tuple[int, ...] | None = None) -> tuple[int, int]:
+    """First and last element in memory, of this or its own shape; an empty stretch of no elements."""
+    if strides is None:
+        shape, strides = x._aval().shape, _strides(x)
+    if 0 in shape:
+        return x._offset, x._offset - 1
+    return x._offset, x._offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+
+
+def _meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] <= b[1] and b[0] <= a[1] and a[0] <= a[1] and b[0] <= b[1]
