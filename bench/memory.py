@@ -13,6 +13,7 @@ from collections import defaultdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jax
@@ -23,9 +24,16 @@ import optax
 import jtorch
 from bench._timing import table
 
-#: Widths of the network whose memory is measured: 112 MiB of parameters, and twice that for Adam's moments.
+#: Widths of the fully connected network: 112 MiB of parameters, and twice that for Adam's moments.
 SIZES = (2048, 4096, 4096, 1024)
-BATCH = 1024
+#: Channels of the convolutional network, on images of 64 x 64 pixels; its activations occupy the memory.
+CHANNELS = (3, 32, 32, 64)
+PIXELS = 64
+BATCHES = {"dense": 1024, "convolutional": 64}
+TITLES = {
+    "dense": "fully connected, parameters and Adam's state dominate",
+    "convolutional": "convolutional, activations dominate",
+}
 
 
 def resident() -> int:
@@ -46,43 +54,63 @@ def accelerator_peak() -> int | None:
     return None if not stats else stats.get("peak_bytes_in_use")
 
 
-def batch() -> tuple[Any, Any]:
+def batch(model: str) -> tuple[Any, Any]:
     """Inputs and classes as NumPy arrays."""
     rng = np.random.default_rng(0)
-    return rng.random((BATCH, SIZES[0]), np.float32), rng.integers(0, SIZES[-1], BATCH)
+    count = BATCHES[model]
+    if model == "dense":
+        return rng.random((count, SIZES[0]), np.float32), rng.integers(0, SIZES[-1], count)
+    return rng.random((count, CHANNELS[0], PIXELS, PIXELS), np.float32), rng.integers(0, 10, count)
 
 
-def train_jtorch(steps: int) -> None:
+def train_jtorch(model: str, steps: int) -> None:
     """Adam steps of the unmodified loop."""
     nn = jtorch.nn
     layers: list[Any] = []
-    for n, m in pairwise(SIZES):
-        layers += [nn.Linear(n, m), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
+    if model == "dense":
+        for n, m in pairwise(SIZES):
+            layers += [nn.Linear(n, m), nn.ReLU()]
+        layers.pop()
+    else:
+        for n, m in pairwise(CHANNELS):
+            layers += [nn.Conv2d(n, m, 3, padding=1), nn.ReLU()]
+        layers += [nn.Flatten(), nn.Linear(CHANNELS[-1] * PIXELS**2, 10)]
+    network = nn.Sequential(*layers)
     criterion = nn.CrossEntropyLoss()
-    optimizer = jtorch.optim.Adam(model.parameters(), lr=1e-3)
-    x, y = (jtorch.from_numpy(a) for a in batch())
+    optimizer = jtorch.optim.Adam(network.parameters(), lr=1e-3)
+    x, y = (jtorch.from_numpy(a) for a in batch(model))
     for _ in range(steps):
-        loss = criterion(model(x), y)
+        loss = criterion(network(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         loss.item()
 
 
-def train_jax(steps: int) -> None:
+def train_jax(model: str, steps: int) -> None:
     """The same by hand, state donated."""
     rng = np.random.default_rng(0)
+    if model == "dense":
+        shapes: list[tuple[int, ...]] = list(pairwise(SIZES))
+    else:
+        shapes = [(m, n, 3, 3) for n, m in pairwise(CHANNELS)]
+        shapes.append((CHANNELS[-1] * PIXELS**2, 10))
     params = [
-        (jnp.asarray(rng.uniform(-0.01, 0.01, (n, m)).astype(np.float32)), jnp.zeros(m))
-        for n, m in pairwise(SIZES)
+        (
+            jnp.asarray(rng.uniform(-0.01, 0.01, shape).astype(np.float32)),
+            jnp.zeros(shape[0] if len(shape) == 4 else shape[1]),
+        )
+        for shape in shapes
     ]
     optimizer = optax.adam(1e-3)
     state = optimizer.init(params)
 
     def loss_of(params: Any, x: Any, y: Any) -> Any:
         for i, (weight, bias) in enumerate(params):
-            x = x @ weight + bias
+            if weight.ndim == 4:
+                x = jax.lax.conv(x, weight, (1, 1), "SAME") + bias[:, None, None]
+            else:
+                x = x.reshape(len(x), -1) @ weight + bias
             if i < len(params) - 1:
                 x = jax.nn.relu(x)
         return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
@@ -93,7 +121,7 @@ def train_jax(steps: int) -> None:
         updates, state = optimizer.update(gradients, state, params)
         return optax.apply_updates(params, updates), state, loss
 
-    x, y = (jnp.asarray(a) for a in batch())
+    x, y = (jnp.asarray(a) for a in batch(model))
     for _ in range(steps):
         params, state, loss = update(params, state, x, y)
         float(loss)
@@ -136,9 +164,10 @@ def run_child(what: str, steps: int) -> Any:
     """Measure in this process: bytes at the peak, or the sizes that must stay flat."""
     if what == "flat":
         return flat(steps)
+    framework, model = what.split()
     jax.device_put(0.0).block_until_ready()
     before = peak()
-    (train_jtorch if what == "jtorch" else train_jax)(steps)
+    (train_jtorch if framework == "jtorch" else train_jax)(model, steps)
     on_device = accelerator_peak()
     return peak() - before if on_device is None else on_device
 
@@ -152,22 +181,29 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(run_child(arguments.child, arguments.steps)))
         return
-    mine, by_hand = (min(child(name, 4) for _ in range(3)) for name in ("jtorch", "jax"))
+    rows = []
+    for model, title in TITLES.items():
+        found: dict[str, list[int]] = {"jtorch": [], "jax": []}
+        for _ in range(3):
+            for framework, peaks in found.items():
+                peaks.append(child(f"{framework} {model}", 4))
+        mine, by_hand = median(found["jtorch"]), median(found["jax"])
+        rows.append([title, int(mine) >> 20, int(by_hand) >> 20, f"{mine / by_hand:.2f}"])
     table(
-        f"Peak memory of Adam steps, MLP {'-'.join(map(str, SIZES))}, batch {BATCH}, MiB over the start",
-        ["jtorch", "JAX + optax, donated", "ratio"],
-        [[mine >> 20, by_hand >> 20, f"{mine / by_hand:.2f}"]],
+        "Peak memory of training steps, MiB over a started JAX",
+        ["network", "jtorch", "JAX + optax, donated", "ratio"],
+        rows,
     )
-    found = child("flat", 10_000)
+    sizes = child("flat", 10_000)
     table(
         "10,000 training steps",
         ["", "after 1,000", "after 5,000", "after 10,000"],
         [
-            ["resident memory, KiB", *found["resident"]],
-            ["programs kept", *found["programs"]],
-            ["signatures", *found["signatures"]],
-            ["avals", *found["avals"]],
-            ["Python objects", *found["objects"]],
+            ["resident memory, KiB", *sizes["resident"]],
+            ["programs kept", *sizes["programs"]],
+            ["signatures", *sizes["signatures"]],
+            ["avals", *sizes["avals"]],
+            ["Python objects", *sizes["objects"]],
         ],
     )
 
