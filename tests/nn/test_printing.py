@@ -50,7 +50,7 @@ ARGUMENTS = {
     "TransformerDecoderLayer": (4, 2, 8),
     "Transformer": (4, 2, 1, 1, 8),
 }
-pytestmark = pytest.mark.filterwarnings("ignore:Lazy modules", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 MODULES = sorted(
     n for n in dir(nn) if isinstance(getattr(nn, n), type) and issubclass(getattr(nn, n), nn.Module)

@@ -120,7 +120,10 @@ class MaxUnpool1d(_MaxUnpoolNd):
     """The inverse of :class:`MaxPool1d`, given its indices."""
 
     def __init__(
-        self, kernel_size: int | tuple[int], stride: int | tuple[int] | None = None, padding: int | tuple[int] = 0
+        self,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] | None = None,
+        padding: int | tuple[int] = 0,
     ) -> None:
         super().__init__()
         self.kernel_size, self.padding = _single(kernel_size), _single(padding)
@@ -375,7 +378,12 @@ class _LPPoolNd(Module):
         self, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None, ceil_mode: bool = False
     ) -> None:
         super().__init__()
-        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = (
+            norm_type,
+            kernel_size,
+            stride,
+            ceil_mode,
+        )
 
     def _pool(self, function: Any, input: Tensor) -> Tensor:
         return function(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
