@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
+from jtorch.ops._ranking import extreme, first_extreme
 from jtorch.ops._registry import register
 
 Dim = int | Sequence[int] | None
@@ -21,7 +22,7 @@ Dim = int | Sequence[int] | None
 
 def along(input: Array, dim: int, index: Array, keepdim: bool) -> Array:
     """The values at ``index`` (of size 1 along ``dim``); the gradient goes there alone."""
-    values = jnp.take_along_axis(input, index, dim)
+    values = jnp.take_along_axis(input, index, dim, mode="promise_in_bounds")
     return values if keepdim else jnp.squeeze(values, dim)
 
 
@@ -65,7 +66,7 @@ def amax(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
     """The largest value over ``dim`` (one, several, all if empty) or nan; ties share the gradient."""
     axes = check_not_empty("amax", input, dim)
     reject_kinds("max_values_cpu", "c", input)
-    return jnp.max(input, axes, keepdims=keepdim)
+    return extreme(input, axes, True, keepdim)
 
 
 @register("amin", node="AminBackward0", static="dim keepdim", promote=None, method=True, out=True)
@@ -73,7 +74,7 @@ def amin(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
     """The smallest value over ``dim`` (one, several, all if empty) or nan; ties share the gradient."""
     axes = check_not_empty("amin", input, dim)
     reject_kinds("min_values_cpu", "c", input)
-    return jnp.min(input, axes, keepdims=keepdim)
+    return extreme(input, axes, False, keepdim)
 
 
 @register(
@@ -96,7 +97,7 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> t
         if input.shape[axis] == 0:
             raise IndexError(f"aminmax: Expected reduction dim {axis} to have non-zero size.")
     reject_kinds("aminmax_cpu", "c", input)
-    return jnp.min(input, axes, keepdims=keepdim), jnp.max(input, axes, keepdims=keepdim)
+    return extreme(input, axes, False, keepdim), extreme(input, axes, True, keepdim)
 
 
 @register("max", node="MaxBackward1", promote=None, method=True, out=True)
@@ -107,7 +108,7 @@ def max_all(input: Array) -> Array:
     """
     check_not_empty("max", input, None)
     reject_kinds("max_all", "c", input)
-    return shared(input, jnp.max(lax.stop_gradient(input)))
+    return shared(input, extreme(lax.stop_gradient(input), tuple(range(input.ndim)), True))
 
 
 @register("min", node="MinBackward1", promote=None, method=True, out=True)
@@ -118,7 +119,7 @@ def min_all(input: Array) -> Array:
     """
     check_not_empty("min", input, None)
     reject_kinds("min_all", "c", input)
-    return shared(input, jnp.min(lax.stop_gradient(input)))
+    return shared(input, extreme(lax.stop_gradient(input), tuple(range(input.ndim)), False))
 
 
 @register(
@@ -132,7 +133,7 @@ def min_all(input: Array) -> Array:
 )
 def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     """The largest value along ``dim`` and its first position, which alone receives the gradient."""
-    return extreme_along("max", lax.argmax, input, dim, keepdim)
+    return extreme_along("max", True, input, dim, keepdim)
 
 
 @register(
@@ -146,17 +147,17 @@ def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array
 )
 def min_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     """The smallest value along ``dim`` and its first position, which alone receives the gradient."""
-    return extreme_along("min", lax.argmin, input, dim, keepdim)
+    return extreme_along("min", False, input, dim, keepdim)
 
 
-def extreme_along(name: str, arg: Any, input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+def extreme_along(name: str, largest: bool, input: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     if kind(input) == "c":
         raise RuntimeError(f"{name}(): does not support complex input")
     axis = wrap_dim(dim, input.ndim)
     if not input.ndim:
         return input, jnp.zeros((), jnp.int64)
     check_not_empty(name, input, dim)
-    index = arg(input, axis, jnp.int64)
+    index = first_extreme(input, axis, largest)
     values = along(input, axis, jnp.expand_dims(index, axis), keepdim)
     return values, jnp.expand_dims(index, axis) if keepdim else index
 
@@ -169,7 +170,7 @@ def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
         RuntimeError: complex numbers and booleans.
         IndexError: positions of nothing.
     """
-    return position_of_extreme("argmax", lax.argmax, input, dim, keepdim)
+    return position_of_extreme("argmax", True, input, dim, keepdim)
 
 
 @register("argmin", node=None, static="dim keepdim", promote=None, saves="", method=True, out=True)
@@ -180,19 +181,19 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array
         RuntimeError: complex numbers and booleans.
         IndexError: positions of nothing.
     """
-    return position_of_extreme("argmin", lax.argmin, input, dim, keepdim)
+    return position_of_extreme("argmin", False, input, dim, keepdim)
 
 
-def position_of_extreme(name: str, arg: Any, input: Array, dim: int | None, keepdim: bool) -> Array:
+def position_of_extreme(name: str, largest: bool, input: Array, dim: int | None, keepdim: bool) -> Array:
     if kind(input) in "bc":
         kinds = {"b": "bool", "c": "complex"}
         raise RuntimeError(f"{name}(): does not support {kinds[kind(input)]} input")
     check_not_empty(name, input, dim, error=IndexError)
     if dim is None:
-        index = arg(input.reshape(-1), 0, jnp.int64)
+        index = first_extreme(input.reshape(-1), 0, largest)
         return index.reshape((1,) * input.ndim) if keepdim else index
     if not input.ndim:
         return jnp.zeros((), jnp.int64)
     axis = wrap_dim(dim, input.ndim)
-    index = arg(input, axis, jnp.int64)
+    index = first_extreme(input, axis, largest)
     return jnp.expand_dims(index, axis) if keepdim else index

@@ -6,7 +6,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import kind, wrap_dim
+from jtorch.ops._ranking import order
 from jtorch.ops._registry import register
+
+#: Up to this many values XLA's top_k is faster than a full sort on a CPU (1000 rows of 1000: 36 ms for both).
+MOST_BY_TOP_K = 150
 
 
 def sort_along(input: Array, axis: int, descending: bool) -> tuple[Array, Array]:
@@ -15,13 +19,8 @@ def sort_along(input: Array, axis: int, descending: bool) -> tuple[Array, Array]
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
     if not input.ndim:
         return input, jnp.zeros((), jnp.int64)
-    position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
-    if not descending:
-        values, index = lax.sort((input, position), dimension=axis, is_stable=True, num_keys=1)
-        return values, index
-    # Reversed before and after, so that equal values end up in their own order.
-    values, index = lax.sort((jnp.flip(input, axis), position), dimension=axis, is_stable=True, num_keys=1)
-    return jnp.flip(values, axis), input.shape[axis] - 1 - jnp.flip(index, axis)
+    index = order(input, axis, descending)
+    return jnp.take_along_axis(input, index, axis, mode="promise_in_bounds"), index
 
 
 @register(
@@ -92,7 +91,7 @@ def topk(
     if not input.ndim:
         shape = (k,) if k != 1 else ()
         return jnp.broadcast_to(input, shape), jnp.zeros(shape, jnp.int64)
-    if largest and k:
+    if largest and 0 < k <= MOST_BY_TOP_K:
         values, index = lax.top_k(jnp.moveaxis(input, axis, -1), k)
         return jnp.moveaxis(values, -1, axis), jnp.moveaxis(index, -1, axis).astype(jnp.int64)
     values, index = sort_along(input, axis, descending=largest)

@@ -12,6 +12,7 @@ from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
 from jtorch.ops._extrema import along, check_not_empty, shared
+from jtorch.ops._ranking import kth_position, order
 from jtorch.ops._registry import register
 
 Dim = int | Sequence[int] | None
@@ -118,20 +119,12 @@ def std_mean(
     return root(variance), mean
 
 
-def sorted_with_index(input: Array, axis: int) -> tuple[Array, Array]:
-    """Values in increasing order, nan last, and where they stood; both constant for gradients."""
-    position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
-    values, index = lax.sort((lax.stop_gradient(input), position), dimension=axis, is_stable=True, num_keys=1)
-    return values, index
-
-
 def middle(input: Array, axis: int, skip_nan: bool) -> Array:
     """The index of the lower median along ``axis``, kept with size 1; of the first nan unless skipped."""
-    _, index = sorted_with_index(input, axis)
     size = input.shape[axis]
     missing = jnp.sum(jnp.isnan(input), axis, keepdims=True)
     rank = (jnp.maximum(size - missing, 1) - 1) // 2
-    found = jnp.take_along_axis(index, rank, axis)
+    found = kth_position(input, rank, axis)
     if skip_nan:
         return found
     first_nan = jnp.expand_dims(lax.argmax(jnp.isnan(input), axis, jnp.int64), axis)
@@ -219,7 +212,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tupl
     reject_kinds("kthvalue_cpu", "bc", input)
     if not input.ndim:
         return input, jnp.zeros((), jnp.int64)
-    index = lax.slice_in_dim(sorted_with_index(input, axis)[1], k - 1, k, axis=axis)
+    index = kth_position(input, jnp.asarray(k - 1), axis)
     return along(input, axis, index, keepdim), index if keepdim else jnp.squeeze(index, axis)
 
 
@@ -240,7 +233,8 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
     reject_kinds("mode_cpu", "c", input)
     if not input.ndim:
         return input, jnp.zeros((), jnp.int64)
-    values, index = sorted_with_index(input, axis)
+    index = order(input, axis)
+    values = jnp.take_along_axis(lax.stop_gradient(input), index, axis, mode="promise_in_bounds")
     position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
     before = jnp.roll(values, 1, axis)
     same = (values == before) | (jnp.isnan(values) & jnp.isnan(before))
@@ -282,8 +276,7 @@ def quantile_along(
     if dim is not None and input.ndim:
         kept = [1 if a == axis else n for a, n in enumerate(input.shape)]
     x = jnp.moveaxis(input.reshape(-1) if dim is None or not input.ndim else input, axis, -1)
-    _, index = sorted_with_index(x, x.ndim - 1)
-    x = jnp.take_along_axis(x, index, -1)
+    x = jnp.take_along_axis(x, order(x, x.ndim - 1), -1, mode="promise_in_bounds")
     q = jnp.asarray(q, input.dtype)
     missing = jnp.sum(jnp.isnan(x), -1, keepdims=True)
     last = (

@@ -68,3 +68,13 @@ def test_errors_are_torchs(same_error):
         same_error(name, X.astype(np.complex64))
     same_error("max", X.astype(np.complex64), 1)
     same_error("argmin", I > 0)
+
+
+def test_nan_survives_in_large_arrays():
+    # XLA's fused reductions on CPUs would drop it.
+    x = np.linspace(0, 1, 40_000, dtype=np.float32).reshape(200, 200)
+    x[5, 7] = NAN
+    t = jtorch.from_numpy(x)
+    for value in (t.max(), t.min(), t.amax(1)[5], t.amin(0)[7], t.max(1).values[5], t.aminmax().max):
+        assert value.isnan().item()
+    assert t.argmax().item() == 5 * 200 + 7

@@ -51,3 +51,34 @@ def test_errors_are_torchs(same_error):
     same_error("topk", X, 6)
     same_error("topk", I > 1, 1)
     same_error("topk", X.astype(np.complex64), 1)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int8", "int64", "uint64", "float16", "float32", "float64"]
+)
+def test_order_of_every_width(dtype):
+    # Ranks are found on the bits of the values; NumPy's stable sort is the judge.
+    limits = np.iinfo(dtype) if "int" in dtype else np.finfo("float16")
+    x = np.array([[3, 0, 1, 3, 1, 0]]).astype(dtype)
+    if dtype != "bool":
+        x = np.concatenate([x, np.array([[limits.max, 0, limits.min, 1, 2, 2]], dtype)])
+    if "float" in dtype:
+        x = np.concatenate([x, np.array([[NAN, -0.0, 0.0, -INF, 6e-8, NAN]], dtype)])
+    values, indices = jtorch.from_numpy(x).sort(1, stable=True)
+    expected = np.argsort(x, 1, stable=True)
+    np.testing.assert_array_equal(indices.numpy(), expected)
+    np.testing.assert_array_equal(values.double().numpy(), np.take_along_axis(x, expected, 1).astype(float))
+
+
+def test_large_rows_take_the_fast_paths(compare):
+    x = np.linspace(-1, 1, 40_000, dtype=np.float32)[np.arange(40_000) * 7919 % 40_000].reshape(200, 200)
+    x[5, 7] = NAN
+    for name, *args in (
+        ("max", 1),
+        ("argmin", 0),
+        ("argmax",),
+        ("median", 1),
+        ("kthvalue", 77),
+        ("topk", 170),
+    ):
+        compare(name, x, *args, grad=False)
