@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jtorch.tensor._core import Tensor, call
+from jtorch.dtypes import int64
+from jtorch.ops._registry import OPS
+from jtorch.tensor._autograd import no_grad
+from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._creation import empty, empty_like
-from jtorch.tensor._derive import derived
+from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import assign, check_writable
 
 __all__: list[str] = []
@@ -132,3 +135,71 @@ _install("nn.functional", rrelu)
 _install("nn.functional", rrelu_)
 _install("", rrelu)
 _install("", rrelu_)
+
+
+# ---- tables --------------------------------------------------------------------------------------------
+
+_EMBEDDING, _EMBEDDING_BAG = OPS["nn.functional.embedding"], OPS["nn.functional.embedding_bag"]
+
+
+def _renorm(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows that are named down to a norm, in the table itself."""
+    with no_grad():
+        check_writable(weight)
+        assign(weight, call("_renormed_rows", weight, index, float(max_norm), float(norm_type)))
+
+
+def embedding(*args: Any, **kwargs: Any) -> Tensor:
+    bound = bind(_EMBEDDING, args, kwargs)
+    if bound[3] is not None:
+        _renorm(bound[1], bound[0], bound[3], bound[4])
+    return run(_EMBEDDING, bound)  # type: ignore[no-any-return]
+
+
+def embedding_bag(*args: Any, **kwargs: Any) -> Tensor:
+    bound = bind(_EMBEDDING_BAG, args, kwargs)
+    if bound[3] is not None:
+        _renorm(bound[1], bound[0], bound[3], bound[4])
+    return run(_EMBEDDING_BAG, bound)  # type: ignore[no-any-return]
+
+
+embedding.__doc__, embedding_bag.__doc__ = _EMBEDDING.fn.__doc__, _EMBEDDING_BAG.fn.__doc__
+
+
+def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """Scale the rows that ``indices`` name down to the norm ``max_norm``, where theirs is larger."""
+    _renorm(weight, indices, max_norm, norm_type)
+    return weight
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the class and 0 elsewhere, in a new last dimension.
+
+    Args:
+        tensor: classes, int64, any shape.
+        num_classes: size of the new dimension. If -1, one more than the largest class, which has to be
+            waited for.
+
+    Raises:
+        RuntimeError: another dtype, or classes that are negative or too large.
+    """
+    if tensor.dtype is not int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if num_classes == -1:
+        if not tensor.numel():  # type: ignore[attr-defined]
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        values = tensor._host()
+        if values.min() < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        num_classes = int(values.max()) + 1
+    elif num_classes < 1 and tensor.numel():  # type: ignore[attr-defined]
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    elif num_classes < 1:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    return call("_one_hot", tensor, num_classes)  # type: ignore[no-any-return]
+
+
+_install("nn.functional", embedding)
+_install("nn.functional", embedding_bag)
+_install("nn.functional", one_hot)
+_install("", embedding_renorm_)
