@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jtorch.ops._checks import kind, scalar_type, wrap_dim
+from jtorch.ops._ranking import extreme
 from jtorch.ops._registry import register
 
 __all__ = ["check_float", "p_norm", "renorm", "safe_sqrt", "sign"]
@@ -51,7 +52,7 @@ def p_norm(x: Array, p: float, axes: tuple[int, ...]) -> Array:
         squares = x.real**2 + x.imag**2 if kind(x) == "c" else x * x
         return jnp.sqrt(jnp.sum(squares, **reduce))
     if math.isinf(p):
-        return jnp.max(size, **reduce) if p > 0 else jnp.min(size, **reduce)
+        return extreme(size, axes, p > 0, keepdims=True)
     return jnp.sum(size**p, **reduce) ** (1 / p)
 
 
