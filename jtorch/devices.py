@@ -13,8 +13,8 @@ __all__ = ["as_device", "device", "jax_device", "platform_available"]
 #: JAX's platform names behind PyTorch's device types.
 PLATFORMS = {"cpu": "cpu", "cuda": "gpu", "tpu": "tpu", "xla": "tpu", "mps": "mps"}
 _KNOWN = (
-    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, "
-    "privateuseone"
+    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, "
+    "hpu, mtia, privateuseone"
 )
 
 
@@ -46,13 +46,19 @@ class device:
             )
         if index is not None:
             if number is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {type}"
+                )
             number = int(index)
         self.type, self.index = kind, number
         self._hash = hash((kind, number))
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')"
+            if self.index is None
+            else f"device(type='{self.type}', index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -159,7 +165,9 @@ def jax_device(target: device) -> Any:
         if target.type == "cuda":
             message = "Found no NVIDIA driver on your system (JAX has no GPU backend here)."
         else:
-            message = f"PyTorch device type {target.type} needs a JAX backend '{platform}', which is not available"
+            message = (
+                f"PyTorch device type {target.type} needs a JAX backend '{platform}', which is not available"
+            )
         raise RuntimeError(message) from error
     index = target.index or 0
     if index >= len(found):

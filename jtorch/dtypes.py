@@ -1,12 +1,13 @@
 """Data types: PyTorch's names and rules over NumPy's (and ml_dtypes') representations.
 
-A :class:`dtype` is a singleton; ``dtype.numpy`` is what arrays are stored as. The promotion lattice is PyTorch's
-("Tensor Attributes", https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
+A :class:`dtype` is a singleton; ``dtype.numpy`` is what arrays are stored as. The promotion lattice is
+PyTorch's ("Tensor Attributes",
+https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
@@ -39,8 +40,17 @@ class dtype:
         category: one of ``BOOL``, ``INT``, ``FLOAT``, ``COMPLEX``; promotion goes to the higher one.
     """
 
-    __slots__ = ("__weakref__", "category", "is_complex", "is_floating_point", "is_signed", "itemsize", "name", "numpy")
-    _by_name: dict[str, dtype] = {}
+    __slots__ = (
+        "__weakref__",
+        "category",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "name",
+        "numpy",
+    )
+    _by_name: ClassVar[dict[str, dtype]] = {}
 
     def __init__(self, name: str, numpy: Any, category: int) -> None:
         self.name, self.numpy, self.category = name, np.dtype(numpy), category
@@ -128,8 +138,9 @@ def from_numpy_dtype(numpy_dtype: Any) -> dtype:
     if found is None:
         raise TypeError(
             f"can't convert np.ndarray of type {np.dtype(numpy_dtype).type.__module__}."
-            f"{np.dtype(numpy_dtype).type.__name__}. The only supported types are: float64, float32, float16, "
-            "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
+            f"{np.dtype(numpy_dtype).type.__name__}. The only supported types are: float64, float32, "
+            "float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and "
+            "bool."
         )
     return found
 
@@ -184,7 +195,8 @@ def _promote(a: dtype, b: dtype) -> dtype:
         if a.category <= BOOL:
             return b
         raise RuntimeError(
-            f"Promotion for Float8 Types is not supported, attempted to promote {_scalar_name(a)} and {_scalar_name(b)}"
+            f"Promotion for Float8 Types is not supported, attempted to promote {_scalar_name(a)} and "
+            f"{_scalar_name(b)}"
         )
     if b.category == COMPLEX:
         real = _TO_COMPLEX.get(a, a) if a.category == FLOAT else a
@@ -259,7 +271,8 @@ class finfo:
         d = _default_dtype if type is None else type
         if d.category < FLOAT:
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.{d.name}'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                f"'torch.{d.name}'"
             )
         info: Any = ml_dtypes.finfo(d.to_real().numpy)  # type: ignore[no-untyped-call]
         self.bits = int(info.bits)

@@ -1,7 +1,7 @@
 """Exceptions and the hints that travel with them.
 
-PyTorch's own texts stay as they are (programs match on ``str(error)``); help of ours is an exception note, which
-Python prints below the message.
+PyTorch's own texts stay as they are (programs match on ``str(error)``); help of ours is an exception note,
+which Python prints below the message.
 """
 
 from __future__ import annotations
@@ -30,6 +30,6 @@ class AsyncExecutionError(RuntimeError):
 
 
 def with_hint(error: E, hint: str) -> E:
-    """Attach ``hint`` as a note to ``error`` and return it, for ``raise with_hint(...)``."""
+    """Attach a note to an error and return it, so that it can be raised in one line."""
     error.add_note(f"jtorch: {hint}")
     return error

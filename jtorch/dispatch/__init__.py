@@ -5,6 +5,6 @@ from jtorch.dispatch._plan import Baked, Plan, clear_plans, common_device, plan_
 from jtorch.dispatch._promotion import number_dtype, result_dtype
 
 __all__ = [
-    "GRAD", "INFERENCE", "NO_GRAD", "Baked", "Modes", "Plan", "clear_plans", "common_device", "modes", "number_dtype",
-    "plan_call", "result_dtype",
+    "GRAD", "INFERENCE", "NO_GRAD", "Baked", "Modes", "Plan", "clear_plans", "common_device", "modes",
+    "number_dtype", "plan_call", "result_dtype",
 ]  # fmt: skip

@@ -14,7 +14,8 @@ class Modes(threading.local):
     """Modes of this thread.
 
     Attributes:
-        level: ``GRAD``: history is recorded; ``NO_GRAD``: it is not; ``INFERENCE``: nor can results ever have any.
+        level: ``GRAD``: history is recorded; ``NO_GRAD``: it is not; ``INFERENCE``: nor can results ever have
+            any.
         anomaly: the backward keeps and shows tracebacks; ``anomaly_check_nan``: and stops at the first nan.
         saved_hooks: ``(pack, unpack, tie)`` for values that operations save, innermost last.
         hooks_refused: why ``saved_hooks`` must not be used; ``None`` if they may.

@@ -1,4 +1,4 @@
-"""Plans: what one call of an op amounts to, worked out once per combination of operand avals and static arguments."""
+"""Plans: what one call of an op amounts to, worked out once per kind of call."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class Plan:
             shapes = jax.eval_shape(fn, *(_spec(x) for x in self.operands))
         self.outputs = tuple(aval_of(tuple(s.shape), from_numpy_dtype(s.dtype), device) for s in shapes)
         self.signature = None if device is META else Signature(title, fn, self.operands, self.outputs)
-        self.differentiable = node is not None and any(a.dtype.category >= DIFFERENTIABLE for a in self.outputs)
+        self.differentiable = node is not None and any(
+            a.dtype.category >= DIFFERENTIABLE for a in self.outputs
+        )
         self.saved = frozenset(range(len(self.operands)) if saved is None else saved)
         self.saves_result = saves_result
         #: a backward frees something, so that a second one is an error
@@ -204,7 +206,9 @@ class Baked:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Baked) and type(self.value) is type(other.value) and self.value == other.value
+        return (
+            isinstance(other, Baked) and type(self.value) is type(other.value) and self.value == other.value
+        )
 
     def __hash__(self) -> int:
         return hash((type(self.value), self.value))
@@ -246,7 +250,8 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
 
     Args:
         op: the op.
-        args: per parameter: an :class:`Aval`, the type of a Python number, a number at its default or baked in,
+        args: per parameter: an :class:`Aval`, the type of a Python number, a number at its default
+            or baked in,
             ``None``, a static value, or a tuple of avals for a list.
 
     Raises:
@@ -287,7 +292,9 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     single_box = [True]
 
     def fn(*arrays: Any) -> tuple[Any, ...]:
-        arrays = tuple(x if c is None else jnp.asarray(x).astype(c) for x, c in zip(arrays, casts, strict=True))
+        arrays = tuple(
+            x if c is None else jnp.asarray(x).astype(c) for x, c in zip(arrays, casts, strict=True)
+        )
         values = []
         for what, place in places:
             if what == "operand":
@@ -327,7 +334,9 @@ def _check_numbers(op: Op, args: Sequence[Any], alone: bool) -> None:
     if op.numbers is None:
         return
     for i, (parameter, x) in enumerate(zip(op.params, args, strict=True)):
-        number = parameter not in op.static and (x in _NUMBERS if isinstance(x, type) else type(x) in _NUMBERS)
+        number = parameter not in op.static and (
+            x in _NUMBERS if isinstance(x, type) else type(x) in _NUMBERS
+        )
         if number and x is not op.defaults[i] and (alone or parameter not in op.numbers):
             given = x if isinstance(x, type) else type(x)
             name = op.name.rsplit(".", 1)[-1]
@@ -367,7 +376,9 @@ def _compute_dtypes(
                 return np.dtype(np.float32), first.dtype.numpy
         return None, None
     members: list[Any] = [operands[i] for i in promoted]
-    members += [type(x) for what, x in places if what == "number" and isinstance(x, bool | int | float | complex)]
+    members += [
+        type(x) for what, x in places if what == "number" and isinstance(x, bool | int | float | complex)
+    ]
     if not members:
         return None, None
     common = result_dtype(members)

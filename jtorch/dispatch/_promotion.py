@@ -1,7 +1,7 @@
 """PyTorch's type promotion of mixed operands (``torch.result_type``).
 
-Operands fall into three classes: tensors with dimensions, 0-dim tensors, Python numbers. A lower class only matters
-if its category (bool, integer, floating, complex) is higher.
+Operands fall into three classes: tensors with dimensions, 0-dim tensors, Python numbers. A lower class only
+matters if its category (bool, integer, floating, complex) is higher.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ Dims = tuple[int, ...]
 
 
 def _pointer(x: Any, indices: tuple[Array, ...], dims: Dims) -> Any:
-    """``x.at[...]`` with an index at each of ``dims``, whole slices elsewhere; NumPy's placement is PyTorch's."""
+    """``x.at[...]`` with an index at each of ``dims``, whole slices elsewhere.
+
+    NumPy's placement is PyTorch's.
+    """
     at: list[Any] = [slice(None)] * x.ndim
     for d, i in zip(dims, indices, strict=True):
         at[d] = i
@@ -25,7 +28,13 @@ def _pointer(x: Any, indices: tuple[Array, ...], dims: Dims) -> Any:
 
 
 @register(
-    "_index", node="IndexBackward0", static="dims", lists="indices", promote=None, saves="indices", function=False
+    "_index",
+    node="IndexBackward0",
+    static="dims",
+    lists="indices",
+    promote=None,
+    saves="indices",
+    function=False,
 )
 def index(input: Array, indices: tuple[Array, ...], dims: Dims) -> Array:
     """The elements at ``indices``, which broadcast together; negative ones count from the end.

@@ -79,9 +79,9 @@ def check_linear(input: Array, weight: Array, bias: Array | None) -> None:
 def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """:func:`linear`; of many rows and few features, computed with the rows along the last dimension.
 
-    XLA's CPU products are slow where the innermost dimension is shorter than a vector register or two: 800 rows of 10
-    features took 14 us, transposed 2 us. The barriers keep XLA from folding the transpositions back into the product,
-    here and, since their transposition is a barrier too, in the gradient.
+    XLA's CPU products are slow where the innermost dimension is shorter than a vector register or two: 800
+    rows of 10 features took 14 us, transposed 2 us. The barriers keep XLA from folding the transpositions
+    back into the product, here and, since their transposition is a barrier too, in the gradient.
     """
     features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 else (0, 0)
     rows = math.prod(input.shape[:-1])

@@ -1,8 +1,8 @@
 """Registration: what the rest of jtorch needs to know of a pure function to make a PyTorch operation of it.
 
-An op is ``fn(*arrays, **static) -> array | tuple``: jittable, without side effects. One ``@register`` line adds what
-cannot be read off the function; functions, methods, in-place and ``out=`` forms, operators, gradients and
-documentation are derived from it.
+An op is ``fn(*arrays, **static) -> array | tuple``: jittable, without side effects. One ``@register`` line
+adds what cannot be read off the function; functions, methods, in-place and ``out=`` forms, operators,
+gradients and documentation are derived from it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Every registered op by its PyTorch name below ``torch`` (``add``, ``nn.functional.gelu``, ``linalg.inv``).
 OPS: dict[str, Op] = {}
 
-#: Kinds of parameters. An operand is an array or a number that may change from call to call; static ones are part of
-#: the program; a list is a sequence of operands.
+#: Kinds of parameters. An operand is an array or a number that may change from call to call; static ones are
+#: part of the program; a list is a sequence of operands.
 OPERAND, STATIC, LIST = 0, 1, 2
 
 
@@ -149,11 +149,12 @@ def register(
 ) -> Callable[[F], F]:
     """Make an op of a pure function; the function itself is returned unchanged.
 
-    The function's parameters have PyTorch's names, order, defaults and keyword-only marker. What arrives in them:
+    The function's parameters have PyTorch's names, order, defaults and keyword-only marker. What arrives in
+    them:
 
-    * operands: JAX arrays (or tracers). A Python number passed by the user arrives as a 0-dim array, of the common
-      dtype if the operand is promoted, else of ``result_type(first tensor, number)``; a number left at its default
-      arrives as that Python number; ``None`` stays ``None``.
+    * operands: JAX arrays (or tracers). A Python number passed by the user arrives as a 0-dim array, of the
+      common dtype if the operand is promoted, else of ``result_type(first tensor, number)``; a number left at
+      its default arrives as that Python number; ``None`` stays ``None``.
     * static parameters: hashable Python values; lists become tuples, dtypes are :class:`jtorch.dtypes.dtype`.
     * lists: tuples of arrays.
 
@@ -163,18 +164,19 @@ def register(
             ``(input_shapes, static values)`` where it depends on the call; ``None`` if not differentiable.
         static: names of static parameters, separated by blanks.
         lists: names of parameters that are sequences of operands.
-        promote: ``"default"``: operands are converted to their common dtype, as PyTorch's arithmetic; ``"float"``:
-            the same, integers becoming the default floating dtype; ``None``: dtypes are left as they are.
+        promote: ``"default"``: operands are converted to their common dtype, as PyTorch's arithmetic;
+            ``"float"``: the same, integers becoming the default floating dtype; ``None``: dtypes are left as
+            they are.
         promoted: the operands that take part in promotion; all by default.
         baked: operands whose Python numbers are part of the program (an exponent) instead of its inputs.
         raw: operands whose Python numbers keep their own type (int64, float64), such as positions.
-        numbers: operands that may be Python numbers, where PyTorch has no such signature for the others; every
-            operand by default.
+        numbers: operands that may be Python numbers, where PyTorch has no such signature for the others;
+            every operand by default.
         opmath: compute in float32 for float16 and bfloat16 arrays and round once at the end, as PyTorch's CPU
             kernels do. Default: on where ``promote`` is set.
-        saves: what PyTorch's backward reads: names of operands, ``"result"``, or ``""`` for nothing. Operands left
-            out are not kept alive (only their shape and dtype reach the gradient); modifying what is listed in place
-            before ``backward`` is an error. Default: every operand.
+        saves: what PyTorch's backward reads: names of operands, ``"result"``, or ``""`` for nothing. Operands
+            left out are not kept alive (only their shape and dtype reach the gradient); modifying what is
+            listed in place before ``backward`` is an error. Default: every operand.
         function: exists as ``torch.<name>``.
         method: exists as ``Tensor.<name>``, or under the name given.
         varargs: a static parameter that may be spread over the positions of the method (``x.permute(1, 0)``).
@@ -183,9 +185,11 @@ def register(
         operators: special methods, separated by blanks (``"__add__ __radd__ __iadd__"``).
         aliases: other names, dotted like ``name``; everything derived exists under them as well.
         returns: name and fields of a named result: ``"max values indices"``.
-        host: the function takes and returns NumPy arrays and runs when called (its result's shape depends on values).
+        host: the function takes and returns NumPy arrays and runs when called (its result's shape depends on
+            values).
         cpu: the same function in a form that XLA's CPU compiler runs faster, used for operands on the CPU.
-        result_like: operand whose dtype an in-place or floating result is cast to, where it is not promotion's.
+        result_like: operand whose dtype an in-place or floating result is cast to, where it is not
+            promotion's.
     """
 
     def decorate(fn: F) -> F:

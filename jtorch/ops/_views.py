@@ -1,7 +1,7 @@
 """View operations and, for each, the operation that writes through it (``put``).
 
-A view is a pure function of its base; ``<view>_put`` returns the base with the viewed part replaced. Starts of slices
-are operands, so a loop over positions is one program.
+A view is a pure function of its base; ``<view>_put`` returns the base with the viewed part replaced. Starts
+of slices are operands, so a loop over positions is one program.
 """
 
 from __future__ import annotations
@@ -52,7 +52,15 @@ def _window(input: Array, start: Array, dim: int, span: int) -> Array:
     return lax.dynamic_slice_in_dim(input, start, span, dim)
 
 
-@register("_view.slice", raw="start", node="SliceBackward0", static="dim length step", promote=None, saves="", function=False)
+@register(
+    "_view.slice",
+    raw="start",
+    node="SliceBackward0",
+    static="dim length step",
+    promote=None,
+    saves="",
+    function=False,
+)
 def view_slice(input: Array, start: Array, dim: int, length: int, step: int) -> Array:
     """``length`` elements along ``dim`` from ``start``, ``step`` apart."""
     if not length:
@@ -61,7 +69,15 @@ def view_slice(input: Array, start: Array, dim: int, length: int, step: int) -> 
     return window if step == 1 else lax.slice_in_dim(window, 0, None, step, axis=dim)
 
 
-@register("_put.slice", raw="start", node="CopySlices", static="dim length step", promote=None, saves="", function=False)
+@register(
+    "_put.slice",
+    raw="start",
+    node="CopySlices",
+    static="dim length step",
+    promote=None,
+    saves="",
+    function=False,
+)
 def put_slice(base: Array, new: Array, start: Array, dim: int, length: int, step: int) -> Array:
     """The base with that slice replaced."""
     if not length:
@@ -73,7 +89,9 @@ def put_slice(base: Array, new: Array, start: Array, dim: int, length: int, step
     return lax.dynamic_update_slice_in_dim(base, new, start, dim)
 
 
-@register("_view.select", raw="index", node="SelectBackward0", static="dim", promote=None, saves="", function=False)
+@register(
+    "_view.select", raw="index", node="SelectBackward0", static="dim", promote=None, saves="", function=False
+)
 def view_select(input: Array, index: Array, dim: int) -> Array:
     """The slice at ``index`` along ``dim``, without that dimension."""
     return lax.squeeze(_window(input, index, dim, 1), (dim,))
@@ -105,13 +123,18 @@ def view_expand(input: Array, shape: tuple[int, ...], node: str) -> Array:
 
 @register("_put.expand", node="CopySlices", static="shape node", promote=None, saves="", function=False)
 def put_expand(base: Array, new: Array, shape: tuple[int, ...], node: str) -> Array:
-    """The base whose expanded view is ``new``, which holds the same wherever it shows one element of the base."""
+    """The base whose expanded view is ``new``, equal wherever that shows one element of the base."""
     new = new[(0,) * (new.ndim - base.ndim)]
     return new[tuple(slice(n) for n in base.shape)]
 
 
 @register(
-    "_view.diagonal", node="DiagonalBackward0", static="offset dim1 dim2", promote=None, saves="", function=False
+    "_view.diagonal",
+    node="DiagonalBackward0",
+    static="offset dim1 dim2",
+    promote=None,
+    saves="",
+    function=False,
 )
 def view_diagonal(input: Array, offset: int, dim1: int, dim2: int) -> Array:
     """A diagonal of the planes of two dimensions, as the last dimension."""
@@ -129,7 +152,9 @@ def put_diagonal(base: Array, new: Array, offset: int, dim1: int, dim2: int) -> 
     return jnp.moveaxis(moved.at[..., rows, columns].set(new), (-2, -1), (dim1, dim2))
 
 
-@register("_view.unfold", node="UnfoldBackward0", static="dim size step", promote=None, saves="", function=False)
+@register(
+    "_view.unfold", node="UnfoldBackward0", static="dim size step", promote=None, saves="", function=False
+)
 def view_unfold(input: Array, dim: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dim``, ``step`` apart, as a new last dimension."""
     if not input.ndim:
@@ -168,18 +193,34 @@ def _memory(base: Array, layout: tuple[int, ...] | None) -> tuple[Array, list[in
 
 
 @register(
-    "_view.as_strided", raw="offset", node="AsStridedBackward0", static="size stride layout", promote=None, saves="", function=False
+    "_view.as_strided",
+    raw="offset",
+    node="AsStridedBackward0",
+    static="size stride layout",
+    promote=None,
+    saves="",
+    function=False,
 )
 def view_as_strided(
-    input: Array, offset: Array, size: tuple[int, ...], stride: tuple[int, ...], layout: tuple[int, ...] | None
+    input: Array,
+    offset: Array,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    layout: tuple[int, ...] | None,
 ) -> Array:
-    """Elements ``offset + sum(index * stride)`` of the memory, whose order ``layout`` gives (row-major if None)."""
+    """Elements ``offset + sum(index * stride)`` of the memory, in the order of ``layout`` (row-major)."""
     memory, _ = _memory(input, layout)
     return memory[strided_index(size, stride, offset)]
 
 
 @register(
-    "_put.as_strided", raw="offset", node="CopySlices", static="size stride layout", promote=None, saves="", function=False
+    "_put.as_strided",
+    raw="offset",
+    node="CopySlices",
+    static="size stride layout",
+    promote=None,
+    saves="",
+    function=False,
 )
 def put_as_strided(
     base: Array,

@@ -75,14 +75,14 @@ class CustomNode(Node):
             returned = returned[: self.arguments]
         if len(returned) != self.arguments:
             raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {self.arguments}, got "
-                f"{len(returned)})"
+                f"function {self.name()} returned an incorrect number of gradients (expected "
+                f"{self.arguments}, got {len(returned)})"
             )
         for i, gradient in enumerate(returned):
             if gradient is not None and i not in self.places:
                 raise RuntimeError(
-                    f"function {self.name()} returned a gradient different than None at position {i + 1}, but the "
-                    "corresponding forward input was not a Variable"
+                    f"function {self.name()} returned a gradient different than None at position {i + 1}, "
+                    "but the corresponding forward input was not a Variable"
                 )
         return returned
 

@@ -1,6 +1,7 @@
 """The backward pass: walk the graph from the newest node to the oldest and hand gradients on.
 
-Gradients are plain trace values; they become tensors where a user can see them (hooks, custom functions, ``.grad``,
+Gradients are plain trace values; they become tensors where a user can see them (hooks, custom functions,
+``.grad``,
 ``create_graph``). What a tensor is, the tensor layer tells by setting :data:`bridge`.
 """
 
@@ -21,7 +22,8 @@ from jtorch.tape._node import Node, OpNode, set_caller
 from jtorch.trace import Value, host_array, record
 
 __all__ = [
-    "FREED", "Bridge", "as_tensor", "call_node", "modified", "run_backward", "run_hooks", "run_post_hooks", "run_pre_hooks",
+    "FREED", "Bridge", "as_tensor", "call_node", "modified", "run_backward", "run_hooks", "run_post_hooks",
+    "run_pre_hooks",
     "set_bridge",
 ]  # fmt: skip
 
@@ -79,10 +81,10 @@ def set_bridge(implementation: Bridge) -> None:
 
 
 FREED = (
-    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
-    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
-    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
-    "after calling backward."
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+    "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+    "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+    "if you need to access saved tensors after calling backward."
 )
 
 
@@ -97,7 +99,8 @@ def run_backward(
     """Propagate gradients from roots.
 
     Args:
-        roots: ``(node or leaf, output, gradient)`` each; gradients are values, or tensors if ``create_graph``.
+        roots: ``(node or leaf, output, gradient)`` each; gradients are values, or tensors if
+            ``create_graph``.
         keep_graph: do not free what the nodes saved.
         create_graph: record the backward itself.
         inputs: edges whose gradients are wanted; ``None``: all leaves.
@@ -261,8 +264,8 @@ def modified(value: str, source: str, found: int, expected: int) -> RuntimeError
     )
     if modes.anomaly:
         text += (
-            "the backtrace further above shows the operation that failed to compute its gradient. The variable in "
-            "question was changed in there or anywhere later. Good luck!"
+            "the backtrace further above shows the operation that failed to compute its gradient. The "
+            "variable in question was changed in there or anywhere later. Good luck!"
         )
     else:
         text += (
@@ -273,7 +276,10 @@ def modified(value: str, source: str, found: int, expected: int) -> RuntimeError
 
 
 def _leads_to(roots: Sequence[tuple[Any, int, Any]], wanted: dict[tuple[int, int], int]) -> dict[Node, bool]:
-    """Nodes on a path to a wanted edge; ``True`` where the path goes on beyond the node, so that it has to run."""
+    """Nodes on a path to a wanted edge.
+
+    ``True`` where the path goes on beyond the node, so that it has to run.
+    """
     useful: dict[Node, bool] = {}
     targets = {identity for identity, _ in wanted}
     stack: list[tuple[Node, bool]] = [(target, False) for target, _, _ in roots if isinstance(target, Node)]
@@ -312,7 +318,10 @@ def _watched_step(node: Node, gradients: list[Any], keep_graph: bool, create_gra
     except Exception:
         place = f"Error detected in {node.name()}. "
         if node.trace is None:
-            place += "No forward pass information available. Enable detect anomaly during forward pass for more information."
+            place += (
+                "No forward pass information available. Enable detect anomaly during forward pass for more "
+                "information."
+            )
         else:
             place += f"Traceback of forward call that caused the error:\n{node.trace}"
         warnings.warn(place, UserWarning, stacklevel=2)
@@ -339,7 +348,9 @@ def _replaced(hook: Any, old: Any, new: Any) -> Any:
             f"hook '{name}' has changed the type of value (was {mine.type()} got {given.type()})"
         )
     if mine.device != given.device:
-        raise RuntimeError(f"hook '{name}' has changed the type of value (was {mine.type()} got {given.type()})")
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {mine.type()} got {given.type()})"
+        )
     if mine.shape != given.shape:
         raise RuntimeError(f"hook '{name}' has changed the size of value")
     return new
@@ -374,7 +385,8 @@ def _replaced_all(hook: Any, old: Sequence[Any], new: Any) -> list[Any]:
     if len(new) != len(old):
         name = getattr(hook, "__name__", type(hook).__name__)
         raise RuntimeError(
-            f"hook '{name}' has returned an incorrect number of values (got {len(new)}, but expected {len(old)})"
+            f"hook '{name}' has returned an incorrect number of values (got {len(new)}, but expected "
+            f"{len(old)})"
         )
     return [n if n is None or o is None else _replaced(hook, o, n) for o, n in zip(old, new, strict=True)]
 
@@ -402,9 +414,7 @@ def run_post_hooks(
 
 
 def _taken(gradients: Sequence[Any], create_graph: bool) -> list[Any]:
-    return [
-        g if g is None or create_graph or isinstance(g, Value) else bridge.unwrap(g) for g in gradients
-    ]
+    return [g if g is None or create_graph or isinstance(g, Value) else bridge.unwrap(g) for g in gradients]
 
 
 def _check_nan(node: Node, results: Sequence[Any]) -> None:

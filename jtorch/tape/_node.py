@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["Edge", "Node", "OpNode", "RemovableHandle", "node_class", "sequence"]
 
-#: (node that made an operand, or the leaf itself; number of the node's output). ``None``: no gradient flows there.
+#: (node that made an operand, or the leaf itself; number of the node's output); ``None`` without a gradient.
 Edge = tuple[Any, int] | None
 
 #: Order of creation. A node only points to older ones, so descending order is a topological one.
@@ -64,7 +64,8 @@ class Node:
         edges: per operand, where its gradient goes.
         number: order of creation.
         outputs: how many results the operation had.
-        tensor_hooks: hooks on the results, ``{output: {id: hook}}``, run when that result's gradient is complete.
+        tensor_hooks: hooks on the results, ``{output: {id: hook}}``, run when that result's gradient is
+            complete.
         retained: results that keep their gradient, ``{output: weak reference to the tensor}``.
     """
 
@@ -144,8 +145,8 @@ class OpNode(Node):
     Attributes:
         plan: of the forward operation.
         saved: the operands that the vjp reads (``plan.kept(needs)``); ``None`` once freed.
-        checks: ``(weak reference to a storage, version, operand)`` of what PyTorch saves, to notice in-place changes;
-            the operand is -1 for the result.
+        checks: ``(weak reference to a storage, version, operand)`` of what PyTorch saves, to notice in-place
+            changes; the operand is -1 for the result.
         tape, index: where a replay knows the node (``_replay.Tape``).
         needs: positions of operands that want a gradient.
         viewed: weak references to the view that the operation changed in place, and to its new history.
@@ -182,7 +183,10 @@ _classes: dict[tuple[str, type], type] = {}
 
 
 def node_class(name: str, base: type = OpNode) -> Any:
-    """The class of nodes called ``name``; there is one per name, so ``type(grad_fn).__name__`` is as in PyTorch."""
+    """The class of nodes called ``name``.
+
+    There is one per name, so ``type(grad_fn).__name__`` is as in PyTorch.
+    """
     found = _classes.get((name, base))
     if found is None:
         found = _classes[name, base] = type(name, (base,), {"__module__": "torch.autograd"})

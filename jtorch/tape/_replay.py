@@ -1,8 +1,9 @@
 """Replaying a backward pass whose graph was walked before.
 
-A training loop builds the same autograd graph in each iteration. Walking it node by node costs more Python than the
-small programs it makes cost to run, so what a walk appended to the trace is kept, under the structure of both graphs:
-the operations recorded so far and the nodes made so far. When both are equal, the backward appends the same.
+A training loop builds the same autograd graph in each iteration. Walking it node by node costs more Python
+than the small programs it makes cost to run, so what a walk appended to the trace is kept, under the
+structure of both graphs: the operations recorded so far and the nodes made so far. When both are equal, the
+backward appends the same.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ class Replay:
         nodes, nbytes: how many, and the bytes of their results.
         outputs: number of their results.
         numbers: where each Python number among the operands comes from: ``(is float, node, place in saved)``.
-        fresh: operands that the graph did not hold yet: ``(node, place in saved)``, ``None`` for the root's gradient.
+        fresh: operands that the graph did not hold yet: ``(node, place in saved)``, ``None`` for the root's
+            gradient.
         gradients: ``(leaf, slot, aval)`` of the results.
         freed: nodes that the pass frees.
     """

@@ -1,4 +1,4 @@
-"""Running graphs: a cache of compiled programs keyed by structure, donation, and the policy for graphs that vary."""
+"""Running graphs: programs cached by structure, donation, and the policy for graphs that vary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ COMPILE_SECONDS_PER_NODE = 0.012
 MAX_PROGRAMS = 1024
 MAX_PIECES = 4096
 MAX_SEEN = 4096
-#: Buffers below this size are not donated: XLA copies a donated operand that is read after its memory is written,
-#: which costs more than a small allocation.
+#: Buffers below this size are not donated: XLA copies a donated operand that is read after its memory is
+#: written, which costs more than a small allocation.
 DONATE_BYTES = 1 << 16
 #: A parameter's update is looked for within so many ops of its old value.
 REPLACED_WITHIN = 4
@@ -99,8 +99,10 @@ class Program:
                     outputs.extend(signature.fn(*operands))
             return [outputs[i] for i in wanted]
 
-        # jit's own call is the fast one: a program compiled ahead of time takes NumPy operands on a slow path.
-        self.call = jax.jit(program, donate_argnums=0 if donated else (), out_shardings=SingleDeviceSharding(device))
+        # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way.
+        self.call = jax.jit(
+            program, donate_argnums=0 if donated else (), out_shardings=SingleDeviceSharding(device)
+        )
         self.count = len(body)
 
     def run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
@@ -124,8 +126,8 @@ def _successors(
 ) -> dict[int, int]:
     """For each donated leaf the result that takes its memory over: ``{leaf: output slot}``.
 
-    It is the result that the fewest ops lead to, all of the leaf's own aval: the update of a parameter, not its
-    gradient. A buffer handed to any other result would have to be copied first, as the update still reads it.
+    It is the result that the fewest ops lead to, all of the leaf's own aval: the update of a parameter, not
+    its gradient. A buffer handed to any other result would have to be copied first: the update reads it.
     """
     wanted, free = set(donated), set(live)
     carried: dict[int, dict[int, int]] = {}  # output slot -> {leaf: ops between}
@@ -134,7 +136,9 @@ def _successors(
     for number, (signature, slots) in enumerate(body if donated else ()):
         for place, (source, aval) in enumerate(zip(slots, signature.operands, strict=True)):
             kind, leaf = (0, -1) if source >= 0 else series(source)
-            origins = carried.get(source, {}) if source >= 0 else {leaf: 0} if not kind and leaf in wanted else {}
+            origins = (
+                carried.get(source, {}) if source >= 0 else {leaf: 0} if not kind and leaf in wanted else {}
+            )
             for origin, distance in origins.items():
                 for output, result in enumerate(signature.outputs):
                     if result is not aval:
@@ -190,7 +194,8 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
     if host is None:
         if type(value) is TracedValue:
             raise RuntimeError(
-                "this Tensor is inside a JAX transform (jax.jit, jtorch.func.*, vmap): it has no concrete values to read"
+                "this Tensor is inside a JAX transform (jax.jit, jtorch.func.*, vmap): it has no concrete "
+                "values to read"
             )
         if value.array is None:
             with LOCK:
@@ -201,8 +206,7 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
         try:
             host = np.asarray(value.array)
         except jax.errors.JaxRuntimeError as error:
-            hint = "a compiled program failed after its lines had returned; JTORCH_EAGER=1 runs op by op and shows which"
-            raise failed(error, hint) from error
+            raise failed(error, "it came after the lines had returned; JTORCH_EAGER=1 shows which") from error
         if value.aval.device is CPU:
             # NumPy sees the device's own memory.
             value.pinned = True
@@ -213,6 +217,26 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
 def failed(error: Exception, hint: str) -> Exception:
     """An error of the asynchronous run, with what is known of the line it comes from."""
     return with_hint(AsyncExecutionError(str(error)), hint)
+
+
+def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
+    """Inside a JAX transform: apply the op to tracers (and to computed arrays) at once, recording nothing."""
+    arrays = [
+        (x.array if type(x) is TracedValue else computed(x)) if isinstance(x, Value) else _number(x)
+        for x in operands
+    ]
+    with jax.enable_x64(True):
+        results = signature.fn(*arrays)
+    values = []
+    for aval, array in zip(signature.outputs, results, strict=True):
+        value = TracedValue(aval)
+        value.array = array
+        values.append(value)
+    return values[0] if signature.single is not None else values
+
+
+def _number(x: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(x, np.float64 if isinstance(x, float) else np.int64)
 
 
 def flush_all(reason: str) -> None:
@@ -277,7 +301,7 @@ def flush(recorder: Recorder, reason: str) -> None:
 
 
 def _recover(graph: Graph, values: list[Value], live: list[int], device: Any, error: Exception) -> None:
-    """After a failure run op by op, so that only results of the failing op are lost; their readers get the error.
+    """After a failure run op by op, so that only what depends on the failing op is lost.
 
     Raises:
         AsyncExecutionError: naming the op, unless every op succeeds by itself.
@@ -293,7 +317,9 @@ def _recover(graph: Graph, values: list[Value], live: list[int], device: Any, er
                 operands.append(outputs[slot])
             else:
                 number = (None, np.float64, np.int64)[kind]
-                operands.append(arrays[index] if number is None else number((graph.floats, graph.ints)[kind - 1][index]))
+                operands.append(
+                    arrays[index] if number is None else number((graph.floats, graph.ints)[kind - 1][index])
+                )
         broken = next((x for x in operands if type(x) is Failed), None)
         if broken is None:
             try:
@@ -383,8 +409,9 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
 def _in_pieces(key: Any, graph: Graph, live: list[int]) -> list[Piece] | None:
     """Whether to run an unseen graph in pieces for now; ``None`` to compile it as one program.
 
-    A graph of moderate size is fused at first sight, unless it is an unrolled loop (mostly repeats of a few stretches)
-    or recent compilations went unused. What ran in pieces is fused once that has cost as much as its compilation
+    A graph of moderate size is fused at first sight, unless it is an unrolled loop (mostly repeats of a few
+    stretches) or recent compilations went unused. What ran in pieces is fused once that has cost as much as
+    its compilation
     would: the ski-rental rule, at most twice the optimum.
     """
     count = graph.nodes
@@ -490,8 +517,8 @@ def clear_programs() -> None:
 def start_compilation_cache() -> None:
     """Turn on JAX's persistent compilation cache in the user's cache folder.
 
-    ``JTORCH_CACHE_DIR`` moves it; set to ``0`` or the empty string it is off. A directory the user already gave to
-    JAX (``jax_compilation_cache_dir``) is respected.
+    ``JTORCH_CACHE_DIR`` moves it; set to ``0`` or the empty string it is off. A directory the user already
+    gave to JAX (``jax_compilation_cache_dir``) is respected.
     """
     folder = os.environ.get("JTORCH_CACHE_DIR")
     if jax.config.values.get("jax_compilation_cache_dir") is not None or folder in ("", "0"):
@@ -507,13 +534,13 @@ def start_compilation_cache() -> None:
 def run_small_programs_inline() -> None:
     """Let XLA's CPU client run programs on the calling thread.
 
-    Handing a program of 100 us to another thread costs 50 us more (measured with ``bench/training.py``), and on a CPU
-    there is no second processor to run ahead of. ``JAX_CPU_ENABLE_ASYNC_DISPATCH`` in the environment overrides it;
-    accelerators are always asynchronous.
+    Handing a program of 100 us to another thread costs 50 us more (measured with ``bench/training.py``), and
+    on a CPU there is no second processor to run ahead of. ``JAX_CPU_ENABLE_ASYNC_DISPATCH`` in the
+    environment overrides it; accelerators are always asynchronous.
     """
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 _graph.flush_hook = flush
-Flush = Callable[[Recorder, str], None]
+_graph.apply_hook = apply_now

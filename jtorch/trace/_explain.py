@@ -28,8 +28,9 @@ def note_compilation(key: Any, seconds: float, *, storm: bool) -> None:
     if storm and not _warned:
         _warned = True
         warnings.warn(
-            f"jtorch compiled many programs that were not used again (last: {_last}). Loops whose shapes or lengths "
-            "change each time now run in pieces until a structure recurs. jtorch.explain() shows the reasons.",
+            f"jtorch compiled many programs that were not used again (last: {_last}). Loops whose shapes or "
+            "lengths change each time now run in pieces until a structure recurs. jtorch.explain() shows "
+            "the reasons.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -57,7 +58,9 @@ def _compare(key: Any) -> str:
     if best[0] == flat:
         if best[1] != live:
             return f"the same ops, but other results are alive ({len(best[1])} before, {len(live)} now)"
-        return f"the same ops, but other operands can be overwritten ({len(best[2])} before, {len(donated)} now)"
+        return (
+            f"the same ops, but other operands can be overwritten ({len(best[2])} before, {len(donated)} now)"
+        )
     mine, theirs = nodes(flat), nodes(best[0])
     for number, (a, b) in enumerate(zip(mine, theirs, strict=False)):
         if a[0] is not b[0]:
@@ -65,7 +68,8 @@ def _compare(key: Any) -> str:
         if tuple(a[1]) != tuple(b[1]):
             return f"op {number} ({a[0].name}) reads other operands than in the most similar program"
     if len(mine) > len(theirs):
-        return f"{len(mine) - len(theirs)} more ops than the most similar program, from {mine[len(theirs)][0]} on"
+        more = mine[len(theirs) :]
+        return f"{len(more)} more ops than the most similar program, from {more[0][0]} on"
     return f"{len(theirs) - len(mine)} fewer ops than the most similar program"
 
 

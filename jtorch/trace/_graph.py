@@ -1,8 +1,8 @@
 """Recording: operations append to a graph of their device instead of running.
 
-A graph is a flat list of integers, ``[signature, operand slots..., signature, operand slots..., ...]``: together with
-the set of outputs that are still alive it is the whole structure, and the key under which its program is found.
-Numbers and arrays are operands, kept beside it.
+A graph is a flat list of integers, ``[signature, operand slots..., signature, operand slots..., ...]``:
+together with the set of outputs that are still alive it is the whole structure, and the key under which its
+program is found. Numbers and arrays are operands, kept beside it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
-
-import jax
-import numpy as np
 
 from jtorch.devices import device
 from jtorch.errors import TraceError
@@ -70,7 +67,11 @@ class Signature:
     __slots__ = ("fn", "id", "line", "name", "nbytes", "operands", "outputs", "recorder", "single")
 
     def __init__(
-        self, name: str, fn: Callable[..., tuple[Any, ...]], operands: Sequence[Operand], outputs: Sequence[Aval]
+        self,
+        name: str,
+        fn: Callable[..., tuple[Any, ...]],
+        operands: Sequence[Operand],
+        outputs: Sequence[Aval],
     ) -> None:
         self.name, self.fn = name, fn
         self.operands, self.outputs = tuple(operands), tuple(outputs)
@@ -147,8 +148,14 @@ def recorders() -> list[Recorder]:
     return list(_recorders.values())
 
 
-#: Set by the executor: called with a recorder when its graph must run now, and with a graph that holds a value.
-flush_hook: Callable[[Recorder, str], None]
+def _no_executor(*_: Any) -> Any:
+    raise TraceError("the executor is not loaded")
+
+
+#: Set by the executor. Called with a recorder and a reason when its graph must run now.
+flush_hook: Callable[[Recorder, str], None] = _no_executor
+#: Set by the executor. Called with a signature and operands of which some are tracers of a JAX transform.
+apply_hook: Callable[[Signature, Sequence[Any]], Any] = _no_executor
 
 
 def record(signature: Signature, operands: Sequence[Any]) -> Any:
@@ -181,7 +188,7 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
                 graph.floats.append(x)
             elif kind is TracedValue:
                 _take_back(graph, entry)
-                return apply_now(signature, operands)
+                return apply_hook(signature, operands)
             else:
                 entry.append(_INT + _STEP * len(graph.ints))
                 graph.ints.append(x)
@@ -219,27 +226,6 @@ def _take_back(graph: Graph, entry: list[int]) -> None:
         kind = series(slot)[0] if slot < 0 else 0
         if kind:
             (graph.floats if kind == 1 else graph.ints).pop()
-
-
-def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
-    """Inside a JAX transform: apply the op to tracers (and to computed arrays) at once, recording nothing."""
-    from jtorch.trace._executor import computed
-
-    arrays = [
-        (x.array if type(x) is TracedValue else computed(x)) if isinstance(x, Value) else _number(x) for x in operands
-    ]
-    with jax.enable_x64(True):
-        results = signature.fn(*arrays)
-    values = []
-    for aval, array in zip(signature.outputs, results, strict=True):
-        value = TracedValue(aval)
-        value.array = array
-        values.append(value)
-    return values[0] if signature.single is not None else values
-
-
-def _number(x: Any) -> np.ndarray[Any, Any]:
-    return np.asarray(x, np.float64 if isinstance(x, float) else np.int64)
 
 
 def nodes(flat: Sequence[int]) -> list[tuple[Signature, Sequence[int]]]:
@@ -284,7 +270,10 @@ def verify(graph: Graph) -> None:
             _promise(index < len(pool), f"{where} reads operand {slot}, which does not exist")
             if kind == 0:
                 complex_number = expected is complex and pool[index].aval.shape == ()
-                _promise(pool[index].aval is expected or complex_number, f"{where} got {pool[index]} for {expected}")
+                _promise(
+                    pool[index].aval is expected or complex_number,
+                    f"{where} got {pool[index]} for {expected}",
+                )
             else:
                 _promise(isinstance(expected, type), f"{where} got a number for {expected}")
         for aval in signature.outputs:
@@ -294,7 +283,10 @@ def verify(graph: Graph) -> None:
     for slot, reference in enumerate(graph.outputs):
         value = reference()
         if value is not None:
-            _promise(value.pending and value.graph is graph and value.slot == slot, f"{value!r} is not output {slot}")
+            _promise(
+                value.pending and value.graph is graph and value.slot == slot,
+                f"{value!r} is not output {slot}",
+            )
             _promise(value.aval is avals[slot], f"{value!r} should be {avals[slot]}")
     for index, value in enumerate(graph.leaves):
         _promise(not value.pending, f"leaf {index} is pending")

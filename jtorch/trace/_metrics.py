@@ -37,10 +37,11 @@ def metrics() -> dict[str, Any]:
     """What the engine has done since the start of the process or the last :func:`reset_metrics`.
 
     Returns:
-        ``flushes`` by reason, ``programs_compiled`` (fused graphs), ``ops_compiled`` (programs of one op or of a
-        repeated stretch), ``compile_seconds``, ``cache_hits`` (flushes that found their program), ``node_by_node``
-        (flushes that ran in pieces), ``nodes`` (ops run), ``reads`` (flushes forced by looking at a value, by the
-        user's line), ``shape_syncs`` (reads forced by a result whose shape depends on values, by line),
+        ``flushes`` by reason, ``programs_compiled`` (fused graphs), ``ops_compiled`` (programs of one op or
+        of a repeated stretch), ``compile_seconds``, ``cache_hits`` (flushes that found their program),
+        ``node_by_node`` (flushes that ran in pieces), ``nodes`` (ops run), ``reads`` (flushes forced by
+        looking at a value, by the user's line), ``shape_syncs`` (reads forced by a result whose shape depends
+        on values, by line),
         ``donated_buffers`` and ``donated_bytes``.
     """
     c = counters

@@ -1,12 +1,14 @@
 """Cutting a long or unfamiliar graph into stretches that recur.
 
-A program for every length of a loop would compile for ever. Stretches between two occurrences of a marker, an op that
-each round of the loop contains once, have the same structure whatever the number of rounds; they are compiled once.
+A program for every length of a loop would compile for ever. Stretches between two occurrences of a marker, an
+op that each round of the loop contains once, have the same structure whatever the number of rounds; they are
+compiled once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from jtorch.trace._graph import SIGNATURES, Signature
@@ -30,7 +32,9 @@ class Piece:
 
     __slots__ = ("count", "dead", "first", "floats", "inputs", "ints", "key", "outputs", "wiring")
 
-    def __init__(self, wiring: list[int], first: int, count: int, inputs: Any, floats: Any, ints: Any) -> None:
+    def __init__(
+        self, wiring: list[int], first: int, count: int, inputs: Any, floats: Any, ints: Any
+    ) -> None:
         self.wiring, self.first, self.count = wiring, first, count
         self.inputs, self.floats, self.ints = inputs, floats, ints
         self.outputs: list[int] = []
@@ -54,14 +58,16 @@ class Piece:
         return [s - self.first for s in self.outputs]
 
 
-def split(flat: Sequence[int], live: Iterable[int], *, single: bool = False, ragged: bool = False) -> list[Piece]:
+def split(
+    flat: Sequence[int], live: Iterable[int], *, single: bool = False, ragged: bool = False
+) -> list[Piece]:
     """Cut a graph into pieces, in order.
 
     Args:
         flat: the graph.
         live: outputs that are wanted.
         single: one node per piece.
-        ragged: the graph begins and ends anywhere in a loop, so what lies outside whole rounds goes node by node.
+        ragged: the graph begins and ends anywhere in a loop; outside whole rounds go single nodes.
     """
     starts: list[int] = []
     ids: list[int] = []
@@ -133,7 +139,7 @@ def _piece(
 
 
 def _boundaries(ids: Sequence[int], *, ragged: bool) -> list[int]:
-    """Where to cut: at the markers of the loops in the graph, and every ``LONGEST`` nodes where there are none."""
+    """Where to cut: at the markers of loops, and every ``LONGEST`` nodes where there are none."""
     cuts: list[int] = []
     _cut(ids, 0, len(ids), cuts, ragged)
     return cuts
@@ -152,7 +158,7 @@ def _cut(ids: Sequence[int], start: int, stop: int, cuts: list[int], ragged: boo
     if places[0] > start:
         _cut(ids, start, places[0], cuts, ragged)
         cuts.append(places[0])
-    for left, right in zip(places, places[1:], strict=False):
+    for left, right in pairwise(places):
         if right - left > LONGEST:
             cuts.extend(range(left + LONGEST, right, LONGEST))
         cuts.append(right)
@@ -163,8 +169,8 @@ def _cut(ids: Sequence[int], start: int, stop: int, cuts: list[int], ragged: boo
 def _marked(ids: Sequence[int], start: int, stop: int) -> list[int]:
     """Occurrences of the stretch's marker: of the ops that recur, the one that spans most of it.
 
-    Ops of one loop span almost the same; the order is total (span, then the op recorded first ever), so that loops
-    of any length choose the same op.
+    Ops of one loop span almost the same; the order is total (span, then the op recorded first ever), so that
+    loops of any length choose the same op.
     """
     firsts: dict[int, int] = {}
     lasts: dict[int, int] = {}

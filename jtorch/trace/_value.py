@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from jtorch.devices import CPU, device
@@ -16,7 +17,10 @@ __all__ = ["Aval", "TracedValue", "Value", "aval_of", "from_host", "from_jax"]
 
 
 class Aval:
-    """What is known of a value without computing it. Interned: equal avals are one object, so identity compares."""
+    """What is known of a value without computing it.
+
+    Interned: equal avals are one object, so identity compares.
+    """
 
     __slots__ = ("device", "dtype", "nbytes", "ndim", "shape", "size")
 
@@ -95,9 +99,10 @@ def from_host(array: np.ndarray[Any, Any], aval: Aval | None = None) -> Value:
 
 
 def from_jax(array: Any, device: device) -> Value:
-    """The value of a ``jax.Array`` or tracer on ``device``. The caller may keep the array: it is never donated."""
-    import jax
+    """The value of a ``jax.Array`` or tracer on ``device``.
 
+    The caller may keep the array: it is never donated.
+    """
     kind = TracedValue if isinstance(array, jax.core.Tracer) else Value
     value = kind(aval_of(tuple(array.shape), from_numpy_dtype(array.dtype), device))
     value.array = array
