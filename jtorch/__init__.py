@@ -32,8 +32,10 @@ from jtorch.tensor._layout import (
 from jtorch.tensor._conversion import *  # noqa: F403
 from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
+from jtorch.tensor._printing import set_printoptions
 from jtorch.tensor._random import *  # noqa: F403
 from jtorch.tensor._indexing import *  # noqa: F403
+from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_matmul_precision
 from jtorch.tensor._interop import *  # noqa: F403
 from jtorch.tensor._legacy import *  # noqa: F403
 from jtorch.tensor._storages import *  # noqa: F403

@@ -15,7 +15,10 @@ from jtorch.tensor import _overloads as _overloads
 from jtorch.tensor import _views as views
 from jtorch.tensor import _windows as _windows
 from jtorch.tensor._autograd import detach, detach_
+from jtorch.tensor._copies import COPIES
 from jtorch.tensor._core import Tensor
+from jtorch.tensor._inplace import fill_, zero_
+from jtorch.tensor._resizing import adjoint, resize_as_, split_with_sizes
 from jtorch.tensor._views import (
     as_strided,
     diagonal,
@@ -36,13 +39,17 @@ from jtorch.tensor._views import (
     view_as_real,
 )
 
+globals().update(COPIES)
+
 __all__ = [
-    "as_strided", "broadcast_to", "chunk", "clone", "detach", "detach_", "diagonal", "dsplit", "flatten", "hsplit",
+    *COPIES, "adjoint", "fill_", "resize_as_", "split_with_sizes", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "zero_", "as_strided", "broadcast_to", "chunk", "clone", "detach", "detach_", "diagonal", "dsplit", "flatten", "hsplit",
     "imag", "is_same_size", "moveaxis", "movedim", "narrow", "numel", "permute", "ravel", "real", "reshape", "select",
     "split", "squeeze", "swapaxes", "swapdims", "t", "tensor_split", "transpose", "unbind", "unflatten", "unsqueeze",
     "view_as_complex", "view_as_real", "vsplit",
 ]  # fmt: skip
 
+unsafe_chunk, unsafe_split_with_sizes = methods.chunk, split_with_sizes
 moveaxis = movedim
 swapaxes = swapdims = transpose
 numel = methods.numel
@@ -71,3 +78,8 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """``input`` expanded to ``size`` (``torch.broadcast_to``)."""
     return views.expand(input, views.sizes_from((size,)))
+
+
+unsafe_split = split
+for _name in ("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"):
+    setattr(Tensor, _name, globals()[_name])

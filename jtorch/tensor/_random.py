@@ -172,12 +172,12 @@ def _create(
         d = as_dtype(dtype, name)
     if out is not None:
         d = out._aval().dtype if dtype is None else d
-        return into(out, np.ascontiguousarray(draw(engine_of(generator), sizes, d.numpy, *parameters)))
+        return into(out, np.asarray(draw(engine_of(generator), sizes, d.numpy, *parameters), order="C"))
     target = as_device(where)
     if target is META:
         return make(np.zeros(sizes, d.numpy), META, requires_grad)
     array = draw(engine_of(generator), sizes, d.numpy, *parameters, strides=strides)
-    return make(np.ascontiguousarray(array), target, requires_grad, strides)
+    return make(np.asarray(array, order="C"), target, requires_grad, strides)
 
 
 def rand(
@@ -343,8 +343,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     chance = np.array(input._host()) if p is None else float(p)
     array = draw_bernoulli(engine_of(generator), aval.shape, aval.dtype.numpy, chance, _dense_strides(input))
     if out is not None:
-        return into(out, np.ascontiguousarray(array))
-    return make(np.ascontiguousarray(array), aval.device, strides=_dense_strides(input))
+        return into(out, np.asarray(array, order="C"))
+    return make(np.asarray(array, order="C"), aval.device, strides=_dense_strides(input))
 
 
 # ---- in place ------------------------------------------------------------------------------------------------------
@@ -357,7 +357,7 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
     array = draw(engine_of(generator), aval.shape, aval.dtype.numpy, *parameters, strides=self._strides)
     if aval.device is META:
         return self
-    drawn = from_value(from_host(np.ascontiguousarray(array)))
+    drawn = from_value(from_host(np.asarray(array, order="C")))
     if self._view is None and aval.device is CPU and self._fn is None and not (self._requires and modes.level == GRAD):
         self._storage.write(value_of(drawn), count=self._own_version is None)
         return self
