@@ -274,7 +274,7 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
                 f"'torch.{d.name}'"
             )
-        info: Any = ml_dtypes.finfo(d.to_real().numpy)  # type: ignore[no-untyped-call]
+        info: Any = ml_dtypes.finfo(d.to_real().numpy)
         self.bits = int(info.bits)
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)

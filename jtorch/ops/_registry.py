@@ -67,6 +67,7 @@ class Op:
     varargs: str
     baked: frozenset[str]
     raw: frozenset[str]
+    numbers: frozenset[str] | None
     operators: tuple[str, ...]
     aliases: tuple[str, ...]
     opmath: bool

@@ -84,7 +84,7 @@ class CustomNode(Node):
                     f"function {self.name()} returned a gradient different than None at position {i + 1}, "
                     "but the corresponding forward input was not a Variable"
                 )
-        return returned
+        return returned  # type: ignore[no-any-return]
 
 
 class Packed:

@@ -88,7 +88,7 @@ class Node:
     def metadata(self) -> dict[Any, Any]:
         """A dictionary for the user's own notes."""
         try:
-            return self._metadata  # type: ignore[has-type, no-any-return]
+            return self._metadata
         except AttributeError:
             self._metadata: dict[Any, Any] = {}
             return self._metadata
