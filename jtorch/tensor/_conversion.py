@@ -237,6 +237,13 @@ def cast_array(array: np.ndarray[Any, Any], d: dtype) -> np.ndarray[Any, Any]:
         return array.astype(d.numpy, order="C")
 
 
+def warn_of_lost_imaginary(stacklevel: int) -> None:
+    """Real numbers are made of complex ones."""
+    warnings.warn(
+        "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=stacklevel
+    )
+
+
 def convert(
     self: Tensor, where: device | None, d: dtype | None, copy: bool = False, format: memory_format | None = None
 ) -> Tensor:
@@ -251,9 +258,7 @@ def convert(
     if recast:
         assert d is not None
         if aval.dtype.is_complex and not d.is_complex and d.category:
-            warnings.warn(
-                "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3
-            )
+            warn_of_lost_imaginary(stacklevel=4)
         if move and where is META:
             return _to_meta(self, d)
         result = cast(self, d)

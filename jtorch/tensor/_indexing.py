@@ -29,6 +29,7 @@ from jtorch.tensor._core import (
     view,
     write,
 )
+from jtorch.tensor._conversion import warn_of_lost_imaginary
 from jtorch.tensor._creation import filled
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import iteration_order, strides_in_order
@@ -254,7 +255,7 @@ def _check_mask(shape: tuple[int, ...], mask: tuple[int, ...], dim: int) -> None
 
 
 class Places:
-    """Index tensors made ready: masks turned into indices, bounds checked where the values are known.
+    """Index tensors made ready: masks turned into indices, shapes broadcast.
 
     Attributes:
         dims: dimension of each index.
@@ -296,7 +297,6 @@ class Places:
         self.first = dims[0] if neighbours else 0
         rest = [n for d, n in enumerate(shape) if d not in dims]
         self.shape = (*rest[: self.first], *self.spread, *rest[self.first :])
-        self._check_bounds(shape)
 
     def _broadcast(self) -> tuple[int, ...]:
         shapes = [i.shape if type(i) is np.ndarray else i._aval().shape for i in self.indices]
@@ -310,17 +310,23 @@ class Places:
                 + ", ".join(str(list(s)) for s in shapes)
             ) from None
 
-    def _check_bounds(self, shape: tuple[int, ...]) -> None:
+    def check_bounds(self, shape: tuple[int, ...]) -> Places:
+        """Itself; ``shape`` is that of the indexed tensor.
+
+        Raises:
+            IndexError: an index whose value is known is out of bounds.
+        """
         sizes = [shape[d] for d in self.dims]
         if 0 in self.spread:
-            return
+            return self
         if 0 in sizes:
             raise IndexError("index is out of bounds for dimension with size 0")
         if 0 in self.shape:
-            return
+            return self
         for i, size in zip(self.indices, sizes, strict=True):
             if type(i) is np.ndarray and (i.min() < -size or i.max() >= size):
                 raise self._out_of_bounds(sizes)
+        return self
 
     def _out_of_bounds(self, sizes: list[int]) -> IndexError:
         """PyTorch's error for the first place that is out of bounds; it numbers dimensions by the indices given."""
@@ -440,8 +446,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 
 def read_places(x: Tensor, entries: Entries) -> Tensor:
     """A copy of the elements at index tensors."""
-    places = Places(x, entries)
     aval = x._aval()
+    places = Places(x, entries).check_bounds(aval.shape)
     if places.on_host and (_on_host(x) or (places.masked and _may_read(x))):
         if 0 in places.shape:
             found = np.empty(places.shape, aval.dtype.numpy)
@@ -526,6 +532,8 @@ def copy_to(target: Tensor, value: Any) -> None:
                     f"sizes provided ({aval.ndim}) must be greater or equal to the number of dimensions in the tensor "
                     f"({given.ndim})"
                 )
+        if given.dtype.is_complex and not aval.dtype.is_complex:
+            warn_of_lost_imaginary(stacklevel=4)
         if value._storage is target._storage and _overlap(target, value):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
@@ -569,10 +577,7 @@ def write_host(target: Tensor, key: tuple[Any, ...], new: Any, *, add: bool = Fa
         _put_host(_strided_host(target, buffer), key, new, add)
         storage.writes += 1
         own = target._own_version
-        if own is None:
-            storage.version += 1
-        else:
-            own[0] += 1
+        (storage if own is None else own).version += 1
         return True
     if storage.strides is not None or storage.value.host is None or storage.value.aval.device is not CPU:  # type: ignore[union-attr]
         return False
@@ -583,16 +588,13 @@ def write_host(target: Tensor, key: tuple[Any, ...], new: Any, *, add: bool = Fa
     own = target._own_version
     storage.write(from_host(memory, aval), count=own is None)
     if own is not None:
-        own[0] += 1
+        own.version += 1
     return True
 
 
 def _touch(x: Tensor) -> None:
     """Count a write that changes nothing."""
-    if x._own_version is None:
-        x._storage.version += 1
-    else:
-        x._own_version[0] += 1
+    (x._own_version or x._storage).version += 1
 
 
 def _put_host(memory: np.ndarray[Any, Any], key: tuple[Any, ...], new: Any, add: bool) -> None:
@@ -624,6 +626,7 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
     places = Places(x, entries)
     if number is None:
         _check_value(value, aval, places, len(entries) == 1)
+    places.check_bounds(aval.shape)
     tracked = _tracked(x) or (number is None and _tracked(value))
     if 0 in places.shape and not tracked:
         _touch(x)
@@ -678,7 +681,7 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False
         entries = _entries(input, indices, values, "index_put")
         places = Places(input, entries)
         _check_value(values, input._aval(), places, len(entries) == 1)
-        dims = tuple(places.dims)
+        dims = tuple(places.check_bounds(input._aval().shape).dims)
         return run(_INDEX_PUT, (input, values, places.tensors(input), dims, bool(accumulate)))  # type: ignore[no-any-return]
     return index_put_(result, indices, values, accumulate)
 

@@ -14,7 +14,7 @@ NAMES = {"np": np, "array": array, "copy": copy, "pickle": pickle}
 
 
 def describe(x):
-    """Everything that shows of a result: dtype, shape, strides, offset, gradient flags and contents of tensors."""
+    """All that shows of a result: dtype, shape, strides, offset, gradient flags and contents of tensors."""
     if isinstance(x, tuple | list):
         return type(x).__name__, [describe(y) for y in x]
     if type(x).__module__.split(".")[0] not in ("torch", "jtorch") or not hasattr(x, "grad_fn"):
