@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jtorch.nn._attention import _canonical_mask as _canonical_mask
+from jtorch.nn._attention import multi_head_attention_forward as multi_head_attention_forward
+from jtorch.nn._dropout import *  # noqa: F403
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import run
-from jtorch.tensor._creation import empty, empty_like
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import assign, check_writable
 
@@ -68,153 +68,3 @@ def _export() -> None:
 
 
 _export()
-
-
-# ---- random masks ----------------------------------------------------------------------------------------
-
-
-def _check_probability(p: float) -> None:
-    if p < 0.0 or p > 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-
-
-def _store(input: Any, result: Any, inplace: bool) -> Any:
-    if not inplace:
-        return result
-    check_writable(input)
-    return assign(input, result)
-
-
-def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability ``p`` and scale the others by ``1 / (1 - p)``; only in training.
-
-    Args:
-        input: any shape.
-        p: probability of an element to be zeroed.
-        training: without, the input is returned as it is.
-        inplace: store the result in ``input``.
-
-    Raises:
-        ValueError: ``p`` is no probability.
-    """
-    _check_probability(p)
-    if p == 0 or not training or not input.numel():
-        return input
-    return _store(input, _masked(input, p, None), inplace)
-
-
-def _masked(input: Any, p: float, noise_shape: Any) -> Any:
-    if p == 1:
-        return input * 0.0
-    if noise_shape is None:
-        noise = empty_like(input.detach()).bernoulli_(1 - p)
-    else:
-        noise = empty(noise_shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
-    return input * noise.div_(1 - p)
-
-
-def _channels(input: Any, p: float, training: bool, inplace: bool) -> Any:
-    if p == 0 or not training or not input.numel():
-        return input
-    if input.dim() < 2:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*input.shape[:2], *(1 for _ in input.shape[2:]))
-    return _store(input, _masked(input, p, shape), inplace)
-
-
-def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero whole channels of ``(N, C, L)`` or ``(C, L)``."""
-    _check_probability(p)
-    if input.dim() not in (2, 3):
-        raise RuntimeError(
-            f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input. Note that dropout1d "
-            "exists to "
-            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an "
-            "optional batch "
-            "dimension (i.e. 2D or 3D inputs)."
-        )
-    if input.dim() == 3:
-        return _channels(input, p, training, inplace)
-    result = _channels(input.unsqueeze(0), p, training, inplace)
-    return result.squeeze(0)
-
-
-def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero whole channels of ``(N, C, H, W)``; a 3-D input counts as ``(N, C, L)``."""
-    _check_probability(p)
-    if input.dim() not in (3, 4):
-        warnings.warn(
-            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will result "
-            "in an error in a "
-            "future release. To retain the behavior and silence this warning, please use dropout instead. "
-            "Note that "
-            "dropout2d exists to provide channel-wise dropout on inputs with 2 spatial dimensions, a channel "
-            "dimension, and "
-            "an optional batch dimension (i.e. 3D or 4D inputs).",
-            stacklevel=2,
-        )
-    if input.dim() == 3:
-        warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior "
-            "is desired - "
-            "input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change "
-            "in a future "
-            "release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To "
-            "maintain the 1D "
-            "channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
-        )
-    return _channels(input, p, training, inplace)
-
-
-def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero whole channels of ``(N, C, D, H, W)`` or ``(C, D, H, W)``."""
-    _check_probability(p)
-    if input.dim() not in (4, 5):
-        warnings.warn(
-            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result "
-            "in an error in a "
-            "future release. To retain the behavior and silence this warning, please use dropout instead. "
-            "Note that "
-            "dropout3d exists to provide channel-wise dropout on inputs with 3 spatial dimensions, a channel "
-            "dimension, and "
-            "an optional batch dimension (i.e. 4D or 5D inputs).",
-            stacklevel=2,
-        )
-    if input.dim() == 4:
-        return _channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
-    return _channels(input, p, training, inplace)
-
-
-#: Minus the value that SELU tends to: what dropped units are set to.
-_ALPHA = 1.7580993408473766
-
-
-def _alpha_masked(input: Any, p: float, noise_shape: Any) -> Any:
-    if p == 1:
-        return input * 0.0
-    noise = empty(noise_shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
-    a = 1.0 / math.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
-    shift = noise.add(-1).mul_(_ALPHA * a).add_(_ALPHA * a * p)
-    return input * noise.mul_(a) + shift
-
-
-def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout that keeps mean and variance of what SELU returns."""
-    _check_probability(p)
-    if p == 0 or not training or not input.numel():
-        return input
-    return _store(input, _alpha_masked(input, p, input.shape), inplace)
-
-
-def feature_alpha_dropout(
-    input: Any, p: float = 0.5, training: bool = False, inplace: bool = False
-) -> Tensor:
-    """:func:`alpha_dropout` of whole channels."""
-    _check_probability(p)
-    if p == 0 or not training or not input.numel():
-        return input
-    if input.dim() < 2:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*input.shape[:2], *(1 for _ in input.shape[2:]))
-    return _store(input, _alpha_masked(input, p, shape), inplace)

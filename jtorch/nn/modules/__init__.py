@@ -1,5 +1,6 @@
 """Modules by family, under PyTorch's paths."""
 
+from jtorch.nn.modules._attention import *  # noqa: F403
 from jtorch.nn.modules.activation import *  # noqa: F403
 from jtorch.nn.modules.batchnorm import *  # noqa: F403
 from jtorch.nn.modules.channelshuffle import *  # noqa: F403
@@ -18,6 +19,7 @@ from jtorch.nn.modules.padding import *  # noqa: F403
 from jtorch.nn.modules.pixelshuffle import *  # noqa: F403
 from jtorch.nn.modules.pooling import *  # noqa: F403
 from jtorch.nn.modules.sparse import *  # noqa: F403
+from jtorch.nn.modules.transformer import *  # noqa: F403
 from jtorch.nn.modules.upsampling import *  # noqa: F403
 
 __all__ = sorted(
