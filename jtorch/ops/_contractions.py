@@ -287,6 +287,8 @@ def chain_matmul(matrices: tuple[Array, ...]) -> Array:
     Raises:
         RuntimeError: a tensor that is no matrix, sizes or dtypes that do not fit.
     """
+    if not matrices:
+        raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for x in matrices:
         if x.ndim != 2:
             raise RuntimeError(f"Tensor dimension is {x.ndim}, expected 2 instead.")

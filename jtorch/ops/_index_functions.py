@@ -256,6 +256,16 @@ def index_fill(input: Array, dim: int, index: Array, value: Any) -> Array:
     return jnp.where(mask, value.astype(input.dtype), x).reshape(input.shape)
 
 
+def check_reducible(input: Array, reduce: str) -> None:
+    """What PyTorch's kernels lack for bool and complex numbers."""
+    if input.ndim < 2:
+        raise not_implemented("index_func_", input)
+    if kind(input) == "b" and reduce == "mean":
+        raise not_implemented("div_floor_cpu", input)
+    if kind(input) == "c" and reduce in ("amax", "amin"):
+        raise not_implemented("maximum_cpu" if reduce == "amax" else "minimum_cpu", input)
+
+
 @register(
     node="IndexReduceBackward0",
     static="dim reduce include_self",
@@ -288,7 +298,7 @@ def index_reduce(
         )
     dim = check_slices("index_reduce_", input, dim, index, source)
     if kind(input) in "bc":
-        raise not_implemented("index_func_", input)
+        check_reducible(input, reduce)
     return reduce_at(*_with_dims(input, index, source), dim, True, reduce, include_self).reshape(input.shape)
 
 

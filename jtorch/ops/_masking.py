@@ -44,7 +44,7 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
             f"{value.ndim} dimension(s)."
         )
     check_factor(input, value)
-    check_broadcast(input, mask)
+    check_broadcast(mask, input)
     return jnp.where(mask, value.astype(input.dtype), input)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, ShapeDtypeStruct
 
 from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, not_implemented, wrap_dim
@@ -13,7 +16,7 @@ from jtorch.ops._places import (
     add_at,
     check_bounds,
     check_index_type,
-    from_front,
+    outside,
     read_at,
     reduce_at,
     write_at,
@@ -202,7 +205,7 @@ def scatter_reduce(
 def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Array:
     """Read along ``dim`` like :func:`gather`, the other dims of input and indices broadcast together.
 
-    Without ``dim`` both are flattened.
+    Along ``dim`` indices count on around the end; without it both are flattened and they must be in range.
 
     Raises:
         IndexError: ``dim`` out of range.
@@ -210,7 +213,7 @@ def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Arra
     """
     if dim is None:
         check_index_type("gather", indices)
-        return read_at(input.reshape(-1), from_front(indices.reshape(-1), input.size), 0, False)
+        return read_at(input.reshape(-1), indices.reshape(-1), 0, False)
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
@@ -223,4 +226,14 @@ def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Arra
     x = jnp.broadcast_to(input, shape)
     shape[dim] = indices.shape[dim]
     check_index_type("gather", indices)
-    return read_at(x, from_front(jnp.broadcast_to(indices, shape), x.shape[dim]), dim, False)
+    return read_at(x, jnp.broadcast_to(indices, shape) % max(x.shape[dim], 1), dim, False)
+
+
+def _check_flat(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    size = math.prod(arguments["input"].shape)
+    bad = outside(values, 0, size) if arguments["dim"] is None else None
+    if bad is not None:
+        raise RuntimeError(f"index {bad} is out of bounds for dimension 0 with size {size}")
+
+
+VALUE_CHECKS["take_along_dim"] = {"indices": _check_flat}
