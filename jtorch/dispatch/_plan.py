@@ -117,6 +117,33 @@ class Plan:
         return found
 
 
+    def batched(self, size: int, plain: int) -> Plan:
+        """The plan for a batch: every operand but the first ``plain`` has a leading dimension, as each result."""
+        key = ("batch", size, plain)
+        found = self._vjps.get(key)
+        if found is None:
+            found = self._vjps[key] = _batched_plan(self, size, plain)
+        return found
+
+
+def _batched_plan(plan: Plan, size: int, plain: int) -> Plan:
+    axes = tuple(None if i < plain else 0 for i in range(len(plan.operands)))
+    operands: list[Aval | type] = []
+    for x, axis in zip(plan.operands, axes, strict=True):
+        if axis is not None:
+            assert isinstance(x, Aval)
+            x = aval_of((size, *x.shape), x.dtype, x.device)
+        operands.append(x)
+    return Plan(
+        plan.title + "_batched",
+        jax.vmap(plan.fn, axes, axis_size=size),
+        operands,
+        device=plan.outputs[0].device,
+        node=plan.node,
+        single=plan.single,
+    )
+
+
 _NUMBER_STORAGE = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
 
 

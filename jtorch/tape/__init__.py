@@ -9,6 +9,7 @@ from jtorch.tape._engine import (
     run_hooks,
     run_post_hooks,
     run_pre_hooks,
+    running,
     set_bridge,
 )
 from jtorch.tape._node import Edge, Node, OpNode, RemovableHandle, node_class, note_hook, sequence
@@ -31,6 +32,7 @@ __all__ = [
     "run_hooks",
     "run_post_hooks",
     "run_pre_hooks",
+    "running",
     "sequence",
     "set_bridge",
     "tape_of",

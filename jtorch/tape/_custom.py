@@ -131,7 +131,7 @@ class PackedNode(Node):
         if self.saved is None:
             raise RuntimeError(engine.FREED)
         results: list[Any] = [None] * len(self.edges)
-        if not self.needs:
+        if not self.needs or all(g is None for g in gradients):
             return results
         given = [i for i, g in enumerate(gradients) if g is not None]
         passed = [gradients[i] for i in given]

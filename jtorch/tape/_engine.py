@@ -8,6 +8,7 @@ Gradients are plain trace values; they become tensors where a user can see them 
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
 from collections.abc import Sequence
 from heapq import heappop, heappush
@@ -23,8 +24,7 @@ from jtorch.trace import Value, host_array, record
 
 __all__ = [
     "FREED", "Bridge", "as_tensor", "call_node", "modified", "run_backward", "run_hooks", "run_post_hooks",
-    "run_pre_hooks",
-    "set_bridge",
+    "run_pre_hooks", "running", "set_bridge",
 ]  # fmt: skip
 
 
@@ -61,6 +61,12 @@ class Bridge(Protocol):
     def connect(self, node: Any, saved: Sequence[Any]) -> list[Any]:
         """Unpacked operands as part of the graph that the packed ones came from."""
 
+    def row(self, gradient: Any, i: int) -> Any:
+        """Entry ``i`` of a batch."""
+
+    def stack(self, rows: Sequence[Any]) -> Any:
+        """The batch of some entries."""
+
     def describe(self, aval: Any) -> str:
         """Legacy type name and sizes: ``torch.FloatTensor [3]``."""
 
@@ -95,6 +101,7 @@ def run_backward(
     create_graph: bool,
     inputs: Sequence[tuple[Any, int]] | None,
     accumulate: bool,
+    batch: int = 0,
 ) -> list[Any]:
     """Propagate gradients from roots.
 
@@ -105,6 +112,7 @@ def run_backward(
         create_graph: record the backward itself.
         inputs: edges whose gradients are wanted; ``None``: all leaves.
         accumulate: add into ``.grad`` of leaves; else return the gradients of ``inputs``.
+        batch: size of a leading dimension that the roots' gradients have, and all others then too; 0 if none.
 
     Returns:
         Gradients of ``inputs`` in order, ``None`` where nothing arrived.
@@ -113,21 +121,28 @@ def run_backward(
         RuntimeError: a node was freed before, or a saved value was modified in place.
     """
     recording = None
+    task = Task(roots, inputs)
+    tasks = _running.tasks
+    tasks.append(task)
     if inputs is None and accumulate and not create_graph and len(roots) == 1 and not modes.anomaly:
         root, nr, gradient = roots[0]
         if isinstance(root, OpNode) and root.plan.signature is not None:
             graph = root.plan.signature.recorder.graph
             replay, recording = _replay.find(graph, root, nr, gradient)
             if replay is not None:
-                for leaf, value in _replay.play(replay, graph, gradient, keep_graph):
-                    bridge.accumulate(leaf, value, False)
+                try:
+                    for leaf, value in _replay.play(replay, graph, gradient, keep_graph):
+                        bridge.accumulate(leaf, value, False)
+                finally:
+                    tasks.pop().ended = True
                 return []
     # The walk makes thousands of objects and no garbage: a collection in its middle would only cost.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _walk(roots, recording, keep_graph, create_graph, inputs, accumulate)
+        return _walk(roots, recording, keep_graph, create_graph, inputs, accumulate, task, batch)
     finally:
+        tasks.pop().ended = True
         if collecting:
             gc.enable()
 
@@ -139,6 +154,8 @@ def _walk(
     create_graph: bool,
     inputs: Sequence[tuple[Any, int]] | None,
     accumulate: bool,
+    task: Task,
+    batch: int,
 ) -> list[Any]:
     """The pass itself, node by node."""
     anomaly = modes.anomaly
@@ -147,7 +164,7 @@ def _walk(
     leaves: dict[Any, Any] = {}
     wanted = None if inputs is None else {(id(target), nr): i for i, (target, nr) in enumerate(inputs)}
     found: list[Any] = [None] * (0 if inputs is None else len(inputs))
-    useful = None if wanted is None else _leads_to(roots, wanted)
+    useful = task.useful = None if wanted is None else _leads_to(roots, wanted)
     add = bridge.add
 
     def send(target: Any, nr: int, gradient: Any) -> None:
@@ -158,8 +175,9 @@ def _walk(
             if buffer is None:
                 buffer = pending[target] = [None] * target.outputs
                 heappush(heap, (-target.number, target))
-            old = buffer[nr]
-            buffer[nr] = gradient if old is None else add(old, gradient)
+            if nr >= 0:
+                old = buffer[nr]
+                buffer[nr] = gradient if old is None else add(old, gradient)
         elif wanted is None or (id(target), 0) in wanted:
             # In the order in which the gradients are complete.
             old = leaves.pop(target, None)
@@ -189,14 +207,18 @@ def _walk(
             else:
                 recording.step(node, gradients)  # type: ignore[arg-type]
         if anomaly:
-            results = _watched_step(node, gradients, keep_graph, create_graph)
+            results = _watched_step(node, gradients, keep_graph, create_graph, batch)
         else:
-            results = _step(node, gradients, keep_graph, create_graph)
+            results = _step(node, gradients, keep_graph, create_graph, batch)
         if hasattr(node, "_post_hooks"):
             results = run_post_hooks(node, results, gradients, create_graph)
         for edge, result in zip(node.edges, results, strict=True):
-            if result is not None and edge is not None:
-                send(edge[0], edge[1], result)
+            if edge is not None:
+                if result is not None:
+                    send(edge[0], edge[1], result)
+                elif isinstance(edge[0], Node):
+                    # Nothing flows there, but the node runs, as in PyTorch.
+                    send(edge[0], -1, None)
     if recording is not None:
         recording.finish(leaves, recording.graph.notes, roots[0][0].plan.signature.recorder.graph)
     for leaf, gradient in leaves.items():
@@ -208,9 +230,63 @@ def _walk(
     return found
 
 
-def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool) -> Sequence[Any]:
+class Task:
+    """A backward pass under way.
+
+    Attributes:
+        ended: it is over.
+        useful: nodes that lead to the inputs, if gradients of only these are wanted.
+    """
+
+    __slots__ = ("_reached", "ended", "inputs", "roots", "useful")
+
+    def __init__(self, roots: Any, inputs: Any) -> None:
+        self.roots, self.inputs = roots, inputs
+        self.ended = False
+        self.useful: dict[Node, bool] | None = None
+        self._reached: set[int] | None = None
+
+    def will_run(self, edge: Any) -> bool:
+        """Whether a gradient of ``edge`` is computed in this pass."""
+        if edge is None:
+            return False
+        target = edge[0]
+        if self.useful is not None and isinstance(target, Node):
+            return target in self.useful
+        if self.inputs is not None and not any(target is t for t, _ in self.inputs):
+            return False
+        if self._reached is None:
+            self._reached = {id(t) for t, _, _ in self.roots}
+            stack = [t for t, _, _ in self.roots if isinstance(t, Node)]
+            while stack:
+                for following in stack.pop().edges:
+                    if following is not None and id(following[0]) not in self._reached:
+                        self._reached.add(id(following[0]))
+                        if isinstance(following[0], Node):
+                            stack.append(following[0])
+        return id(target) in self._reached
+
+
+class _Running(threading.local):
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+
+_running = _Running()
+
+
+def running() -> Task:
+    """The innermost backward pass of this thread."""
+    return _running.tasks[-1]
+
+
+def _step(
+    node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool, batch: int = 0
+) -> Sequence[Any]:
     """Gradients of a node's operands, ``None`` where none is wanted."""
     if not isinstance(node, OpNode):
+        if batch:
+            return _row_by_row(node, gradients, keep_graph, create_graph, batch)
         return node.backward(gradients, keep_graph, create_graph)  # type: ignore[attr-defined, no-any-return]
     for reference, version, operand in node.checks:
         storage = reference()
@@ -220,9 +296,13 @@ def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool
         raise with_hint(RuntimeError(FREED), f"the node is {node.name()}")
     given = tuple(i for i, g in enumerate(gradients) if g is not None)
     results: list[Any] = [None] * len(node.edges)
-    if not node.needs:
+    if not node.needs or not given:
+        if not keep_graph:
+            node.release()
         return results
     plan = node.plan.vjp(node.needs, given)
+    if batch:
+        plan = plan.batched(batch, len(node.saved))
     if create_graph or any(not isinstance(gradients[i], Value) for i in given):
         operands = [*bridge.saved_tensors(node), *(as_tensor(gradients[i]) for i in given)]
         made = bridge.apply(plan, operands)
@@ -235,6 +315,17 @@ def _step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool
     for i, gradient in zip(node.needs, made, strict=True):
         results[i] = gradient
     return results
+
+
+def _row_by_row(
+    node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool, batch: int
+) -> Sequence[Any]:
+    """A step of a batched pass through a node that knows no batches."""
+    rows = []
+    for i in range(batch):
+        row = [None if g is None else bridge.row(g, i) for g in gradients]
+        rows.append(node.backward(row, keep_graph or i < batch - 1, create_graph))  # type: ignore[attr-defined]
+    return [None if column[0] is None else bridge.stack(column) for column in zip(*rows, strict=True)]
 
 
 def as_tensor(gradient: Any) -> Any:
@@ -309,10 +400,12 @@ def _leads_to(roots: Sequence[tuple[Any, int, Any]], wanted: dict[tuple[int, int
     return useful
 
 
-def _watched_step(node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool) -> Sequence[Any]:
+def _watched_step(
+    node: Node, gradients: list[Any], keep_graph: bool, create_graph: bool, batch: int
+) -> Sequence[Any]:
     """A step of anomaly mode: show where the operation was, should it fail."""
     try:
-        results = _step(node, gradients, keep_graph, create_graph)
+        results = _step(node, gradients, keep_graph, create_graph, batch)
         if modes.anomaly_check_nan:
             _check_nan(node, results)
     except Exception:

@@ -16,7 +16,7 @@ from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
 from jtorch.tape import CustomNode, Node, RemovableHandle, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
-from jtorch.tensor._core import Tensor, call, from_value, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version
 from jtorch.trace import Value, from_host, recorder, settings
@@ -215,7 +215,9 @@ def edge_of(x: Any) -> tuple[Any, int] | None:
     return (node.variable, 0) if isinstance(node, AccumulateGrad) else (node, nr)
 
 
-def _roots(tensors: Sequence[Any], gradients: Sequence[Any], create_graph: bool) -> list[tuple[Any, int, Any]]:
+def _roots(
+    tensors: Sequence[Any], gradients: Sequence[Any], create_graph: bool, batch: int = 0
+) -> list[tuple[Any, int, Any]]:
     roots = []
     for i, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
         edge = edge_of(tensor)
@@ -225,7 +227,8 @@ def _roots(tensors: Sequence[Any], gradients: Sequence[Any], create_graph: bool)
             given: Any = _first_gradient(tensor)
         else:
             aval = _aval(tensor)
-            check_gradient(aval, gradient, i)
+            if not batch:
+                check_gradient(aval, gradient, i)
             if edge is None:
                 raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             if gradient._aval().dtype is not aval.dtype:
@@ -396,17 +399,21 @@ def grad(
             FutureWarning,
             stacklevel=2,
         )
-    if is_grads_batched:
-        return _batched_grad(roots, targets, gradients, retain_graph, create_graph, allow_unused, materialize_grads)
+    batch = _batch(roots, gradients) if is_grads_batched else 0
     keep = create_graph if retain_graph is None else retain_graph
-    prepared = _roots(roots, gradients, create_graph)
+    prepared = _roots(roots, gradients, create_graph, batch)
     if not targets:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     edges = [_wanted_edge(t) for t in targets]
     unique = {(id(e[0]), e[1]): e for e in edges}
     with _BackwardLevel(create_graph):
         found = run_backward(
-            prepared, keep_graph=keep, create_graph=create_graph, inputs=list(unique.values()), accumulate=False
+            prepared,
+            keep_graph=keep,
+            create_graph=create_graph,
+            inputs=list(unique.values()),
+            accumulate=False,
+            batch=batch,
         )
     by_edge = dict(zip(unique, found, strict=True))
     results: list[Any] = []
@@ -415,6 +422,8 @@ def grad(
         if gradient is None:
             if materialize_grads:
                 gradient = zeros(_aval(t))
+                if batch:
+                    gradient = value_of(from_value(gradient).expand(batch, *_aval(t).shape))  # type: ignore[attr-defined]
             elif not allow_unused:
                 raise RuntimeError(
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
@@ -424,34 +433,25 @@ def grad(
     return tuple(results)
 
 
-def _batched_grad(
-    roots: Any, targets: Any, gradients: Any, retain_graph: Any, create_graph: bool, allow_unused: Any, fill: bool
-) -> tuple[Any, ...]:
-    """One backward per entry of the gradients' leading dimension, stacked."""
+def _batch(roots: Any, gradients: Any) -> int:
+    """The size of the gradients' leading dimension."""
+    size = -1
     for i, (root, g) in enumerate(zip(roots, gradients, strict=True)):
-        if g is not None and g._aval().shape[1:] != _aval(root).shape:
+        if g is None:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        shape = g._aval().shape
+        if shape[1:] != _aval(root).shape:
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. "
                 "The sizes of the remaining dimensions are expected to match the shape of corresponding output, but a "
-                f"mismatch was detected: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
+                f"mismatch was detected: grad_output[{i}] has a shape of {Size(shape)} and output[{i}] has a shape of "
                 f"{Size(_aval(root).shape)}. If you only want some tensors in `grad_output` to be considered batched, "
                 "consider using vmap."
             )
-    count = next(g for g in gradients if g is not None)._aval().shape[0]
-    rows = []
-    for i in range(count):
-        rows.append(
-            grad(
-                roots,
-                targets,
-                tuple(None if g is None else g[i] for g in gradients),
-                retain_graph=True if i < count - 1 else retain_graph,
-                create_graph=create_graph,
-                allow_unused=allow_unused,
-                materialize_grads=fill,
-            )
-        )
-    return tuple(None if column[0] is None else call("stack", column) for column in zip(*rows, strict=True))
+        if size not in (-1, shape[0]):
+            raise ValueError("vmap: Expected all tensors to have the same size in the mapped dimension")
+        size = shape[0]
+    return size
 
 
 # ---- methods -------------------------------------------------------------------------------------------------------

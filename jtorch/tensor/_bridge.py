@@ -45,6 +45,17 @@ def legacy_name(aval: Aval) -> str:
     return f"torch.{where}{dtypes.scalar_type_name(aval.dtype)}Tensor"
 
 
+def describe(aval: Aval) -> str:
+    """Type and sizes as errors name a saved value: ``torch.FloatTensor [3]``."""
+    kind, d = aval.device.type, aval.dtype
+    if kind != "meta" and d in _LEGACY:
+        name = legacy_name(aval)
+    else:
+        where = "Meta" if kind == "meta" else kind.upper()
+        name = f"{where}{dtypes.scalar_type_name(d)}Type"
+    return f"{name} [{', '.join(map(str, aval.shape))}]"
+
+
 def zeros(aval: Aval) -> Value:
     """Zeros of that aval."""
     if aval.device is META:
@@ -79,13 +90,7 @@ class _Bridge:
         return value_of(tensor)
 
     def describe(self, aval: Aval) -> str:
-        kind, d = aval.device.type, aval.dtype
-        if kind != "meta" and d in _LEGACY:
-            name = legacy_name(aval)
-        else:
-            where = "Meta" if kind == "meta" else kind.upper()
-            name = f"{where}{dtypes.scalar_type_name(d)}Type"
-        return f"{name} [{', '.join(map(str, aval.shape))}]"
+        return describe(aval)
 
     def source_name(self, node: OpNode, operand: int) -> str:
         if operand < 0:
@@ -135,6 +140,16 @@ class _Bridge:
         if given.dtype is not aval.dtype:
             gradient = run(OPS["_to_copy"], (gradient, aval.dtype))
         return gradient
+
+    def row(self, gradient: Any, i: int) -> Any:
+        tensor = from_value(gradient) if isinstance(gradient, Value) else gradient
+        made = run(OPS["_view.select"], (tensor, i, 0))
+        return value_of(made) if isinstance(gradient, Value) else made
+
+    def stack(self, rows: Sequence[Any]) -> Any:
+        plain = isinstance(rows[0], Value)
+        made = run(OPS["stack"], ([from_value(r) if isinstance(r, Value) else r for r in rows], 0))
+        return value_of(made) if plain else made
 
     def connect(self, node: Any, saved: Sequence[Any]) -> list[Any]:
         found: list[Any] = []

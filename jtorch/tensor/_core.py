@@ -389,6 +389,29 @@ def write(tensor: Tensor, new: Tensor) -> None:
         _recheck(new._fn, tensor, storage if own is None else own)
 
 
+def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
+    """Give a view that was written to the history ``(fn, nr)``; its base gets one that leads there."""
+    assert tensor._view is not None
+    base = tensor._abase
+    steps = tensor._view.steps()[-tensor._adepth :]
+    edges = [base._edge()]
+    for step in steps[:-1]:
+        edges.append(None if edges[-1] is None else (view_fn(step.plan, edges[-1], step.numbers), 0))
+    new: Any = fn, nr
+    for step, edge in zip(reversed(steps), reversed(edges), strict=True):
+        op, shown = OPS["_put." + step.op.name[6:]], step.plan.operands[0]
+        plan = plan_for(op, (shown, step.aval, *(type(n) for n in step.numbers), *step.static))
+        needs = (1,) if edge is None else (0, 1)
+        made = _class_of(plan)(plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ())
+        new = made, 0
+    if base._retains:
+        move_retained(base, *new)
+    base._fn, base._nr = new
+    tensor._fn, tensor._nr, tensor._requires = None, 0, False
+    tensor._seen = -1
+    tensor._storage.owner = ref(base)
+
+
 def _recheck(fn: Any, tensor: Tensor, counter: Any) -> None:
     """What an in-place operation saved: the former contents cannot change any more, the result is elsewhere now."""
     found = []

@@ -45,7 +45,13 @@ def pack(tensor: Any) -> Packed:
 
 
 def watched_node(
-    plan: Plan, cls: Any, tensors: Sequence[Any], edges: Any, needs: tuple[int, ...], saved: list[Any], checks: list[Any]
+    plan: Plan,
+    cls: Any,
+    tensors: Sequence[Any],
+    edges: Any,
+    needs: tuple[int, ...],
+    saved: list[Any],
+    checks: list[Any],
 ) -> Node:
     """The autograd node of an operation, made by ``cls`` unless hooks want the saved values."""
     node: Node

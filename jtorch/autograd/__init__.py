@@ -1,0 +1,38 @@
+"""Automatic differentiation (``torch.autograd``)."""
+
+from jtorch.autograd import function as function
+from jtorch.autograd import functional as functional
+from jtorch.autograd import grad_mode as grad_mode
+from jtorch.autograd import graph as graph
+from jtorch.autograd import variable as variable
+from jtorch.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+from jtorch.autograd.function import Function, NestedIOFunction
+from jtorch.autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+)
+from jtorch.autograd.gradcheck import gradcheck, gradgradcheck
+from jtorch.autograd.variable import Variable
+from jtorch.tensor._autograd import backward, grad
+
+__all__ = [
+    "Function",
+    "NestedIOFunction",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "grad_mode",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+    "set_multithreading_enabled",
+    "variable",
+]

@@ -1,0 +1,35 @@
+"""Switches of recording (``torch.autograd.grad_mode``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jtorch.tensor._autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
+
+
+class set_multithreading_enabled:
+    """Accepted and without effect: the backward pass of a program runs as one XLA program.
+
+    Args:
+        mode: whether PyTorch would run backward passes of several devices in several threads.
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As a decorator."""
+        return function
+
+    def clone(self) -> set_multithreading_enabled:
+        """Another one like it."""
+        return type(self)(self.mode)
