@@ -4,6 +4,7 @@ from jtorch.nn import functional as functional
 from jtorch.nn import init as init
 from jtorch.nn import modules as modules
 from jtorch.nn import parameter as parameter
+from jtorch.nn import utils as utils
 from jtorch.nn.modules import *  # noqa: F403
 from jtorch.nn.modules.module import Module as Module
 from jtorch.nn.parameter import Buffer as Buffer
