@@ -354,9 +354,9 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
     """Replace the contents by draws, in order of memory."""
     check_writable(self)
     aval = self._aval()
-    array = draw(engine_of(generator), aval.shape, aval.dtype.numpy, *parameters, strides=self._strides)
     if aval.device is META:
         return self
+    array = draw(engine_of(generator), aval.shape, aval.dtype.numpy, *parameters, strides=self._strides)
     drawn = from_value(from_host(np.asarray(array, order="C")))
     if self._view is None and aval.device is CPU and self._fn is None and not (self._requires and modes.level == GRAD):
         self._storage.write(value_of(drawn), count=self._own_version is None)
