@@ -17,7 +17,11 @@ def describe(x):
     """All that shows of a result: dtype, shape, strides, offset, gradient flags and contents of tensors."""
     if isinstance(x, tuple | list):
         return type(x).__name__, [describe(y) for y in x]
-    if type(x).__module__.split(".")[0] not in ("torch", "jtorch") or not hasattr(x, "grad_fn"):
+    if (
+        isinstance(x, type)
+        or type(x).__module__.split(".")[0] not in ("torch", "jtorch")
+        or not hasattr(x, "grad_fn")
+    ):
         return repr(x)
     node = None if x.grad_fn is None else type(x.grad_fn).__name__
     shown = (

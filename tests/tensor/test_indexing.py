@@ -1,4 +1,4 @@
-"""Indexing: every form to read and to write, against torch and by hand; views, aliasing, gradients, compilations."""
+"""Indexing: every form to read and to write, against torch and by hand; views, gradients, compilations."""
 
 import random
 
@@ -362,7 +362,7 @@ def test_writing_agrees_with_torch(agree, statement):
     agree("run()", SETUP + run)
 
 
-# ---- by hand ---------------------------------------------------------------------------------------------------------
+# ---- by hand
 
 
 def test_views_alias_their_base():
@@ -460,7 +460,7 @@ def test_data_writes_are_not_counted():
     assert x._version == 1
 
 
-# ---- the engine ------------------------------------------------------------------------------------------------------
+# ---- the engine
 
 
 def programs():
@@ -536,7 +536,7 @@ def test_bounds_of_computed_indices():
         x[index]
 
 
-# ---- random expressions ----------------------------------------------------------------------------------------------
+# ---- random expressions
 
 SHAPES = [(2, 3, 4), (3,), (1, 3, 2), (3, 0, 2)]
 
