@@ -22,7 +22,19 @@ def to_copy(input: Array, dtype: dtype) -> Array:
         if dtype.numpy == jnp.bool_:
             return input != 0
         input = input.real
+    if jnp.issubdtype(input.dtype, jnp.floating) and jnp.issubdtype(dtype.numpy, jnp.integer):
+        return _cut(input, dtype)
     return input.astype(dtype.numpy)
+
+
+def _cut(input: Array, dtype: dtype) -> Array:
+    """Floats as integers, as processors convert: out of range and nan become the least one, narrow types wrap."""
+    wide = jnp.int32 if dtype.is_signed and dtype.itemsize <= 4 or dtype.itemsize == 1 else jnp.int64
+    if input.dtype.itemsize < 4:
+        input = input.astype(jnp.float32)
+    least = jnp.iinfo(wide).min
+    inside = jnp.abs(input) < -float(least)
+    return jnp.where(inside, input, jnp.asarray(least, input.dtype)).astype(wide).astype(dtype.numpy)
 
 
 @register("_fill.number", node="FillBackward2", promote=None, saves="", function=False)
