@@ -211,10 +211,9 @@ def log_of_sum(x: Array, y: Array) -> Array:
     """``log(exp(x) + exp(y))`` of complex numbers: the imaginary part stays near that of the larger term."""
     swap = jnp.real(y) > jnp.real(x)
     high, low = jnp.where(swap, y, x), jnp.where(swap, x, y)
+    # Both real parts are the same infinity: that one stays.
     same = jnp.isinf(jnp.real(high)) & (jnp.real(high) == jnp.real(low))
-    gap = jnp.where(same, 0, low - high)
-    unbounded = jnp.where(jnp.real(high) < 0, high, jnp.log(jnp.exp(low) + jnp.exp(high)))
-    return jnp.where(same, unbounded, high + jnp.log1p(jnp.exp(gap)))
+    return jnp.where(same, high, high + jnp.log1p(jnp.exp(jnp.where(same, 0, low - high))))
 
 
 @register("logaddexp2", numbers="", node="Logaddexp2Backward0", promote="default", method=True, out=True)
