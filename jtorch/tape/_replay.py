@@ -220,7 +220,8 @@ def play(replay: Replay, graph: Any, gradient: Value, keep_graph: bool) -> list[
     outputs += [_dead] * replay.outputs
     results = []
     for number, slot, aval in replay.gradients:
-        value = Value(aval, graph, slot)
+        value = Value(aval)
+        value.graph, value.slot = graph, slot
         outputs[slot] = ref(value)
         results.append((tape.leaves[number], value))
     if not keep_graph:

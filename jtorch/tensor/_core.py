@@ -598,7 +598,8 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     level = modes.level
     if plan.single:
         result = _new(Tensor)
-        storage = result._storage = Storage(made)
+        storage = result._storage = _new(Storage)
+        storage.value = made
         if strided and (op.promote is not None or op.name in _POINTWISE):
             storage.strides = result._strides = _result_strides(result, tensors)
         if track and level == GRAD and plan.differentiable:

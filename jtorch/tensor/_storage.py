@@ -47,16 +47,16 @@ class Storage:
         strides: memory layout of the base in elements, ``None`` if it is row-major.
     """
 
-    __slots__ = ("__weakref__", "_address", "buffer", "owner", "strides", "value", "version", "writes")
+    # Defaults of the class: the storage of a temporary sets its value only.
     value: Value | None
-    buffer: np.ndarray[Any, Any] | None
-    strides: tuple[int, ...] | None
+    buffer: np.ndarray[Any, Any] | None = None
+    strides: tuple[int, ...] | None = None
+    version = 0
+    writes = 0
+    _address = 0
 
     def __init__(self, value: Value | None) -> None:
         self.value = value
-        self.buffer = self.strides = None
-        self.version = self.writes = 0
-        self._address = 0
 
     def read(self) -> Value:
         """The contents as an immutable value."""

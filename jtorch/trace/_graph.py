@@ -26,6 +26,8 @@ LOCK = threading.RLock()
 #: Signatures by number.
 SIGNATURES: list[Signature] = []
 
+_new = object.__new__
+
 #: Operands of a signature: an aval, or the type of a Python number.
 Operand = Aval | type
 
@@ -198,13 +200,15 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
         outputs = graph.outputs
         slot = len(outputs)
         if signature.single is not None:
-            value = Value(signature.single, graph, slot)
+            value = _new(Value)
+            value.aval, value.graph, value.slot = signature.single, graph, slot
             outputs.append(ref(value))
             result: Any = value
         else:
             result = []
             for aval in signature.outputs:
-                value = Value(aval, graph, slot)
+                value = _new(Value)
+                value.aval, value.graph, value.slot = aval, graph, slot
                 outputs.append(ref(value))
                 result.append(value)
                 slot += 1

@@ -63,18 +63,17 @@ class Value:
         used: was an operand of a program before (worth keeping on the device from the second time on).
     """
 
-    __slots__ = ("__weakref__", "array", "aval", "graph", "host", "pinned", "slot", "used")
+    # Defaults of the class: most values are pending results, which set three attributes only.
     aval: Aval
-    array: Any
-    host: np.ndarray[Any, Any] | None
-    graph: Graph | None
-    slot: int
+    array: Any = None
+    host: np.ndarray[Any, Any] | None = None
+    graph: Graph | None = None
+    slot = 0
+    pinned = False
+    used = False
 
-    def __init__(self, aval: Aval, graph: Graph | None = None, slot: int = 0) -> None:
+    def __init__(self, aval: Aval) -> None:
         self.aval = aval
-        self.array = self.host = None
-        self.graph, self.slot = graph, slot
-        self.pinned = self.used = False
 
     @property
     def pending(self) -> bool:
@@ -87,8 +86,6 @@ class Value:
 
 class TracedValue(Value):
     """A value inside a JAX transform: ``array`` is a tracer and operations on it apply at once."""
-
-    __slots__ = ()
 
 
 def from_host(array: np.ndarray[Any, Any], aval: Aval | None = None) -> Value:
