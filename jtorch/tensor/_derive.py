@@ -165,6 +165,11 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
     rest = op.defaults[2:]
 
     def operator(self: Tensor, other: Any) -> Any:
+        if isinstance(other, Tensor) and not isinstance(self, Tensor):
+            raise TypeError(
+                f"descriptor '{operator.__name__}' for 'torch._C.TensorBase' objects doesn't apply to a "
+                f"'{type(self).__name__}' object"
+            )
         if not isinstance(other, _NUMBERS):
             return NotImplemented
         return run(op, (other, self, *rest))
