@@ -154,7 +154,9 @@ def _matrix_node(shapes: Any, static: Any) -> str:
     order = static.get("ord")
     if order in (None, "fro"):
         return "LinalgVectorNormBackward0"
-    return "SumBackward1" if order == "nuc" else "AmaxBackward0" if order > 0 else "AminBackward0"
+    if isinstance(order, str):
+        return "SumBackward1"
+    return "AmaxBackward0" if order > 0 else "AminBackward0"
 
 
 @register("linalg.matrix_norm", node=_matrix_node, static="ord dim keepdim dtype", promote=None, out=True)
