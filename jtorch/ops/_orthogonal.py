@@ -189,7 +189,7 @@ def householder_product(A: Array, tau: Array) -> Array:
     """
     check_reflections("torch.linalg.householder_product", A, tau)
     check_kernel("orgqr_cpu", A)
-    start = jnp.broadcast_to(jnp.eye(*A.shape[-2:], dtype=A.dtype), A.shape)
+    start = jnp.broadcast_to(jnp.eye(A.shape[-2], A.shape[-1], dtype=A.dtype), A.shape)
     return reflected(A, tau, start, forward=False)
 
 

@@ -211,7 +211,7 @@ def repeat_interleave(
         )
     if repeats.numel() != size:
         repeats = expand(repeats.reshape(1), (size,))
-    return x.index_select(axis, run(indices, (repeats, output_size)))  # type: ignore[no-any-return, attr-defined]
+    return x.index_select(axis, run(indices, (repeats, output_size)))  # type: ignore[no-any-return]
 
 
 _install(repeat_interleave, method=True)

@@ -366,8 +366,8 @@ def kaiser_window(
     return _old("kaiser_window", window_length, values, dtype, layout, device, pin_memory, requires_grad)
 
 
-for _function in (hamming_window, hann_window, blackman_window, bartlett_window, kaiser_window):
-    _install("", _function)
+for _old_function in (hamming_window, hann_window, blackman_window, bartlett_window, kaiser_window):
+    _install("", _old_function)
 
 
 # --- frequencies and triangles ---
