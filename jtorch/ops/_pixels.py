@@ -102,7 +102,7 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
 
 @register(
     "channel_shuffle",
-    node="ViewBackward0",
+    node="ChannelShuffleBackward0",
     static="groups",
     promote=None,
     saves="",
@@ -194,7 +194,7 @@ def as_columns(x: Array, g: Geometry, kernel: tuple[int, ...]) -> Array:
 
 @register(
     "nn.functional.unfold",
-    node=lambda shapes, static: "Im2ColBackward0" if len(shapes[0]) == 4 else "SqueezeBackward1",
+    node="Im2ColBackward0",
     static="kernel_size dilation padding stride",
     promote=None,
     saves="",
@@ -243,7 +243,7 @@ def unfold(
 
 @register(
     "nn.functional.fold",
-    node=lambda shapes, static: "Col2ImBackward0" if len(shapes[0]) == 3 else "SqueezeBackward1",
+    node="Col2ImBackward0",
     static="output_size kernel_size dilation padding stride",
     promote=None,
     saves="",

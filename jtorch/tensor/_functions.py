@@ -12,6 +12,7 @@ from jtorch.tensor import _methods as methods
 from jtorch.tensor import _networks as _networks
 from jtorch.tensor import _normalizing as _normalizing
 from jtorch.tensor import _overloads as _overloads
+from jtorch.tensor import _sequences as _sequences
 from jtorch.tensor import _views as views
 from jtorch.tensor import _windows as _windows
 from jtorch.tensor._autograd import detach, detach_
