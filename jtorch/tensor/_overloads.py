@@ -162,3 +162,16 @@ Tensor.__pos__ = Tensor.positive  # type: ignore[attr-defined]
 _itself("conj", lambda x: not x.dtype.is_complex)
 _itself("resolve_conj", lambda x: True)
 _itself("resolve_neg", lambda x: True)
+
+
+#: In-place methods that PyTorch has as functions, too.
+_INPLACE_FUNCTIONS = (
+    "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh as_strided asin asinh atan atanh "
+    "ceil clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad detach erf erfc exp exp2 expm1 "
+    "fill fix floor frac gcd i0 index_put lcm ldexp log log10 log1p log2 logit nan_to_num neg negative "
+    "rad2deg reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy zero"
+)
+for _name in _INPLACE_FUNCTIONS.split():
+    _method = getattr(Tensor, _name + "_", None)
+    if _method is not None:
+        derived[""][_name + "_"] = _method
