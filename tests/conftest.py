@@ -18,3 +18,18 @@ import pytest
 def torch():
     """Real PyTorch to compare with; the test is skipped where it is missing."""
     return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def lazy():
+    """For tests that count what the engine does: lazy whatever mode the suite runs in, counters at zero."""
+    from jtorch.trace import clear_programs, flush_all, reset_metrics, settings
+
+    saved = dict(vars(settings))
+    flush_all("test")
+    settings.eager, settings.max_nodes, settings.max_bytes, settings.verify = False, 16384, 4 << 30, True
+    clear_programs()
+    reset_metrics()
+    yield
+    flush_all("test")
+    vars(settings).update(saved)

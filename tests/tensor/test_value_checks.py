@@ -14,6 +14,7 @@ def test_indices_on_the_host_are_checked_at_the_call():
     assert x.tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.usefixtures("lazy")
 def test_indices_that_are_not_computed_yet_are_not_waited_for():
     x = jtorch.zeros(3)
     pending = jtorch.tensor([1]) + 1
