@@ -203,3 +203,61 @@ _install("nn.functional", embedding)
 _install("nn.functional", embedding_bag)
 _install("nn.functional", one_hot)
 _install("", embedding_renorm_)
+
+
+# ---- attention -----------------------------------------------------------------------------------------
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """``dropout(softmax(query @ key.T * scale + mask)) @ value``, the softmax being over the keys.
+
+    Args:
+        query: shape ``(*, L, E)``.
+        key: ``(*, S, E)``.
+        value: ``(*, S, V)``.
+        attn_mask: broadcasts to ``(*, L, S)``: which keys each query may look at (bool), or numbers to add.
+        dropout_p: probability of a weight to become 0, the others being scaled up.
+        is_causal: query i looks at the keys up to i only.
+        scale: ``1 / sqrt(E)`` by default.
+        enable_gqa: each head of key and value, counted by dimension -3, serves several heads of the query.
+
+    Returns:
+        Shape ``(*, L, V)``; 0 for queries that may look at nothing.
+
+    Raises:
+        RuntimeError: shapes or dtypes that do not agree.
+
+    Reference: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762
+    """
+    if not 0 <= dropout_p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p:g}")
+    noise: Any = None
+    if dropout_p > 0:
+        lead = query.shape[:-2]
+        shape = (*lead, query.shape[-2], key.shape[-2])
+        noise = empty(shape, dtype=query.dtype, device=query.device)
+        noise = noise.zero_() if dropout_p == 1 else noise.bernoulli_(1 - dropout_p).div_(1 - dropout_p)
+    return call(  # type: ignore[no-any-return]
+        "_scaled_dot_product_attention",
+        query,
+        key,
+        value,
+        attn_mask,
+        noise,
+        bool(is_causal),
+        scale,
+        bool(enable_gqa),
+    )
+
+
+_install("nn.functional", scaled_dot_product_attention)
+_install("_C._nn", scaled_dot_product_attention)

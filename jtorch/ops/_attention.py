@@ -1,0 +1,147 @@
+"""Attention: means of values, weighted by how well keys fit queries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jtorch.ops._checks import check_broadcast, kind, not_implemented, scalar_type, type_name
+from jtorch.ops._half import widened
+from jtorch.ops._precision import precision
+from jtorch.ops._registry import register
+
+
+def attention_node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
+    """The node of PyTorch's fused CPU kernel, where it takes the call, else of what it composes."""
+    query, key, value, _, dropout, *_ = shapes
+    if len(query) == 4 and query[-1] == value[-1] and query[-2] and key[-2] and dropout is None:
+        return "ScaledDotProductFlashAttentionForCpuBackward0"
+    return "UnsafeViewBackward0" if len(query) > 2 else "MmBackward0"
+
+
+def check_attention(query: Array, key: Array, value: Array, mask: Array | None, enable_gqa: bool) -> None:
+    """Shapes and dtypes of the operands."""
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise RuntimeError(
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            f"{query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead."
+        )
+    if not query.dtype == key.dtype == value.dtype:
+        raise RuntimeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{type_name(query)} key.dtype: {type_name(key)} and value.dtype: {type_name(value)} instead."
+        )
+    if mask is not None and kind(mask) != "b" and mask.dtype not in (query.dtype, jnp.float32):
+        raise RuntimeError(
+            "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
+            f"{type_name(mask)} and  query.dtype: {type_name(query)} instead."
+        )
+    if kind(query) in "bi":
+        raise RuntimeError(f"expected scalar type Float but found {scalar_type(query)}")
+    if kind(query) == "c":
+        raise not_implemented("softmax_lastdim_kernel_impl", query)
+    if enable_gqa:
+        heads = [x.shape[-3] for x in (query, key, value)]
+        if heads[0] % heads[1] or heads[0] % heads[2]:
+            raise RuntimeError("Number of heads in key and value must divide the number of heads in ")
+    else:
+        for x in (key, value):
+            check_broadcast(_leading(query), _leading(x))
+    if query.shape[-1] != key.shape[-1]:
+        count = math.prod(query.shape[:-2])
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{count}, {query.shape[-1]}] but got: [{count}, {key.shape[-1]}]."
+        )
+    if mask is not None:
+        check_broadcast(_scores(query, key), mask)
+
+
+class _Shape:
+    """A shape, for the check of shapes."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+def _leading(x: Array) -> Any:
+    return _Shape((*x.shape[:-2], 1, 1))
+
+
+def _scores(query: Array, key: Array) -> Any:
+    lead = jnp.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+    return _Shape((*lead, query.shape[-2], key.shape[-2]))
+
+
+@register(
+    "_scaled_dot_product_attention",
+    node=attention_node,
+    static="is_causal scale enable_gqa",
+    promote=None,
+)
+def scaled_dot_product_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    attn_mask: Array | None,
+    dropout_mask: Array | None,
+    is_causal: bool,
+    scale: float | None,
+    enable_gqa: bool,
+) -> Array:
+    """``softmax(query @ key.T * scale + mask) @ value``, the softmax being over the keys.
+
+    Args:
+        query: shape ``(*, L, E)``.
+        key: ``(*, S, E)``.
+        value: ``(*, S, V)``.
+        attn_mask: broadcasts to ``(*, L, S)``: which keys each query may look at, or numbers to add.
+        dropout_mask: factors of the weights, ``(*, L, S)``.
+        is_causal: query i looks at the keys up to i only.
+        scale: ``1 / sqrt(E)`` by default.
+        enable_gqa: each head of key and value, counted by dimension -3, serves several heads of the query.
+
+    Returns:
+        Shape ``(*, L, V)``; 0 for queries that may look at nothing.
+
+    Raises:
+        RuntimeError: shapes or dtypes that do not agree.
+
+    Reference: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762
+    """
+    check_attention(query, key, value, attn_mask, enable_gqa)
+    if enable_gqa:
+        key, value = (jnp.repeat(x, query.shape[-3] // x.shape[-3], axis=-3) for x in (key, value))
+    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    wide = jnp.promote_types(query.dtype, jnp.float32)
+    scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), precision=precision(), preferred_element_type=wide)
+    scores = scores * factor
+    allowed = None
+    if is_causal:
+        allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+    if attn_mask is not None and kind(attn_mask) == "b":
+        allowed = attn_mask if allowed is None else allowed & attn_mask
+    elif attn_mask is not None:
+        scores = scores + widened(attn_mask)
+    if allowed is not None:
+        scores = jnp.where(allowed, scores, -jnp.inf)
+    weights = softmax_of_some(scores, masked=allowed is not None or attn_mask is not None)
+    if dropout_mask is not None:
+        weights = weights * widened(dropout_mask)
+    return jnp.matmul(weights.astype(value.dtype), value, precision=precision()).astype(query.dtype)
+
+
+def softmax_of_some(scores: Array, masked: bool) -> Array:
+    """The softmax over the last dimension; 0 where all scores are minus infinity."""
+    if not scores.shape[-1]:
+        return scores
+    largest = lax.stop_gradient(jnp.max(scores, -1, keepdims=True))
+    if masked:
+        largest = jnp.where(jnp.isneginf(largest), 0, largest)
+    powers = jnp.exp(scores - largest)
+    total = jnp.sum(powers, -1, keepdims=True)
+    return powers / (jnp.where(total == 0, 1, total) if masked else total)
