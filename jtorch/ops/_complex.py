@@ -47,6 +47,7 @@ def polar(abs: Array, angle: Array) -> Array:
         RuntimeError: types that differ, or are neither float32 nor float64.
     """
     check_parts("abs", abs, "angle", angle)
+    # Differs from PyTorch: at a negative modulus the gradient is right, where PyTorch's has the wrong sign.
     return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))
 
 

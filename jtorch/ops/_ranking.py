@@ -72,6 +72,7 @@ def kth_position(x: Array, rank: Array, axis: int) -> Array:
         below = jnp.sum(bits < candidate, axis, keepdims=True, dtype=jnp.int32)
         return jnp.where(below <= rank, candidate, found)
 
+    # Differs from PyTorch: of equal values the first is reported; there the choice depends on the algorithm.
     start = jnp.zeros(tuple(1 if a == axis else n for a, n in enumerate(x.shape)), bits.dtype)
     return first_true(bits == lax.fori_loop(0, width, settle, start), axis)
 

@@ -127,6 +127,7 @@ def frexp_real_jvp(
 def ldexp(input: Array, other: Array) -> Array:
     """``input * 2**other``."""
     check_broadcast(input, other)
+    # Differs from PyTorch: the gradient is right for negative integer exponents, too, where PyTorch's is 0.
     return input * (jnp.exp2(other) if kind(other) != "c" else jnp.power(2, other))
 
 

@@ -143,7 +143,7 @@ def check_extremum(name: str, input: Array, other: Array) -> None:
         raise RuntimeError(f"{name} not implemented for complex tensors.")
 
 
-@binary("maximum", numbers="", node="MaximumBackward0", aliases="max.other")
+@binary("maximum", numbers="", node="MaximumBackward0")
 def maximum(input: Array, other: Array) -> Array:
     """The larger of both, nan if either is nan; equal operands share the gradient.
 
@@ -171,7 +171,7 @@ def smaller(x: Array, y: Array) -> Array:
     return jnp.minimum(x, y)
 
 
-@binary("minimum", numbers="", node="MinimumBackward0", aliases="min.other")
+@binary("minimum", numbers="", node="MinimumBackward0")
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of both, nan if either is nan; equal operands share the gradient.
 
