@@ -12,9 +12,12 @@ from jtorch.dtypes import dtype, finfo, iinfo
 from jtorch.tensor import Size, Tensor
 from jtorch.tensor import _bridge as _bridge
 from jtorch.tensor import _derive as _derive
+from jtorch.tensor import _pickling as _pickling
 from jtorch.tensor._autograd import (
     enable_grad,
     inference_mode,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
     is_grad_enabled,
     is_inference_mode_enabled,
     no_grad,
@@ -55,7 +58,9 @@ start_compilation_cache()
 run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
-_NAMESPACES = frozenset({"autograd", "func", "linalg", "fft", "nn", "optim", "random", "signal", "special", "utils"})
+_NAMESPACES = frozenset(
+    "autograd func linalg fft masked nn optim random signal special utils".split()
+)
 
 
 def __getattr__(name: str) -> _Any:

@@ -6,9 +6,13 @@ which Python prints below the message.
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
+from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["AsyncExecutionError", "LinAlgError", "TraceError", "with_hint"]
+__all__ = ["AsyncExecutionError", "LinAlgError", "TraceError", "warn_user", "with_hint"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -27,6 +31,19 @@ class TraceError(RuntimeError):
 
 class AsyncExecutionError(RuntimeError):
     """A compiled program failed after the line that recorded it had returned."""
+
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+def warn_user(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the innermost line of the program outside of jtorch."""
+    frame = sys._getframe(1)
+    level = 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(text, category, stacklevel=level)
 
 
 def with_hint(error: E, hint: str) -> E:

@@ -22,7 +22,8 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         if not isinstance(mode, bool):
             raise TypeError(
-                f"set_anomaly_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
+                "set_anomaly_enabled(): argument 'enabled' (position 1) must be bool, not "
+                f"{type(mode).__name__}"
             )
         self.prev, self.prev_check_nan = modes.anomaly, modes.anomaly_check_nan
         modes.set(anomaly=mode, anomaly_check_nan=check_nan)
@@ -46,8 +47,8 @@ class detect_anomaly:
         self.check_nan = check_nan
         self.prev_check_nan = modes.anomaly_check_nan
         warnings.warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
-            "debugging.",
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be "
+            "enabled for debugging.",
             UserWarning,
             stacklevel=2,
         )

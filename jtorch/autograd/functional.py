@@ -23,7 +23,8 @@ def _as_tuple(given: Any, what: str, caller: str) -> tuple[bool, Tensors]:
         if not isinstance(t, Tensor):
             found = f"the value at index {i}" if several else f"the given {what}"
             raise TypeError(
-                f"The {what} given to {caller} must be either a Tensor or a tuple of Tensors but {found} has type {type(t)}."
+                f"The {what} given to {caller} must be either a Tensor or a tuple of Tensors but {found} has "
+                f"type {type(t)}."
             )
     return several, tensors
 
@@ -58,38 +59,43 @@ def _check_vector(v: Tensors, other: Tensors, several: bool) -> None:
 
 _STRICT = {
     "outputs": (
-        "Output {} of the user-provided function does not require gradients. The outputs must be computed in a "
-        "differentiable manner from the input when running in strict mode."
+        "Output {} of the user-provided function does not require gradients. The outputs must be computed "
+        "in a differentiable manner from the input when running in strict mode."
     ),
     "grad_inputs": (
-        "The gradient with respect to input {} is independent of the inputs of the user-provided function. This is not "
-        "allowed in strict mode."
+        "The gradient with respect to input {} is independent of the inputs of the user-provided function. "
+        "This is not allowed in strict mode."
     ),
     "jacobian": (
-        "While computing the hessian, found that the jacobian of the user-provided function with respect to input {} is "
-        "independent of the input. This is not allowed in strict mode. You should ensure that your function is twice "
-        "differentiable and that the jacobian depends on the inputs (this would be violated by a linear function for "
-        "example)."
+        "While computing the hessian, found that the jacobian of the user-provided function with respect to "
+        "input {} is independent of the input. This is not allowed in strict mode. You should ensure that "
+        "your function is twice differentiable and that the jacobian depends on the inputs (this would be "
+        "violated by a linear function for example)."
     ),
     "hessian": (
-        "The hessian of the user-provided function with respect to input {} is independent of the input. This is not "
-        "allowed in strict mode. You should ensure that your function is thrice differentiable and that the hessian "
-        "depends on the inputs."
+        "The hessian of the user-provided function with respect to input {} is independent of the input. "
+        "This is not allowed in strict mode. You should ensure that your function is thrice differentiable "
+        "and that the hessian depends on the inputs."
     ),
 }
 
 _INDEPENDENT = {
-    "back": "The output of the user-provided function is independent of input {}. This is not allowed in strict mode.",
+    "back": (
+        "The output of the user-provided function is independent of input {}. This is not allowed in strict "
+        "mode."
+    ),
     "back_trick": (
-        "The gradient with respect to the input is independent of entry {} in the grad_outputs when using the double "
-        "backward trick to compute forward mode gradients. This is not allowed in strict mode."
+        "The gradient with respect to the input is independent of entry {} in the grad_outputs when using "
+        "the double backward trick to compute forward mode gradients. This is not allowed in strict mode."
     ),
     "double_back": (
-        "The jacobian of the user-provided function is independent of input {}. This is not allowed in strict mode."
+        "The jacobian of the user-provided function is independent of input {}. This is not allowed in "
+        "strict mode."
     ),
     "double_back_trick": (
-        "The hessian of the user-provided function is independent of entry {} in the grad_jacobian. This is not allowed "
-        "in strict mode as it prevents from using the double backward trick to replace forward mode AD."
+        "The hessian of the user-provided function is independent of entry {} in the grad_jacobian. This is "
+        "not allowed in strict mode as it prevents from using the double backward trick to replace forward "
+        "mode AD."
     ),
 }
 
@@ -141,8 +147,8 @@ def _zeros_for_none(
         elif strict and create_graph and not g.requires_grad:
             what = "hessian" if "double" in stage else "jacobian"
             raise RuntimeError(
-                f"The {what} of the user-provided function is independent of input {i}. This is not allowed in strict "
-                "mode when create_graph=True."
+                f"The {what} of the user-provided function is independent of input {i}. This is not allowed "
+                "in strict mode when create_graph=True."
             )
         filled.append(g)
     return tuple(filled)
@@ -197,8 +203,8 @@ def vjp(
             v = _vector(v, outputs, several, create_graph, "vjp")
         elif len(outputs) != 1 or outputs[0].nelement() != 1:
             raise RuntimeError(
-                "The vector v can only be None if the user-provided function returns a single Tensor with a single "
-                "element."
+                "The vector v can only be None if the user-provided function returns a single Tensor with a "
+                "single element."
             )
     with set_grad_enabled(True if create_graph else is_grad_enabled()):
         found = _gradients(outputs, inputs, v, create_graph)
@@ -230,8 +236,8 @@ def jvp(
             v = _vector(v, inputs, many, create_graph, "jvp")
         elif len(inputs) != 1 or inputs[0].nelement() != 1:
             raise RuntimeError(
-                "The vector v can only be None if the input to the user-provided function is a single Tensor with a "
-                "single element."
+                "The vector v can only be None if the input to the user-provided function is a single "
+                "Tensor with a single element."
             )
         several, outputs = _call(func, inputs, "jvp", strict)
         # The gradient is linear in these, so that their values do not matter.
@@ -265,13 +271,15 @@ def jacobian(
         strategy: ``"reverse-mode"`` or ``"forward-mode"``.
 
     Returns:
-        A tensor of the output's sizes followed by the input's; a tuple of them per output, or per input, or of tuples
+        A tensor of the output's sizes followed by the input's; a tuple of them per output, or per input, or
+        of tuples
         per output, where there are several.
     """
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
-            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has '
+            'more outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to '
+            'use "reverse-mode".'
         )
     if strategy == "forward-mode":
         return _forward(func, inputs, create_graph, strict, vectorize)
@@ -281,8 +289,8 @@ def jacobian(
         several, outputs = _call(func, inputs, "jacobian", strict)
         if vectorize and strict:
             raise RuntimeError(
-                "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
-                "Please either set `strict=False` or `vectorize=False`."
+                "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported "
+                "together. Please either set `strict=False` or `vectorize=False`."
             )
         result = tuple(_rows(o, i, inputs, create_graph, strict) for i, o in enumerate(outputs))
     return _nested(_finish(result, create_graph), several, many)
@@ -307,15 +315,15 @@ def _rows(output: Any, number: int, inputs: Tensors, create_graph: bool, strict:
         if g is None:
             if strict:
                 raise RuntimeError(
-                    f"Output {number} of the user-provided function is independent of input {i}. This is not allowed in "
-                    "strict mode."
+                    f"Output {number} of the user-provided function is independent of input {i}. This is not "
+                    "allowed in strict mode."
                 )
             made.append(x.new_zeros((*output.size(), *x.size())))
             continue
         if strict and create_graph and not g.requires_grad:
             raise RuntimeError(
-                f"The jacobian of the user-provided function is independent of input {number}. This is not allowed in "
-                "strict mode when create_graph=True."
+                f"The jacobian of the user-provided function is independent of input {number}. This is not "
+                "allowed in strict mode when create_graph=True."
             )
         made.append(g.view((*output.size(), *x.size())))
     return tuple(made)
@@ -324,17 +332,18 @@ def _rows(output: Any, number: int, inputs: Tensors, create_graph: bool, strict:
 def _forward(func: Callable[..., Any], inputs: Any, create_graph: bool, strict: bool, vectorize: bool) -> Any:
     if create_graph:
         raise NotImplementedError(
-            'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported '
-            'together (yet). Please either set `create_graph=False` or `strategy="reverse-mode"`.'
+            'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not '
+            'supported together (yet). Please either set `create_graph=False` or `strategy="reverse-mode"`.'
         )
     if strict:
         raise RuntimeError(
-            'torch.autograd.functional.jacobian: `strict=True` and `strategy="forward-mode"` are not supported together '
-            '(yet). Please either set `strict=False` or `strategy="reverse-mode"`.'
+            'torch.autograd.functional.jacobian: `strict=True` and `strategy="forward-mode"` are not '
+            'supported together (yet). Please either set `strict=False` or `strategy="reverse-mode"`.'
         )
     if not vectorize:
         raise NotImplementedError(
-            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`."
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for "
+            "`vectorize=True`."
         )
     many, inputs = _as_tuple(inputs, "inputs", "jacobian")
     several, result = jacobian_forward(
@@ -434,8 +443,8 @@ def _hessian_vector(v: Any, inputs: Tensors, many: bool, create_graph: bool, cal
         return _vector(v, inputs, many, create_graph, caller)
     if len(inputs) != 1 or inputs[0].nelement() != 1:
         raise RuntimeError(
-            "The vector v can only be None if the input to the user-provided function is a single Tensor with a single "
-            "element."
+            "The vector v can only be None if the input to the user-provided function is a single Tensor "
+            "with a single element."
         )
     return None
 

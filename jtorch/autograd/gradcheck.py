@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from jtorch.autograd._forward import jacobian_forward
 from jtorch.autograd.function import Function
 from jtorch.dtypes import complex128, float64
+from jtorch.errors import warn_user
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import grad, no_grad
 from jtorch.tensor._creation import eye, from_numpy, zeros_like
@@ -42,32 +42,32 @@ def _check_inputs(inputs: Sequence[Any]) -> None:
     for i, x in enumerate(inputs):
         if not isinstance(x, Tensor) or not x.requires_grad:
             continue
-        if x.dtype not in (float64, complex128):  # type: ignore[attr-defined]
-            warnings.warn(
-                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will "
-                "likely fail if all the inputs are not of double precision floating point or complex. ",
-                UserWarning,
-                stacklevel=4,
+        if x.dtype not in (float64, complex128):
+            warn_user(
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. "
+                "This check will likely fail if all the inputs are not of double precision floating point "
+                "or complex. "
             )
-        if any(s == 0 and n > 1 for s, n in zip(x.stride(), x.size(), strict=True)):  # type: ignore[attr-defined]
+        if any(s == 0 and n > 1 for s, n in zip(x.stride(), x.size(), strict=True)):
             raise RuntimeError(
-                f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping "
-                "to be able to compute the numerical gradients correctly. You should call .contiguous on the input "
-                "before passing it to gradcheck."
+                f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call "
+                ".contiguous on the input before passing it to gradcheck."
             )
     if not _inputs_of(inputs):
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have "
+            "requires_grad=True."
         )
 
 
-# ---- finite differences --------------------------------------------------------------------------------------------
+# ---- finite differences ------------------------------------------------------------------------------------
 
 
 def _numerical(
     func: Callable[..., Any], inputs: Sequence[Any], eps: float
 ) -> list[list[np.ndarray[Any, Any]]]:
-    """Per input and output, the derivative of each element of the output by each of the input, inputs first."""
+    """Per input and output, derivatives of each element of the output by each of the input, inputs first."""
     return [_numerical_one(func, inputs, x, eps) for x in _inputs_of(inputs)]
 
 
@@ -113,7 +113,7 @@ def _check_same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], index: tuple[i
         )
 
 
-# ---- gradients -----------------------------------------------------------------------------------------------------
+# ---- gradients ---------------------------------------------------------------------------------------------
 
 
 def _analytical(inputs: list[Any], output: Any) -> tuple[list[np.ndarray[Any, Any]], bool]:
@@ -158,8 +158,9 @@ def _compare(
 
 
 _NOT_REENTRANT = (
-    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different "
-    "values, although analytical gradient matches numerical gradient.The tolerance for nondeterminism was {}."
+    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives "
+    "different values, although analytical gradient matches numerical gradient.The tolerance for "
+    "nondeterminism was {}."
 )
 
 
@@ -207,7 +208,7 @@ def _check_backward(func: Callable[..., Any], inputs: Sequence[Any], settings: d
 
 def _check_forward(func: Callable[..., Any], inputs: Sequence[Any], settings: dict[str, Any]) -> None:
     """Forward-mode derivatives against finite differences."""
-    if any(isinstance(x, Tensor) and x.is_complex() for x in inputs):  # type: ignore[attr-defined]
+    if any(isinstance(x, Tensor) and x.is_complex() for x in inputs):
         raise NotImplementedError("gradcheck: check_forward_ad=True with complex inputs")
     places = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
 
@@ -230,7 +231,7 @@ def _check_batched(inputs: Sequence[Any], output: Any, number: int) -> None:
     """Gradients of a batch of vectors are those of the vectors one by one."""
     targets = _inputs_of(inputs)
     draw = np.random.default_rng(0)
-    rows = [from_numpy(draw.standard_normal(tuple(output.size()))).to(output.dtype) for _ in range(2)]  # type: ignore[attr-defined]
+    rows = [from_numpy(draw.standard_normal(tuple(output.size()))).to(output.dtype) for _ in range(2)]
     alone = [grad(output, targets, r, retain_graph=True, allow_unused=True) for r in rows]
     batch = from_numpy(np.stack([_array(r) for r in rows]))
     found = grad(output, targets, batch, retain_graph=True, allow_unused=True, is_grads_batched=True)
@@ -246,11 +247,11 @@ class _Undefined(Function):
     """The identity, whose gradient is lost."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:  # noqa: D102
+    def forward(ctx: Any, x: Any) -> Any:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Any) -> Any:  # noqa: D102
+    def backward(ctx: Any, grad_output: Any) -> Any:
         return None
 
 
@@ -277,18 +278,17 @@ def _check_undefined(func: Callable[..., Any], inputs: Sequence[Any]) -> None:
         if any(g is not None and (_array(g) != 0).any() for g in found):
             _warn_of_change()
             raise GradcheckError(
-                "Expected all input grads to be undefined or zero when all output grads are undefined or zero. "
-                + _NOTES
+                "Expected all input grads to be undefined or zero when all output grads are undefined or "
+                "zero. " + _NOTES
             )
 
 
 def _warn_of_change() -> None:
-    warnings.warn(
-        "Backwards compatibility: New undefined gradient support checking feature is enabled by default, but it may break "
-        "existing callers of this function. If this is true for you, you can call this function with "
-        '"check_undefined_grad=False" to disable the feature',
-        UserWarning,
-        stacklevel=3,
+    warn_user(
+        "Backwards compatibility: New undefined gradient support checking feature is enabled by default, "
+        "but it may break existing callers of this function. If this is true for you, you can call this "
+        "function with "
+        '"check_undefined_grad=False" to disable the feature'
     )
 
 
@@ -356,8 +356,12 @@ def gradcheck(
     if check_batched_forward_grad and not check_forward_ad:
         raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
     settings = {
-        "eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "check_grad_dtypes": check_grad_dtypes,
-    }  # fmt: skip
+        "eps": eps,
+        "atol": atol,
+        "rtol": rtol,
+        "nondet_tol": nondet_tol,
+        "check_grad_dtypes": check_grad_dtypes,
+    }
     given = _as_tuple(inputs)
     try:
         _check_inputs(given)
@@ -476,6 +480,6 @@ def _drawn(like: Any, draw: np.random.Generator, spread: bool) -> Any:
     kind = like.dtype if like.is_floating_point() or like.is_complex() else float64
     with no_grad():
         made = from_numpy(values) if spread else from_numpy(np.ascontiguousarray(values))
-        if made.dtype != kind:  # type: ignore[attr-defined]
-            made = made.to(kind)  # type: ignore[attr-defined]
-    return made.requires_grad_()  # type: ignore[attr-defined]
+        if made.dtype != kind:
+            made = made.to(kind)
+    return made.requires_grad_()

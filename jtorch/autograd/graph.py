@@ -34,7 +34,7 @@ class GradientEdge(NamedTuple):
 
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
-    """The place where the gradient of ``tensor`` arrives; ``autograd.grad`` and ``backward`` take it like a tensor.
+    """The place where a tensor's gradient arrives; ``autograd.grad`` and ``backward`` take it in its place.
 
     Raises:
         RuntimeError: the tensor does not require grad.
@@ -43,7 +43,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         raise RuntimeError(
             "It is not possible to get the gradient edge for a Tensor that does not require gradients"
         )
-    return GradientEdge(_node_of(tensor), tensor.output_nr)  # type: ignore[attr-defined]
+    return GradientEdge(_node_of(tensor), tensor.output_nr)
 
 
 def _node_of(x: Any) -> Node:
@@ -61,7 +61,7 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
 
 
 class saved_tensors_hooks:
-    """Inside, ``pack_hook(tensor)`` decides what an operation keeps for its backward, ``unpack_hook`` undoes it.
+    """Inside, ``pack_hook`` decides what an operation keeps for its backward, and ``unpack_hook`` undoes it.
 
     Differs from PyTorch: operations save operands where PyTorch sometimes saves the result.
 
@@ -125,7 +125,7 @@ class _AllowMutation:
 
 @contextmanager
 def allow_mutation_on_saved_tensors() -> Iterator[_AllowMutation]:
-    """Inside, tensors that were saved for the backward may be modified in place; the backward sees the old contents.
+    """Inside, tensors that were saved may be modified in place; the backward sees the old contents.
 
     Raises:
         RuntimeError: contexts are nested.
@@ -157,7 +157,8 @@ def register_multi_grad_hook(
 
     Args:
         tensors: that require grad.
-        fn: in mode ``"all"`` called with a list of all their gradients, ``None`` for those that are not computed,
+        fn: in mode ``"all"`` called with a list of all their gradients, ``None`` for those that are not
+        computed,
             once the last one is known; in mode ``"any"`` with the first gradient.
         mode: ``"all"`` or ``"any"``.
 
@@ -195,4 +196,4 @@ def register_multi_grad_hook(
         return all_hook if mode == "all" else any_hook
 
     edges = [t._edge() for t in tensors]
-    return _MultiHandle([t.register_hook(hook_of(i)) for i, t in enumerate(tensors)])  # type: ignore[attr-defined]
+    return _MultiHandle([t.register_hook(hook_of(i)) for i, t in enumerate(tensors)])

@@ -20,4 +20,5 @@ class Variable(metaclass=VariableMeta):
     """``Variable(data, requires_grad=False)`` is a tensor on the memory of ``data``."""
 
     def __new__(cls, data: Tensor, requires_grad: bool = False) -> Any:
-        return data.detach().requires_grad_(requires_grad)  # type: ignore[attr-defined]
+        """A leaf on the same memory."""
+        return data.detach().requires_grad_(requires_grad)

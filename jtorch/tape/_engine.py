@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import warnings
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any, Protocol
@@ -17,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from jtorch.dispatch import GRAD, modes
-from jtorch.errors import with_hint
+from jtorch.errors import warn_user, with_hint
 from jtorch.tape import _replay
-from jtorch.tape._node import Node, OpNode, set_caller
+from jtorch.tape._node import Node, OpNode, set_engine
 from jtorch.trace import Value, host_array, record
 
 __all__ = [
@@ -66,6 +65,9 @@ class Bridge(Protocol):
 
     def stack(self, rows: Sequence[Any]) -> Any:
         """The batch of some entries."""
+
+    def read_saved(self, node: OpNode, name: str) -> Any:
+        """The operand, or the result, that PyTorch keeps in the node's attribute of that name."""
 
     def describe(self, aval: Any) -> str:
         """Legacy type name and sizes: ``torch.FloatTensor [3]``."""
@@ -199,7 +201,7 @@ def _walk(
                     found[place] = gradients[nr]
             if useful is not None and not useful[node]:
                 continue
-        if hasattr(node, "_pre_hooks"):
+        if node._pre_hooks is not None:
             gradients = run_pre_hooks(node, gradients, create_graph)
         if recording is not None and type(node).__base__ is OpNode:
             if node.saved is None:  # type: ignore[attr-defined]
@@ -210,7 +212,7 @@ def _walk(
             results = _watched_step(node, gradients, keep_graph, create_graph, batch)
         else:
             results = _step(node, gradients, keep_graph, create_graph, batch)
-        if hasattr(node, "_post_hooks"):
+        if node._post_hooks is not None:
             results = run_post_hooks(node, results, gradients, create_graph)
         for edge, result in zip(node.edges, results, strict=True):
             if edge is not None:
@@ -417,7 +419,7 @@ def _watched_step(
             )
         else:
             place += f"Traceback of forward call that caused the error:\n{node.trace}"
-        warnings.warn(place, UserWarning, stacklevel=2)
+        warn_user(place)
         raise
     return results
 
@@ -428,6 +430,17 @@ def call_node(node: Node, gradients: Sequence[Any]) -> list[Any]:
     values = [g if g is None or create_graph else bridge.unwrap(g) for g in gradients]
     results = _step(node, values, True, create_graph)
     return [None if r is None else as_tensor(r) for r in results]
+
+
+def read_saved(node: OpNode, name: str) -> Any:
+    """``grad_fn._saved_self`` and the like.
+
+    Raises:
+        RuntimeError: the graph was freed.
+    """
+    if node.saved is None:
+        raise RuntimeError(FREED)
+    return bridge.read_saved(node, name)
 
 
 def _replaced(hook: Any, old: Any, new: Any) -> Any:
@@ -486,7 +499,7 @@ def _replaced_all(hook: Any, old: Sequence[Any], new: Any) -> list[Any]:
 
 def run_pre_hooks(node: Node, gradients: list[Any], create_graph: bool) -> list[Any]:
     """Gradients of a node's results after its own hooks on them."""
-    for hook in list(node._pre_hooks.values()):  # type: ignore[attr-defined]
+    for hook in list(node._pre_hooks.values()):
         changed = hook(tuple(None if g is None else as_tensor(g) for g in gradients))
         if changed is not None:
             gradients = _taken(_replaced_all(hook, gradients, changed), create_graph)
@@ -497,7 +510,7 @@ def run_post_hooks(
     node: Node, results: Sequence[Any], gradients: Sequence[Any], create_graph: bool
 ) -> Sequence[Any]:
     """Gradients of a node's operands after its own hooks on them."""
-    for hook in list(node._post_hooks.values()):  # type: ignore[attr-defined]
+    for hook in list(node._post_hooks.values()):
         outer = tuple(None if g is None else as_tensor(g) for g in gradients)
         inner = tuple(None if g is None else as_tensor(g) for g in results)
         changed = hook(inner, outer)
@@ -520,4 +533,4 @@ def _check_nan(node: Node, results: Sequence[Any]) -> None:
             raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
 
 
-set_caller(call_node)
+set_engine(call_node, read_saved)

@@ -29,12 +29,12 @@ def note_hook() -> None:
 _BARE = frozenset({"AccumulateGrad", "CopyBackwards", "CopySlices"})
 
 
-_caller: list[Callable[..., Any]] = []
+_engine: list[Callable[..., Any]] = []
 
 
-def set_caller(caller: Callable[..., Any]) -> None:
-    """Called once by the engine: what runs a node that is called like a function."""
-    _caller.append(caller)
+def set_engine(call: Callable[..., Any], read: Callable[..., Any]) -> None:
+    """Called once by the engine: how to run a node like a function, and to read what it saved."""
+    _engine[:] = call, read
 
 
 class RemovableHandle:
@@ -71,6 +71,8 @@ class Node:
 
     # Defaults of the class, so that making a node sets only what differs.
     tensor_hooks: Any = None
+    _pre_hooks: Any = None
+    _post_hooks: Any = None
     retained: Any = None
     trace: str | None = None
     outputs = 1
@@ -121,15 +123,16 @@ class Node:
         return handle
 
     def _hooks(self, which: str) -> dict[int, Any]:
-        if not hasattr(self, which):
-            setattr(self, which, {})
+        hooks: dict[int, Any] | None = getattr(self, which)
+        if hooks is None:
+            hooks = {}
+            setattr(self, which, hooks)
             note_hook()
-        hooks: dict[int, Any] = getattr(self, which)
         return hooks
 
     def __call__(self, *gradients: Any) -> Any:
         """Gradients of the operands from those of the results; one alone is not in a tuple."""
-        results = _caller[0](self, gradients)
+        results = _engine[0](self, gradients)
         return results[0] if len(results) == 1 else tuple(results)
 
     def _sequence_nr(self) -> int:
@@ -174,9 +177,11 @@ class OpNode(Node):
             self.saved = None
         self.checks = ()
 
-    @property
-    def _saved_tensors(self) -> Any:
-        return self.saved
+    def __getattr__(self, name: str) -> Any:
+        """``_saved_self`` and the like: what PyTorch shows of a saved operand, or of the result."""
+        if not name.startswith("_saved_"):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return _engine[1](self, name)
 
 
 _classes: dict[tuple[str, type], type] = {}

@@ -14,6 +14,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
+from jtorch.errors import warn_user
 from jtorch.tape import CustomNode, Node, RemovableHandle, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
@@ -23,8 +24,8 @@ from jtorch.trace import Value, from_host, recorder, settings
 from jtorch.trace import flush as _flush
 
 __all__ = [
-    "backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad",
-    "set_grad_enabled",
+    "backward", "enable_grad", "grad", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+    "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
 ]  # fmt: skip
 
 
@@ -48,7 +49,7 @@ class _Mode:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isclass(function):
-            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            function.__init__ = self(function.__init__)  # type: ignore[method-assign]
             return function
         if inspect.isgeneratorfunction(function):
             return self._wrap_generator(function)
@@ -77,7 +78,7 @@ class _Mode:
 
 
 class no_grad(_Mode):
-    """Record no history inside (``torch.no_grad``); a context manager and a decorator, with or without call."""
+    """Record no history inside (``torch.no_grad``); a context manager and a decorator, called or not."""
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         mode = super().__new__(cls)
@@ -135,7 +136,7 @@ class inference_mode(_Mode):
 
 
 class set_grad_enabled(_Mode):
-    """Switch recording on or off, at once; as a context manager, until its end (``torch.set_grad_enabled``)."""
+    """Switch recording on or off (``torch.set_grad_enabled``): at once, in a ``with`` block until its end."""
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
@@ -166,6 +167,16 @@ def is_grad_enabled() -> bool:
     return modes.level == GRAD
 
 
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on."""
+    return modes.anomaly
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly detection, where it is on, stops at a nan."""
+    return modes.anomaly_check_nan
+
+
 def is_inference_mode_enabled() -> bool:
     """Whether inference mode is on."""
     return modes.level == INFERENCE
@@ -186,7 +197,9 @@ def _first_gradient(root: Any) -> Value:
     if aval.size != 1:
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
     if aval.dtype.category != dtypes.FLOAT:
-        raise RuntimeError(f"grad can be computed only for real scalar outputs but got {aval.dtype}")
+        raise RuntimeError(
+            f"grad can be implicitly created only for real scalar outputs but got {aval.dtype}"
+        )
     return ones(aval)
 
 
@@ -215,6 +228,9 @@ def edge_of(x: Any) -> tuple[Any, int] | None:
     return (node.variable, 0) if isinstance(node, AccumulateGrad) else (node, nr)
 
 
+_NO_HISTORY = "element {} of tensors does not require grad and does not have a grad_fn"
+
+
 def _roots(
     tensors: Sequence[Any], gradients: Sequence[Any], create_graph: bool, batch: int = 0
 ) -> list[tuple[Any, int, Any]]:
@@ -223,14 +239,14 @@ def _roots(
         edge = edge_of(tensor)
         if gradient is None:
             if edge is None:
-                raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+                raise RuntimeError(_NO_HISTORY.format(i))
             given: Any = _first_gradient(tensor)
         else:
             aval = _aval(tensor)
             if not batch:
                 check_gradient(aval, gradient, i)
             if edge is None:
-                raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+                raise RuntimeError(_NO_HISTORY.format(i))
             if gradient._aval().dtype is not aval.dtype:
                 gradient = gradient.to(aval.dtype)
             given = gradient if create_graph and gradient.requires_grad else value_of(gradient)
@@ -273,11 +289,11 @@ def backward(
         inputs: tensors to accumulate into; all leaves by default.
     """
     if grad_variables is not None:
-        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        warn_user("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning)
         if grad_tensors is not None:
             raise RuntimeError(
-                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
-                "`grad_tensors`."
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. "
+                "Please only use `grad_tensors`."
             )
         grad_tensors = grad_variables
     roots = _listed(tensors)
@@ -323,13 +339,11 @@ _warned: list[bool] = []
 def _warn_of_cycle() -> None:
     if not _warned:
         _warned.append(True)
-        warnings.warn(
-            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
-            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid "
-            "this. If you have to use this function, make sure to reset the .grad fields of your parameters to None "
-            "after use to break the cycle and avoid the leak.",
-            UserWarning,
-            stacklevel=4,
+        warn_user(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter "
+            "and its gradient which can cause a memory leak. We recommend using autograd.grad when creating "
+            "the graph to avoid this. If you have to use this function, make sure to reset the .grad fields "
+            "of your parameters to None after use to break the cycle and avoid the leak."
         )
 
 
@@ -350,7 +364,7 @@ class _BackwardLevel:
 
 
 def _boundary(root: Any) -> None:
-    """Gradient accumulation: a backward that starts while an earlier one is pending ends the program before it."""
+    """Gradient accumulation: a backward that starts while one is pending ends the program before it."""
     r = recorder(_aval(root).device)
     if r.unfinished and not settings.eager:
         _flush(r, "backward")
@@ -386,7 +400,8 @@ def grad(
     """
     if materialize_grads and allow_unused is False:
         raise ValueError(
-            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
         )
     if allow_unused is None:
         allow_unused = materialize_grads
@@ -394,8 +409,8 @@ def grad(
     gradients = _gradients(grad_outputs, len(roots))
     if not only_inputs:
         warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
-            "parts of the graph, please use torch.autograd.backward.",
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+            "gradient for other parts of the graph, please use torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
         )
@@ -423,7 +438,7 @@ def grad(
             if materialize_grads:
                 gradient = zeros(_aval(t))
                 if batch:
-                    gradient = value_of(from_value(gradient).expand(batch, *_aval(t).shape))  # type: ignore[attr-defined]
+                    gradient = value_of(from_value(gradient).expand(batch, *_aval(t).shape))
             elif not allow_unused:
                 raise RuntimeError(
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
@@ -442,11 +457,11 @@ def _batch(roots: Any, gradients: Any) -> int:
         shape = g._aval().shape
         if shape[1:] != _aval(root).shape:
             raise RuntimeError(
-                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. "
-                "The sizes of the remaining dimensions are expected to match the shape of corresponding output, but a "
-                f"mismatch was detected: grad_output[{i}] has a shape of {Size(shape)} and output[{i}] has a shape of "
-                f"{Size(_aval(root).shape)}. If you only want some tensors in `grad_output` to be considered batched, "
-                "consider using vmap."
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the "
+                "batch dimension. The sizes of the remaining dimensions are expected to match the shape of "
+                f"corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of "
+                f"{Size(shape)} and output[{i}] has a shape of {Size(_aval(root).shape)}. If you only want "
+                "some tensors in `grad_output` to be considered batched, consider using vmap."
             )
         if size not in (-1, shape[0]):
             raise ValueError("vmap: Expected all tensors to have the same size in the mapped dimension")
@@ -454,15 +469,17 @@ def _batch(roots: Any, gradients: Any) -> int:
     return size
 
 
-# ---- methods -------------------------------------------------------------------------------------------------------
+# ---- methods -----------------------------------------------------------------------------------------------
 
 
 def tensor_backward(
-    self: Tensor, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+    self: Tensor, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any =
+    None
 ) -> None:
     """Accumulate the gradient of this tensor into the leaves it depends on (``Tensor.backward``).
 
     Args:
+        self: the tensor.
         gradient: of the tensor itself; needed unless it has one element.
         retain_graph: keep what the graph saved, for another backward.
         create_graph: record the backward, for gradients of gradients.
@@ -492,10 +509,10 @@ def detach_(self: Tensor) -> Tensor:
     """Cut this tensor off its history."""
     if self._abase is not None:
         raise RuntimeError(
-            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
-            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
-            "detach_() cannot be called on these gradients. To fix this error, please refer to the "
-            "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+            "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+            "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
+            "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
     self._fn, self._nr, self._requires = None, 0, False
     return self
@@ -514,14 +531,16 @@ def set_requires_grad(self: Tensor, flag: Any) -> None:
     if self.grad_fn is not None:
         if not flag:
             raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in "
-                "a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
         return
     if flag and self._aval().dtype.category < dtypes.FLOAT:
         raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
     if flag and self._inference and modes.level != INFERENCE:
-        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        raise RuntimeError(
+            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+        )
     self._requires = flag
 
 
@@ -529,33 +548,63 @@ def get_grad(self: Tensor) -> Any:
     gradient = self._grad
     if gradient is None and self._fn is not None and not self._retains:
         warnings.warn(
-            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-            "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
-            "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
-            "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
+            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+            "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
+            "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you "
+            "access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See "
+            "github.com/pytorch/pytorch/pull/30531 for more informations.",
             UserWarning,
             stacklevel=2,
         )
     return gradient
 
 
+#: Names of dtypes in PyTorch's C++.
+_C_NAMES = {
+    "float32": "float",
+    "float64": "double",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short",
+    "int32": "int",
+    "int64": "long",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
+
+
 def set_grad(self: Tensor, gradient: Any) -> None:
     if gradient is not None:
         if not isinstance(gradient, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(gradient).__name__}")
+            raise TypeError(
+                "assigned grad expected to be a Tensor or None but got grad of type "
+                f"{type(gradient).__name__}"
+            )
         if gradient is self:
             raise RuntimeError("can't assign Variable as its own grad")
         mine, given = self._aval(), gradient._aval()
-        if mine.dtype is not given.dtype:
-            from jtorch.tensor._bridge import legacy_name
-
+        if mine.shape != given.shape:
             raise RuntimeError(
-                f"assigned grad has data of a different type. Expected {legacy_name(mine)} but got {legacy_name(given)}"
+                f"attempting to assign a gradient of size '{list(given.shape)}' to a tensor of size "
+                f"'{list(mine.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
+        if mine.dtype is not given.dtype:
+            raise RuntimeError(
+                "attempting to assign a gradient with dtype "
+                f"'{_C_NAMES.get(given.dtype.name, given.dtype.name)}' to a tensor with grad_dtype "
+                f"'{dtypes.scalar_type_name(mine.dtype)}'. The gradient must match the tensor's grad_dtype "
+                "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a "
+                "specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "
+                "dtypes of a tensor and its gradient may break downstream systems that assume they match."
             )
         if mine.device is not given.device:
-            raise RuntimeError("assigned grad has data located on a different device")
-        if mine.shape != given.shape:
-            raise RuntimeError("assigned grad has data of a different size")
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{given.device.type}' to a tensor with "
+                f"device type '{mine.device.type}'. Please ensure that the gradient and the tensor are on "
+                "the same device"
+            )
     self._grad = gradient
 
 
@@ -564,7 +613,7 @@ def _store_grad(self: Tensor, gradient: Any) -> None:
     if self._grad is None:
         self._grad = new
     else:
-        self._grad = self._grad + new  # type: ignore[operator]
+        self._grad = self._grad + new
 
 
 def retain_grad(self: Tensor) -> None:
@@ -618,7 +667,7 @@ def _accumulator(self: Tensor) -> AccumulateGrad:
     if found is None:
         found = AccumulateGrad(self)
         self._acc = ref(found)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def get_data(self: Tensor) -> Tensor:
@@ -645,16 +694,27 @@ def is_leaf(self: Tensor) -> bool:
 
 Tensor.backward = tensor_backward  # type: ignore[attr-defined]
 for _f in (
-    detach, detach_, requires_grad_, retain_grad, register_hook, register_post_accumulate_grad_hook, _store_grad,
-    _accumulator,
+    detach, detach_, requires_grad_, retain_grad, register_hook, register_post_accumulate_grad_hook,
+    _store_grad, _accumulator,
 ):  # fmt: skip
     setattr(Tensor, _f.__name__, _f)
-Tensor.requires_grad = property(Tensor.requires_grad.fget, set_requires_grad)  # type: ignore[attr-defined, method-assign]
+Tensor.requires_grad = property(Tensor.requires_grad.fget, set_requires_grad)  # type: ignore[attr-defined, method-assign, assignment]
 Tensor.grad = property(get_grad, set_grad, lambda self: set_grad(self, None))  # type: ignore[attr-defined]
 Tensor.data = property(get_data, set_data)  # type: ignore[attr-defined]
 Tensor.is_leaf = property(is_leaf)  # type: ignore[attr-defined]
 Tensor.retains_grad = property(lambda self: self._retains)  # type: ignore[attr-defined]
 Tensor.output_nr = property(lambda self: self._nr)  # type: ignore[attr-defined]
-Tensor._version = property(  # type: ignore[attr-defined]
-    lambda self: (self._own_version or self._storage).version
-)
+
+
+def version(self: Tensor) -> int:
+    """How often the contents were modified in place.
+
+    Raises:
+        RuntimeError: a tensor of inference mode.
+    """
+    if self._inference:
+        raise RuntimeError("Inference tensors do not track version counter.")
+    return (self._own_version or self._storage).version
+
+
+Tensor._version = property(version)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU, META
 from jtorch.dispatch import GRAD, NO_GRAD, modes
-from jtorch.ops._registry import OPS
+from jtorch.ops._registry import OPERAND, OPS
 from jtorch.tape import Node, OpNode, run_hooks, run_post_hooks, run_pre_hooks, set_bridge
 from jtorch.tensor._core import (
     Tensor,
@@ -33,7 +33,8 @@ _ADD, _COPY = OPS["add"], OPS["_overwrite"]
 
 #: Dtypes that errors call by their legacy type name.
 _LEGACY = frozenset({
-    dtypes.float16, dtypes.float32, dtypes.float64, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64,
+    dtypes.float16, dtypes.float32, dtypes.float64, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32,
+    dtypes.int64,
     dtypes.bool_,
 })  # fmt: skip
 
@@ -128,14 +129,14 @@ class _Bridge:
             extra = len(shape) - len(mine)
             if extra < 0 or any(m not in (1, n) for m, n in zip(mine, shape[extra:], strict=True)):
                 raise RuntimeError(
-                    f"Function {node.name()} returned an invalid gradient at index {place} - got {list(shape)} but "
-                    f"expected shape compatible with {list(mine)}"
+                    f"Function {node.name()} returned an invalid gradient at index {place} - got "
+                    f"{list(shape)} but expected shape compatible with {list(mine)}"
                 )
             gradient = run(OPS["_sum_to"], (gradient, mine))
         if given.device is not aval.device:
             raise RuntimeError(
-                f"Function {node.name()} returned an invalid gradient at index {place} - expected device {aval.device} "
-                f"but got {given.device}"
+                f"Function {node.name()} returned an invalid gradient at index {place} - expected device "
+                f"{aval.device} but got {given.device}"
             )
         if given.dtype is not aval.dtype:
             gradient = run(OPS["_to_copy"], (gradient, aval.dtype))
@@ -150,6 +151,29 @@ class _Bridge:
         plain = isinstance(rows[0], Value)
         made = run(OPS["stack"], ([from_value(r) if isinstance(r, Value) else r for r in rows], 0))
         return value_of(made) if plain else made
+
+    def read_saved(self, node: OpNode, name: str) -> Any:
+        op = OPS.get(node.plan.title)
+        wanted = name.removeprefix("_saved_")
+        if op is not None and wanted == "result" and node.plan.saves_result:
+            level, modes.level = modes.level, NO_GRAD
+            try:
+                made = apply(node.plan, self.saved_tensors(node))[0]
+            finally:
+                modes.level = level
+            made._fn = node
+            return made
+        operands = [] if op is None else [p for p, k in zip(op.params, op.kinds, strict=True) if k == OPERAND]
+        wanted = "input" if wanted == "self" else wanted
+        if wanted not in operands or node.plan.saves_result:
+            raise AttributeError(f"'{type(node).__name__}' object has no attribute '{name}'")
+        place, kept = operands.index(wanted), node.plan.kept(node.needs)
+        if place not in kept:
+            return None
+        edge = node.edges[place]
+        if edge is not None and isinstance(edge[0], Tensor):
+            return edge[0]
+        return self.saved_tensors(node)[kept.index(place)]
 
     def connect(self, node: Any, saved: Sequence[Any]) -> list[Any]:
         found: list[Any] = []
@@ -190,13 +214,14 @@ class _Bridge:
         if not leaf._requires:
             return
         node = None if leaf._acc is None else leaf._acc()
-        if node is not None and hasattr(node, "_pre_hooks"):
+        if node is not None and node._pre_hooks is not None:
             gradient = run_pre_hooks(node, [gradient], create_graph)[0]
         old = leaf._grad
         if old is None:
             leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)
         elif create_graph:
-            leaf._grad = run(_ADD, (old, from_value(gradient) if isinstance(gradient, Value) else gradient, 1))
+            new = from_value(gradient) if isinstance(gradient, Value) else gradient
+            leaf._grad = run(_ADD, (old, new, 1))
         else:
             value = gradient if isinstance(gradient, Value) else value_of(gradient)
             level, modes.level = modes.level, NO_GRAD
@@ -204,7 +229,7 @@ class _Bridge:
                 write(old, from_value(self.add(value_of(old), value)))
             finally:
                 modes.level = level
-        if node is not None and hasattr(node, "_post_hooks"):
+        if node is not None and node._post_hooks is not None:
             run_post_hooks(node, [], [gradient], create_graph)
         if leaf._post_hooks:
             for hook in list(leaf._post_hooks.values()):
@@ -238,16 +263,19 @@ def check_gradient(mine: Aval, gradient: Any, place: int) -> None:
     given = gradient._aval()
     if mine.shape != given.shape:
         raise RuntimeError(
-            f"Mismatch in shape: grad_output[{place}] has a shape of {Size(given.shape)} and output[{place}] has a shape "
-            f"of {Size(mine.shape)}."
+            f"Mismatch in shape: grad_output[{place}] has a shape of {Size(given.shape)} and output[{place}] "
+            f"has a shape of {Size(mine.shape)}."
         )
     if mine.dtype.is_complex != given.dtype.is_complex:
         raise RuntimeError(
-            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
-            f"grad_output[{place}] has a dtype of {given.dtype} and output[{place}] has a dtype of {mine.dtype}."
+            "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch "
+            f"in dtype: grad_output[{place}] has a dtype of {given.dtype} and output[{place}] has a dtype of "
+            f"{mine.dtype}."
         )
     if mine.device is not given.device and META not in (mine.device, given.device):
-        raise RuntimeError(f"grad_output[{place}] is on {given.device}, but output[{place}] is on {mine.device}")
+        raise RuntimeError(
+            f"grad_output[{place}] is on {given.device}, but output[{place}] is on {mine.device}"
+        )
 
 
 _bridge = _Bridge()

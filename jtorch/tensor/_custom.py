@@ -147,8 +147,8 @@ def give_history(
     tensors = [r for r in results if isinstance(r, Tensor)]
     if not modified_ids <= {id(r) for r in tensors}:
         raise RuntimeError(
-            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
-            "modified inplace must all be outputs of the Function."
+            "Some elements marked as dirty during the forward method were not returned as output. The "
+            "inputs that are modified inplace must all be outputs of the Function."
         )
     for t in dirty:
         counter(t).version += 1
@@ -202,19 +202,19 @@ def _check_modified(r: Tensor, is_input: bool, count: int) -> None:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if not is_input:
         warnings.warn(
-            "Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is no need to "
-            "pass it to mark_dirty().",
+            "Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is "
+            "no need to pass it to mark_dirty().",
             UserWarning,
             stacklevel=5,
         )
     if r._abase is not None and count > 1:
         raise RuntimeError(
-            "If your Function modifies inplace an input that is a view of another Tensor, your Function cannot return "
-            "more than one Tensor. This is not supported by the current autograd engine. You should either make sure the "
-            "input is not a view (using .clone() for example) or make your Function only return one Tensor (potentially "
-            "splitting it into two Functions: one doing the inplace that returns a single Tensor and a second one that "
-            "does the other operations). You can ask on the forum https://discuss.pytorch.org/ if you need help to do "
-            "this change."
+            "If your Function modifies inplace an input that is a view of another Tensor, your Function "
+            "cannot return more than one Tensor. This is not supported by the current autograd engine. You "
+            "should either make sure the input is not a view (using .clone() for example) or make your "
+            "Function only return one Tensor (potentially splitting it into two Functions: one doing the "
+            "inplace that returns a single Tensor and a second one that does the other operations). You can "
+            "ask on the forum https://discuss.pytorch.org/ if you need help to do this change."
         )
 
 

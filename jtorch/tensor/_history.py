@@ -24,7 +24,7 @@ KEPT_VIEWS = frozenset({"_view.view_as_real", "_view.view_as_complex"})
 
 
 def short_name(node: Any) -> str:
-    """A node's name in error messages: ``Mul`` for ``MulBackward0``, ``Squeeze1`` for ``SqueezeBackward1``."""
+    """A node's name in errors: ``Mul`` for ``MulBackward0``, ``Squeeze1`` for ``SqueezeBackward1``."""
     return re.sub(r"Backward0?(\d*)$", r"\1", node.name())
 
 
@@ -66,22 +66,23 @@ def check_source(node: Any, nr: int) -> None:
 
 
 _AMBIGUOUS = (
-    " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both "
-    "the view and the inplace either both inside the {0} block (if you don't want the inplace to be tracked) or both "
-    "outside (if you want the inplace to be tracked)."
+    " Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
+    "moving both the view and the inplace either both inside the {0} block (if you don't want the inplace "
+    "to be tracked) or both outside (if you want the inplace to be tracked)."
 )
 _REASONS = {
     MADE_WITH_OTHERS: (
-        " This view is the output of a function that returns multiple views. Such functions do not allow the output "
-        "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+        " This view is the output of a function that returns multiple views. Such functions do not allow "
+        "the output views to be modified inplace. You should replace the inplace operation by an "
+        "out-of-place one."
     ),
     MADE_IN_NO_GRAD: _AMBIGUOUS.format("no_grad"),
     MADE_IN_INFERENCE: _AMBIGUOUS.format("inference_mode"),
     MADE_IN_FUNCTION: (
-        " This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
-        "logic to handle view+inplace would override the custom backward associated with the custom Function, leading "
-        "to incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom "
-        "Function."
+        " This view was created inside a custom Function (or because an input was returned as-is) and the "
+        "autograd logic to handle view+inplace would override the custom backward associated with the "
+        "custom Function, leading to incorrect gradients. This behavior is forbidden. You can fix this by "
+        "cloning the output of the custom Function."
     ),
 }
 
@@ -89,8 +90,8 @@ _REASONS = {
 def chain(steps: Sequence[Any], edge: Any) -> Node:
     """New history of a view: its steps applied to the base as it is now.
 
-    As in PyTorch, steps that strides express become one ``AsStridedBackward0``; after the first step that they do
-    not, each is a node.
+    As in PyTorch, steps that strides express become one ``AsStridedBackward0``; after the first step that
+    they do not, each is a node.
 
     Args:
         steps: of the view, from the base outwards.

@@ -49,6 +49,7 @@ class Storage:
 
     # Defaults of the class: the storage of a temporary sets its value only.
     value: Value | None
+    owner: Any
     buffer: np.ndarray[Any, Any] | None = None
     strides: tuple[int, ...] | None = None
     version = 0

@@ -1,4 +1,4 @@
-"""Nodes made while someone watches: anomaly mode, hooks on saved values, saved values that may be modified."""
+"""Nodes made while someone watches: anomaly mode, hooks on saved values, saved values left unchecked."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def pack(tensor: Any) -> Packed:
         modes.level = level
     if tensor._version != version:
         raise RuntimeError(
-            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
-            "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you "
-            "need to perform in-place operations on the input to a pack hook."
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
+            "hook cannot be modified by in-place operations as this can lead to unexpected side-effects. "
+            "Please open an issue if you need to perform in-place operations on the input to a pack hook."
         )
     return Packed(content, unpack, tie)
 
