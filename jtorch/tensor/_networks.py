@@ -10,6 +10,7 @@ from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._creation import empty, empty_like
 from jtorch.tensor._derive import bind, derived
+from jtorch.tensor._from_data import tensor as make_tensor
 from jtorch.tensor._inplace import assign, check_writable
 
 __all__: list[str] = []
@@ -261,3 +262,49 @@ def scaled_dot_product_attention(
 
 _install("nn.functional", scaled_dot_product_attention)
 _install("_C._nn", scaled_dot_product_attention)
+
+
+# ---- alignment -----------------------------------------------------------------------------------------
+
+
+def _lengths(values: Any, device: Any) -> Tensor:
+    return values if isinstance(values, Tensor) else make_tensor(values, dtype=int64, device=device)
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    steps, lengths = _lengths(input_lengths, None), _lengths(target_lengths, None)
+    longest = 0
+    if targets.dim() == 1:  # type: ignore[attr-defined]
+        longest = int(lengths._host().max(initial=0))
+    return call(  # type: ignore[no-any-return]
+        "_ctc_loss", log_probs, targets, steps, lengths, blank, reduction, bool(zero_infinity), longest
+    )
+
+
+ctc_loss.__doc__ = OPS["_ctc_loss"].fn.__doc__
+
+
+def torch_ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: int = 1,
+    zero_infinity: bool = False,
+) -> Tensor:
+    """``nn.functional.ctc_loss``, the reduction being a number: none, mean or sum."""
+    word = ("none", "mean", "sum")[reduction]
+    return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, word, zero_infinity)
+
+
+_install("nn.functional", ctc_loss)
+_install("", torch_ctc_loss, "ctc_loss")
