@@ -50,6 +50,7 @@ class dtype:
         "name",
         "numpy",
     )
+    itemsize: int
     _by_name: ClassVar[dict[str, dtype]] = {}
 
     def __init__(self, name: str, numpy: Any, category: int) -> None:

@@ -15,8 +15,8 @@ from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
 from jtorch.tensor import _derive as _derive  # gives tensors their operators
+from jtorch.tensor._arguments import as_dtype, make
 from jtorch.tensor._core import Tensor, from_value, meta_value, run, to_device, value_of
-from jtorch.tensor._creation import as_dtype, make
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import can_cast as dtype_fits
@@ -46,7 +46,7 @@ __all__ = [
 _TO_COPY = OPS["_to_copy"]
 
 
-# ---- numbers -------------------------------------------------------------------------------------------------------
+# ---- numbers
 
 
 def item(self: Tensor) -> Any:
@@ -102,7 +102,9 @@ def _complex(self: Tensor) -> complex:
 def _bool(self: Tensor) -> bool:
     size = self._aval().size
     if size != 1:
-        raise RuntimeError(f"Boolean value of Tensor with {'more than one value' if size else 'no values'} is ambiguous")
+        raise RuntimeError(
+            f"Boolean value of Tensor with {'more than one value' if size else 'no values'} is ambiguous"
+        )
     return bool(item(self))
 
 
@@ -124,13 +126,14 @@ def _tensor(x: Any, name: str) -> Tensor:
     return x
 
 
-# ---- NumPy ---------------------------------------------------------------------------------------------------------
+# ---- NumPy
 
 
 def numpy(self: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
     """The contents as a NumPy array that shares memory with this tensor: changes of one show in the other.
 
     Args:
+        self: this tensor.
         force: detach and copy to the CPU first, where that is needed.
 
     Raises:
@@ -146,8 +149,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
         )
     elif aval.device is not CPU:
         raise TypeError(
-            f"can't convert {aval.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
-            "memory first."
+            f"can't convert {aval.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor "
+            "to host memory first."
         )
     if aval.dtype.numpy.isbuiltin != 1:
         raise TypeError(f"Got unsupported ScalarType {dtypes.scalar_type_name(aval.dtype)}")
@@ -156,7 +159,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
 
 
 def _as_numpy_can(self: Tensor) -> Tensor:
-    detached = self.detach()  # type: ignore[attr-defined]
+    detached = self.detach()
     return detached.cpu()  # type: ignore[no-any-return]
 
 
@@ -175,7 +178,7 @@ def __array_wrap__(self: Tensor, array: Any, context: Any = None, return_scalar:
     return from_value(from_host(np.array(array, order="C")))
 
 
-# ---- dtypes and devices --------------------------------------------------------------------------------------------
+# ---- dtypes and devices
 
 
 class _Transfer(Node):
@@ -214,7 +217,7 @@ def moved(x: Tensor, where: device) -> Tensor:
 
 
 def cast(x: Tensor, d: dtype) -> Tensor:
-    """A copy of another dtype, with history. Data that is on the host and untracked is converted there at once."""
+    """A copy of another dtype, with history; what is on the host and untracked is converted there at once."""
     value = value_of(x)
     host = value.host
     if host is not None and value.array is None and not (modes.level == GRAD and x.requires_grad):
@@ -245,14 +248,18 @@ def warn_of_lost_imaginary(stacklevel: int) -> None:
 
 
 def convert(
-    self: Tensor, where: device | None, d: dtype | None, copy: bool = False, format: memory_format | None = None
+    self: Tensor,
+    where: device | None,
+    d: dtype | None,
+    copy: bool = False,
+    format: memory_format | None = None,
 ) -> Tensor:
     """What all conversions come down to; returns ``self`` if nothing has to change."""
     aval = self._aval()
     recast = d is not None and d is not aval.dtype
     move = where is not None and where is not aval.device
     keep = format is None or format is preserve_format
-    if not (recast or move or copy) and (keep or self.is_contiguous(memory_format=format)):  # type: ignore[attr-defined]
+    if not (recast or move or copy) and (keep or self.is_contiguous(memory_format=format)):
         return self
     result = self
     if recast:
@@ -266,7 +273,7 @@ def convert(
         assert where is not None
         result = _to_meta(result, result._aval().dtype) if where is META else moved(result, where)
     if result is self:
-        return self.clone(memory_format=format)  # type: ignore[attr-defined, no-any-return]
+        return self.clone(memory_format=format)  # type: ignore[no-any-return]
     if keep:
         strides = None if self._strides is None else strides_like(aval.shape, self._strides)
     else:
@@ -281,18 +288,18 @@ def _to_meta(x: Tensor, d: dtype) -> Tensor:
 
 
 _TO_FORMS = (
-    " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
-    "torch.memory_format memory_format = None)\n"
-    " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
-    " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+    " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = "
+    "False, *, torch.memory_format memory_format = None)\n * (torch.dtype dtype, bool non_blocking = "
+    "False, bool copy = False, *, torch.memory_format memory_format = None)\n * (Tensor tensor, bool "
+    "non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
 )
 
 
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """This tensor with another dtype or on another device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``.
+    """This tensor with another dtype or device: ``to(dtype)``, ``to(device, dtype)``, ``to(other)``.
 
-    ``non_blocking`` and ``copy`` follow by position; ``copy=True`` copies even if nothing changes, ``memory_format``
-    chooses the order of memory of the copy. Gradients flow through.
+    ``non_blocking`` and ``copy`` follow by position; ``copy=True`` copies even if nothing changes,
+    ``memory_format`` chooses the order of memory of the copy. Gradients flow through.
     """
     if len(args) == 1 and not kwargs:
         target = args[0]
@@ -340,8 +347,8 @@ def _no_such_form(args: Any, kwargs: Any) -> TypeError:
     names += [f"{key}={type(x).__name__}" for key, x in kwargs.items()]
     tail = ", " if kwargs else ""
     return TypeError(
-        f"to() received an invalid combination of arguments - got ({', '.join(names)}{tail}), but expected one of:\n"
-        + _TO_FORMS
+        f"to() received an invalid combination of arguments - got ({', '.join(names)}{tail}), but expected "
+        "one of:\n" + _TO_FORMS
     )
 
 
@@ -374,9 +381,10 @@ def _caster(name: str, d: dtype) -> None:
 
 
 for _name, _dtype in (
-    ("float", dtypes.float32), ("double", dtypes.float64), ("half", dtypes.float16), ("bfloat16", dtypes.bfloat16),
-    ("int", dtypes.int32), ("long", dtypes.int64), ("short", dtypes.int16), ("char", dtypes.int8),
-    ("byte", dtypes.uint8), ("bool", dtypes.bool_), ("cfloat", dtypes.complex64), ("cdouble", dtypes.complex128),
+    ("float", dtypes.float32), ("double", dtypes.float64), ("half", dtypes.float16),
+    ("bfloat16", dtypes.bfloat16), ("int", dtypes.int32), ("long", dtypes.int64), ("short", dtypes.int16),
+    ("char", dtypes.int8), ("byte", dtypes.uint8), ("bool", dtypes.bool_), ("cfloat", dtypes.complex64),
+    ("cdouble", dtypes.complex128),
 ):  # fmt: skip
     _caster(_name, _dtype)
 
@@ -398,7 +406,7 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
     return self
 
 
-# ---- what a tensor or dtype is -------------------------------------------------------------------------------------
+# ---- what a tensor or dtype is
 
 
 def is_tensor(obj: Any) -> bool:
@@ -461,12 +469,13 @@ def _dtypes(name: str, **given: Any) -> None:
     for i, (parameter, x) in enumerate(given.items()):
         if not isinstance(x, dtype):
             raise TypeError(
-                f"{name}(): argument '{parameter}' (position {i + 1}) must be torch.dtype, not {type(x).__name__}"
+                f"{name}(): argument '{parameter}' (position {i + 1}) must be torch.dtype, not "
+                f"{type(x).__name__}"
             )
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
-    """Whether a result of one dtype may be stored as another: never in a lower category (``torch.can_cast``)."""
+    """Whether results of one dtype may be stored as another, of no lower category (``torch.can_cast``)."""
     _dtypes("can_cast", from_=from_, to=to)
     return dtype_fits(from_, to)
 
@@ -495,7 +504,7 @@ def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
     return tuple(sorted(range(len(strides)), key=lambda d: -strides[d]))
 
 
-# ---- text ----------------------------------------------------------------------------------------------------------
+# ---- text
 
 
 def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
@@ -529,7 +538,7 @@ def __format__(self: Tensor, format_spec_: str) -> str:
     return format_spec(self, format_spec_, (lambda: item(self)) if plain else None)
 
 
-_equal = Tensor.__eq__
+_equal: Any = Tensor.__eq__
 
 
 def __eq__(self: Tensor, other: Any) -> Any:
@@ -540,13 +549,15 @@ def __eq__(self: Tensor, other: Any) -> Any:
 
 
 for _special, _function in {
-    "__eq__": __eq__, "__float__": _float, "__int__": _int, "__complex__": _complex, "__bool__": _bool, "__index__": _index,
-    "__array__": __array__, "__array_wrap__": __array_wrap__, "__format__": __format__, "__repr__": tensor_text,
+    "__eq__": __eq__, "__float__": _float, "__int__": _int, "__complex__": _complex, "__bool__": _bool,
+    "__index__": _index, "__array__": __array__, "__array_wrap__": __array_wrap__, "__format__": __format__,
+    "__repr__": tensor_text,
 }.items():  # fmt: skip
     setattr(Tensor, _special, _function)
 for _function in (
-    item, tolist, numpy, to, cpu, type_as, pin_memory, element_size, dim_order, is_floating_point, is_complex, is_signed,
-    is_nonzero, is_inference, is_conj, is_neg, is_distributed, resolve_conj, resolve_neg, get_device,
+    item, tolist, numpy, to, cpu, type_as, pin_memory, element_size, dim_order, is_floating_point, is_complex,
+    is_signed, is_nonzero, is_inference, is_conj, is_neg, is_distributed, resolve_conj, resolve_neg,
+    get_device,
 ):  # fmt: skip
     setattr(Tensor, _function.__name__, _function)
 for _name in ("cuda", "mps", "xpu"):

@@ -57,8 +57,8 @@ def _is_sequence(x: Any) -> bool:
 def _from_array(data: np.ndarray[Any, Any], d: dtype | None) -> np.ndarray[Any, Any]:
     if not data.dtype.isnative:
         raise ValueError(
-            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
-            "currently not supported."
+            "given numpy array has byte order different from the native byte order. Conversion between "
+            "byte orders is currently not supported."
         )
     own = from_numpy_dtype(data.dtype)
     if d is None or d is own:
@@ -143,8 +143,8 @@ def _plain(data: Any, shape: tuple[int, ...], depth: int) -> list[Any]:
         return list(data)
     if depth == 0 and type(data[0]) is np.ndarray:
         warnings.warn(
-            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to "
-            "a single numpy.ndarray with numpy.array() before converting to a tensor.",
+            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting "
+            "the list to a single numpy.ndarray with numpy.array() before converting to a tensor.",
             UserWarning,
             stacklevel=5,
         )

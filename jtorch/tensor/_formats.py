@@ -40,8 +40,8 @@ def format_strides(shape: Sequence[int], format: memory_format | None) -> tuple[
 def strides_like(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
     """Strides of a new dense tensor that keeps the order of another's dimensions (``preserve_format``).
 
-    A tensor that is dense keeps its strides. One with gaps or overlaps gets the order of its strides, largest first;
-    dimensions of stride 0 stay where they are.
+    A tensor that is dense keeps its strides. One with gaps or overlaps gets the order of its strides, largest
+    first; dimensions of stride 0 stay where they are.
     """
     if _dense(shape, strides):
         return strides
@@ -64,8 +64,8 @@ def _dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 def iteration_order(shape: Sequence[int], operands: Sequence[Sequence[int]]) -> list[int]:
     """Dimensions outermost first, as a walk over operands of these strides visits memory in order.
 
-    The comparisons are those of PyTorch's TensorIterator: an insertion sort from the innermost dimension outwards
-    in which strides of 0 decide nothing, and ties keep their order unless the sizes differ.
+    The comparisons are those of PyTorch's TensorIterator: an insertion sort from the innermost dimension
+    outwards in which strides of 0 decide nothing, and ties keep their order unless the sizes differ.
     """
     order = list(range(len(shape) - 1, -1, -1))
 

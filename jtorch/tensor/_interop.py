@@ -1,7 +1,7 @@
 """Tensors and other libraries' arrays: DLPack both ways, JAX arrays, and tensors as JAX pytrees.
 
 Registered as a pytree, a tensor can be passed to and returned from ``jax.jit``, ``jax.vmap``, ``jax.grad``,
-``jax.tree.map`` and optax. Its leaf is its array; inside a transform operations on it apply at once to the tracers.
+``jax.tree.map`` and optax. Its leaf is its array; inside a transform operations apply at once to tracers.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch import devices
+from jtorch import devices, dtypes
 from jtorch.devices import CPU, META, as_device, default_device, device
-from jtorch.dtypes import from_numpy_dtype
+from jtorch.dtypes import dtype, from_numpy_dtype
+from jtorch.tensor._arguments import as_dtype, make
 from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor, from_value, value_of
-from jtorch.tensor._creation import on_buffer
+from jtorch.tensor._data import array_from_data
+from jtorch.tensor._from_data import copy_of, from_numpy, frombuffer, on_buffer
 from jtorch.trace import TracedValue, computed, from_host
 from jtorch.trace import from_jax as value_of_array
 
-__all__ = ["from_dlpack", "from_jax", "to_dlpack"]
+__all__ = ["asarray", "from_dlpack", "from_jax", "to_dlpack"]
 
 
 class DLDeviceType(enum.IntEnum):
@@ -44,7 +46,7 @@ class DLDeviceType(enum.IntEnum):
     kDLMAIA = (17,)
 
 
-# ---- JAX -----------------------------------------------------------------------------------------------------------
+# ---- JAX
 
 
 def to_jax(self: Tensor) -> jax.Array:
@@ -74,7 +76,9 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
         NotImplementedError: an array spread over several devices.
     """
     if not isinstance(array, jax.Array):
-        raise TypeError(f"from_jax(): argument 'array' (position 1) must be jax.Array, not {type(array).__name__}")
+        raise TypeError(
+            f"from_jax(): argument 'array' (position 1) must be jax.Array, not {type(array).__name__}"
+        )
     from_numpy_dtype(array.dtype)
     if isinstance(array, jax.core.Tracer):
         where = default_device() if device is None else as_device(device)
@@ -89,7 +93,9 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
 def _device_of(array: jax.Array) -> device:
     found = array.devices()
     if len(found) > 1:
-        raise NotImplementedError(f"from_jax(): the array is spread over {len(found)} devices; gather it on one first")
+        raise NotImplementedError(
+            f"from_jax(): the array is spread over {len(found)} devices; gather it on one first"
+        )
     return _tensor_device(next(iter(found)))
 
 
@@ -102,7 +108,7 @@ def _tensor_device(place: jax.Device) -> device:
     return devices.canonical(device(kind, index))
 
 
-# ---- pytrees -------------------------------------------------------------------------------------------------------
+# ---- pytrees
 
 
 class _Hole:
@@ -119,7 +125,7 @@ class _Hole:
 def _flatten(tensor: Tensor) -> tuple[tuple[Any], Any]:
     storage: Any = tensor._storage
     if type(storage) is _Hole:
-        return (storage.leaf,), tensor._tree  # type: ignore[attr-defined]
+        return (storage.leaf,), tensor._tree
     # What was computed inside a transform has no history outside, so it is no leaf there either.
     return (to_jax(tensor),), (tensor._aval().device, tensor._requires and tensor._fn is None)
 
@@ -154,16 +160,17 @@ def register_pytree(cls: type) -> None:
 def register_pytrees(cls: type) -> None:
     """:func:`register_pytree` for a class and those derived from it."""
     register_pytree(cls)
-    for derived in cls.__subclasses__():
-        register_pytrees(derived)
+    subclasses: list[type] = cls.__subclasses__()
+    for subclass in subclasses:
+        register_pytrees(subclass)
 
 
-def _register_subclass(cls: type, **kwargs: Any) -> None:
+def _register_subclass(cls: Any, /, **kwargs: Any) -> None:
     super(Tensor, cls).__init_subclass__(**kwargs)
     register_pytree(cls)
 
 
-# ---- DLPack --------------------------------------------------------------------------------------------------------
+# ---- DLPack
 
 
 def _on_host(self: Tensor) -> bool:
@@ -172,11 +179,17 @@ def _on_host(self: Tensor) -> bool:
 
 
 def dlpack(
-    self: Tensor, *, stream: Any = -1, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    self: Tensor,
+    *,
+    stream: Any = -1,
+    max_version: Any = None,
+    dl_device: Any = None,
+    copy: bool | None = None,
 ) -> Any:
     """A DLPack capsule of this tensor's memory, which both sides may write to on the CPU.
 
     Args:
+        self: this tensor.
         stream: of the consumer, on accelerators.
         max_version: newest version of the protocol that the consumer knows.
         dl_device: where the consumer wants the memory.
@@ -189,17 +202,18 @@ def dlpack(
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if _on_host(self):
         self._storage.expose()
-        array = self._host()
-        return array.__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
+        return self._host().__dlpack__(max_version=max_version, dl_device=dl_device, copy=copy)
     stream = None if stream == -1 else stream
-    return to_jax(self).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+    array: Any = to_jax(self)
+    return array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
 
 def dlpack_device(self: Tensor) -> tuple[enum.IntEnum, int]:
     """Kind and index of this tensor's device in DLPack's terms."""
     if self._aval().device is CPU:
         return DLDeviceType.kDLCPU, 0
-    kind, index = to_jax(self).__dlpack_device__()
+    array: Any = to_jax(self)
+    kind, index = array.__dlpack_device__()
     return DLDeviceType(int(kind)), index
 
 
@@ -238,8 +252,8 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         result = _from_host(_Capsule(ext_tensor))
     elif not hasattr(ext_tensor, "__dlpack__"):
         raise RuntimeError(
-            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you "
-            "might have already constructed a tensor from it once."
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only "
+            "once, so you might have already constructed a tensor from it once."
         )
     elif int(ext_tensor.__dlpack_device__()[0]) == DLDeviceType.kDLCPU:
         result = _from_host(ext_tensor)
@@ -247,7 +261,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         result = from_jax(jax.dlpack.from_dlpack(ext_tensor))
     where = None if device is None else as_device(device)
     if where is not None and where is not result._aval().device and copy is False:
-        raise ValueError(f"cannot move DLPack tensor from device {result._aval().device} to {where} without copying.")
+        raise ValueError(
+            f"cannot move DLPack tensor from device {result._aval().device} to {where} without copying."
+        )
     return convert(result, where, None, bool(copy))
 
 
@@ -263,6 +279,65 @@ def _from_host(source: Any) -> Tensor:
         return from_value(from_host(np.array(array, order="C")))
     size = array.itemsize
     return on_buffer(array, tuple(s // size for s in array.strides))
+
+
+# ---- anything as a tensor
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """``obj`` as a tensor (``torch.asarray``).
+
+    Args:
+        obj: a tensor, an array, an object with DLPack or the buffer protocol, a number, nested sequences.
+        dtype: of the result.
+        device: of the result.
+        copy: ``True``: always; ``False``: never, an error where one is needed; ``None``: where needed.
+        requires_grad: of the result.
+    """
+    if dtype is not None:
+        dtype = as_dtype(dtype, "asarray")
+    source = _shared(obj, dtype)
+    if source is None:
+        if copy is False:
+            raise ValueError("can't alias arbitrary sequence into a tensor.")
+        return make(array_from_data(obj, dtype), as_device(device), requires_grad)
+    aval = source._aval()
+    where = aval.device if device is None and isinstance(obj, Tensor) else as_device(device)
+    other_type = dtype is not None and dtype is not aval.dtype
+    if copy is False and where is not aval.device:
+        raise ValueError(f"can't alias tensor with device '{aval.device}' into device '{where}'.")
+    if copy is False and other_type:
+        names = dtypes.scalar_type_name(aval.dtype), dtypes.scalar_type_name(dtype)
+        raise ValueError(f"can't alias tensor with dtype '{names[0]}' into dtype '{names[1]}'.")
+    if copy or other_type or where is not aval.device:
+        if isinstance(obj, Tensor) and obj.requires_grad and requires_grad:
+            result = source.to(where, dtype or aval.dtype, copy=True)
+        else:
+            return copy_of(source, dtype, where, requires_grad)
+    else:
+        result = source
+        if source.requires_grad and not requires_grad:
+            result = source.detach()
+    if requires_grad and not result.requires_grad:
+        result.requires_grad_()
+    return result  # type: ignore[no-any-return]
+
+
+def _shared(obj: Any, dtype: dtype | None) -> Tensor | None:
+    """A tensor on the memory of ``obj``; ``None`` for plain data."""
+    if isinstance(obj, Tensor):
+        return obj
+    if isinstance(obj, np.ndarray):
+        return from_numpy(obj)
+    if isinstance(obj, np.generic):
+        return make(np.array(obj))
+    if hasattr(obj, "__dlpack__"):
+        return from_dlpack(obj)
+    if isinstance(obj, bytes | bytearray | memoryview):
+        return frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
+    return None
 
 
 register_pytrees(Tensor)

@@ -11,19 +11,20 @@ import numpy as np
 from jtorch import devices, dtypes
 from jtorch.devices import CPU, as_device, device, platform_available
 from jtorch.dtypes import FLOAT, dtype
+from jtorch.tensor._arguments import make, size_from
 from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor
-from jtorch.tensor._creation import _size, make, set_default_dtype
+from jtorch.tensor._creation import set_default_dtype
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
-from jtorch.tensor._storages import TypedStorage, UntypedStorage
+from jtorch.tensor._storages import C_TYPES, TypedStorage, UntypedStorage
 from jtorch.tensor._views import alias
 
 __all__ = [
-    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
-    "LongTensor", "ShortTensor", "set_default_tensor_type", "typename",
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
+    "IntTensor", "LongTensor", "ShortTensor", "set_default_tensor_type", "typename",
 ]  # fmt: skip
 
 _FORMS = (
@@ -35,11 +36,13 @@ _FORMS = (
 )
 
 
-def construct(args: tuple[Any, ...], kwargs: dict[str, Any], kind: dtype, where: device, any_dtype: bool) -> Tensor:
+def construct(
+    args: tuple[Any, ...], kwargs: dict[str, Any], kind: dtype, where: device, any_dtype: bool
+) -> Tensor:
     """What legacy constructors make.
 
-    No arguments: an empty tensor; sizes: an uninitialised tensor; one tensor: another view of it; one storage: a view
-    of that; other data: a tensor of it.
+    No arguments: an empty tensor; sizes: an uninitialised tensor; a tensor: another view of it; a storage:
+    a view of that; other data: a tensor of it.
 
     Args:
         args: positional arguments.
@@ -67,7 +70,7 @@ def construct(args: tuple[Any, ...], kwargs: dict[str, Any], kind: dtype, where:
         return _view_of(first, kind, where, any_dtype)
     if isinstance(first, UntypedStorage | TypedStorage):
         made = make(np.zeros((0,), kind.numpy), where)
-        return made.set_(first)  # type: ignore[attr-defined, no-any-return]
+        return made.set_(first)  # type: ignore[no-any-return]
     if isinstance(first, str | bytes):
         raise TypeError(f"new(): invalid data type '{builtins.type(first).__name__}'")
     if not hasattr(first, "__len__") and not hasattr(first, "__array__"):
@@ -80,7 +83,7 @@ def _is_size(x: Any) -> bool:
 
 
 def _uninitialised(sizes: tuple[Any, ...], kind: dtype, where: device) -> Tensor:
-    shape = [n if builtins.type(n) is int else _size(n, i, False, "new") for i, n in enumerate(sizes)]
+    shape = [n if builtins.type(n) is int else size_from(n, i, False, "new") for i, n in enumerate(sizes)]
     for n in shape:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {shape}")
@@ -94,7 +97,8 @@ def _check_keywords(args: tuple[Any, ...], kwargs: dict[str, Any], where: device
     given = kwargs.get("device")
     if given is not None and as_device(given).type != where.type:
         raise RuntimeError(
-            f"legacy constructor expects device type: {where.type} but device type: {as_device(given).type} was passed"
+            f"legacy constructor expects device type: {where.type} but device type: {as_device(given).type} "
+            "was passed"
         )
 
 
@@ -107,8 +111,8 @@ def _no_form(args: tuple[Any, ...], kwargs: dict[str, Any], unknown: list[str] |
         kinds = ", ".join(f"!{_argument_name(a)}!" for a in args)
         reason = f"      didn't match because some of the arguments have invalid types: ({kinds})\n"
     return TypeError(
-        f"new() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
-        + _FORMS.format(reason=reason)
+        f"new() received an invalid combination of arguments - got ({', '.join(given)}), but expected one "
+        "of:\n" + _FORMS.format(reason=reason)
     )
 
 
@@ -128,16 +132,9 @@ def _view_of(x: Tensor, kind: dtype, where: device, any_dtype: bool) -> Tensor:
 
 def _options(kind: dtype, where: device) -> str:
     return (
-        f"TensorOptions(dtype={_C_TYPES.get(kind.name, kind.name)}, device={where}, layout=Strided, requires_grad=false "
-        "(default), pinned_memory=false (default), memory_format=(nullopt))"
+        f"TensorOptions(dtype={C_TYPES.get(kind.name, kind.name)}, device={where}, layout=Strided, "
+        "requires_grad=false (default), pinned_memory=false (default), memory_format=(nullopt))"
     )
-
-
-_C_TYPES = {
-    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
-    "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip
 
 
 def new_tensor_object(cls: builtins.type, *args: Any, **kwargs: Any) -> Tensor:
@@ -150,12 +147,12 @@ def new_tensor_object(cls: builtins.type, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def new(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """What this tensor's legacy type constructs from the same arguments: ``x.new(2, 3)``, ``x.new([1, 2])``."""
+    """What this tensor's legacy type constructs: ``x.new(2, 3)``, ``x.new([1, 2])``."""
     aval = self._aval()
     return construct(args, kwargs, aval.dtype, aval.device, any_dtype=False)
 
 
-# ---- types ---------------------------------------------------------------------------------------------------------
+# ---- types
 
 
 class tensortype(builtins.type):
@@ -249,6 +246,7 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs:
     """The name of this tensor's type, or this tensor converted to another.
 
     Args:
+        self: this tensor.
         dtype: a dtype, a legacy type or its name.
         non_blocking: accepted.
         kwargs: accepted.
@@ -281,8 +279,8 @@ def set_default_tensor_type(t: Any) -> None:
     if not _warned:
         _warned = True
         warnings.warn(
-            "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
-            "torch.set_default_device() as alternatives.",
+            "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
+            "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
             UserWarning,
             stacklevel=2,
         )
@@ -310,7 +308,11 @@ def typename(obj: Any, /) -> str:
     """The name of an object's type, ``torch.FloatTensor`` for tensors (``torch.typename``)."""
     if isinstance(obj, Tensor):
         return legacy_name(obj._aval())
-    cls = obj if isinstance(obj, builtins.type) or callable(obj) and hasattr(obj, "__qualname__") else builtins.type(obj)
+    cls = (
+        obj
+        if isinstance(obj, builtins.type) or (callable(obj) and hasattr(obj, "__qualname__"))
+        else builtins.type(obj)
+    )
     module = getattr(cls, "__module__", "")
     name: str = getattr(cls, "__qualname__", "")
     return name if module in ("", "builtins") else f"{module}.{name}"

@@ -20,8 +20,8 @@ from jtorch.random._mt19937 import MT19937
 from jtorch.random._normal import normal as draw_normal
 from jtorch.random._permutation import randperm as draw_permutation
 from jtorch.random._uniform import uniform as draw_uniform
+from jtorch.tensor._arguments import as_dtype, check_layout, into, make, sizes_of
 from jtorch.tensor._core import Tensor, call, from_value, value_of
-from jtorch.tensor._creation import as_dtype, check_layout, into, make, sizes_of
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._methods import _dense, method
 from jtorch.trace import from_host

@@ -1,53 +1,43 @@
-"""Storages as users see them (``Tensor.untyped_storage``), copies and pickles of tensors that share memory."""
+"""Storages as users see them: ``Tensor.untyped_storage``, ``data_ptr``, ``set_``."""
 
 from __future__ import annotations
 
-import copy
-import copyreg
 import warnings
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from jtorch.devices import CPU, META, as_device, device, platform_available
+from jtorch.devices import CPU, META, as_device, device
 from jtorch.dtypes import dtype, from_numpy_dtype
-from jtorch.tensor._core import Tensor, meta_value, to_device
-from jtorch.tensor._creation import make
+from jtorch.tensor._arguments import make
+from jtorch.tensor._core import Tensor, to_device
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.tensor._views import as_strided, strides_of
-from jtorch.trace import Value, aval_of, from_host
+from jtorch.trace import from_host
 
 __all__ = ["TypedStorage", "UntypedStorage", "is_storage"]
 
-#: What the engine keeps in a tensor's dictionary; anything else there is the user's.
-_ENGINE = frozenset(name for name in vars(Tensor) if name.startswith("_") and not name.startswith("__")) | {
-    "_storage",
-}
+# ---- the memory of a storage
 
 
-# ---- the memory of a storage ---------------------------------------------------------------------------------------
-
-
-def _dtype_of(storage: Storage) -> dtype:
+def dtype_of(storage: Storage) -> dtype:
     if storage.buffer is not None:
         return from_numpy_dtype(storage.buffer.dtype)
     assert storage.value is not None
     return storage.value.aval.dtype
 
 
-def _device_of(storage: Storage) -> device:
+def device_of(storage: Storage) -> device:
     return CPU if storage.buffer is not None or storage.value is None else storage.value.aval.device
 
 
 def _count(storage: Storage) -> int:
     """Elements held."""
     if storage.buffer is not None:
-        shape, size = storage.buffer.shape, storage.buffer.itemsize
-        if not storage.buffer.size:
-            return 0
-        return 1 + sum((n - 1) * s // size for n, s in zip(shape, storage.buffer.strides, strict=True))
+        buffer = storage.buffer
+        spans = [(n - 1) * s // buffer.itemsize for n, s in zip(buffer.shape, buffer.strides, strict=True)]
+        return 1 + sum(spans) if buffer.size else 0
     assert storage.value is not None
     return storage.value.aval.size
 
@@ -64,13 +54,35 @@ def _memory(storage: Storage) -> np.ndarray[Any, Any]:
     return np.array(host, order="C").reshape(-1)
 
 
-def _whole(storage: Storage) -> Tensor:
+def whole_of(storage: Storage) -> Tensor:
     """A tensor over all of a storage, of the dtype it was made with."""
     tensor = object.__new__(Tensor)
     tensor._storage = storage
     if storage.strides is not None:
         tensor._strides = storage.strides
     return tensor
+
+
+def copied(cell: Storage) -> Storage:
+    made = Storage(cell.read())
+    made.strides = dense_strides(cell)
+    return made
+
+
+def dense_strides(cell: Storage) -> tuple[int, ...] | None:
+    """Strides that a copy keeps: those of a layout without gaps."""
+    strides = cell.strides
+    if strides is None or cell.buffer is None:
+        return strides
+    return strides if _count(cell) == cell.buffer.size and all(strides) else None
+
+
+def copied_once(cell: Storage, memo: dict[int, Any]) -> Storage:
+    found = memo.get(id(cell))
+    if found is None:
+        found = memo[id(cell)] = copied(cell)
+        memo.setdefault(id(memo), []).append(cell)
+    return found
 
 
 class UntypedStorage:
@@ -94,7 +106,7 @@ class UntypedStorage:
 
     def nbytes(self) -> int:
         """Size in bytes."""
-        return _count(self._cell) * _dtype_of(self._cell).itemsize
+        return _count(self._cell) * dtype_of(self._cell).itemsize
 
     size = nbytes
     __len__ = nbytes
@@ -110,7 +122,7 @@ class UntypedStorage:
     @property
     def device(self) -> device:
         """Where the memory is."""
-        return _device_of(self._cell)
+        return device_of(self._cell)
 
     @property
     def is_cuda(self) -> bool:
@@ -145,7 +157,7 @@ class UntypedStorage:
         given = np.frombuffer(bytes(source), np.uint8)
         if given.size != self.nbytes():
             raise RuntimeError("size does not match")
-        _overwrite(self._cell, given.view(_dtype_of(self._cell).numpy))
+        _overwrite(self._cell, given.view(dtype_of(self._cell).numpy))
         return self
 
     def fill_(self, value: int) -> UntypedStorage:
@@ -155,7 +167,7 @@ class UntypedStorage:
 
     def clone(self) -> UntypedStorage:
         """A storage with the same bytes in memory of its own."""
-        return UntypedStorage._of(_copied(self._cell))
+        return UntypedStorage._of(copied(self._cell))
 
     def cpu(self) -> UntypedStorage:
         """This storage if it is on the CPU, else a copy there."""
@@ -188,7 +200,7 @@ class UntypedStorage:
         return f"{body}[torch.storage.UntypedStorage(device={self.device}) of size {self.nbytes()}]"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> UntypedStorage:
-        return UntypedStorage._of(_copied_once(self._cell, memo))
+        return UntypedStorage._of(copied_once(self._cell, memo))
 
     def __reduce__(self) -> Any:
         return UntypedStorage._of, (self._cell,)
@@ -196,12 +208,12 @@ class UntypedStorage:
 
 def _overwrite(cell: Storage, memory: np.ndarray[Any, Any]) -> None:
     """Replace all contents by elements in order of memory."""
-    whole = _whole(cell)
+    whole = whole_of(cell)
     shape, strides = whole._aval().shape, strides_of(whole)
     items = [s * memory.itemsize for s in strides]
     logical = np.array(np.lib.stride_tricks.as_strided(memory, shape, items), order="C")
     value = from_host(logical)
-    where = _device_of(cell)
+    where = device_of(cell)
     cell.write(value if where is CPU else to_device(value, where))
 
 
@@ -265,7 +277,7 @@ class TypedStorage:
     def __setitem__(self, index: Any, value: Any) -> None:
         changed = self._array()
         changed[index] = value
-        _overwrite(self._untyped._cell, changed.view(_dtype_of(self._untyped._cell).numpy))
+        _overwrite(self._untyped._cell, changed.view(dtype_of(self._untyped._cell).numpy))
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.tolist())
@@ -284,7 +296,8 @@ class TypedStorage:
 
     def __repr__(self) -> str:
         body = "".join(f" {x}\n" for x in self.tolist())
-        return f"{body}[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
+        where = f"dtype={self.dtype}, device={self.device}"
+        return f"{body}[torch.storage.TypedStorage({where}) of size {self.size()}]"
 
 
 TypedStorage.__module__ = UntypedStorage.__module__ = "torch.storage"
@@ -310,9 +323,9 @@ def storage(self: Tensor) -> TypedStorage:
         return _typed_storage(self)
     _warned = True
     warnings.warn(
-        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage "
-        "class. This should only matter to you if you are using storages directly.  To access UntypedStorage directly, "
-        "use tensor.untyped_storage() instead of tensor.storage()",
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only "
+        "storage class. This should only matter to you if you are using storages directly.  To access "
+        "UntypedStorage directly, use tensor.untyped_storage() instead of tensor.storage()",
         UserWarning,
         stacklevel=2,
     )
@@ -324,7 +337,7 @@ def _typed_storage(self: Tensor) -> TypedStorage:
 
 
 def data_ptr(self: Tensor) -> int:
-    """A number that identifies the memory of the first element; equal for tensors that start at the same place."""
+    """A number that identifies the memory of the first element, the same for tensors that start there."""
     aval = self._aval()
     if not aval.size or aval.device is META:
         return 0
@@ -347,6 +360,7 @@ def set_(
     """Make this tensor a view of another tensor's memory, or of a storage.
 
     Args:
+        self: this tensor.
         source: a tensor, a storage; ``None`` for no memory at all.
         storage_offset: position of the first element.
         size: of this tensor from now on; all of a storage by default.
@@ -355,32 +369,36 @@ def set_(
     kind = self._aval().dtype
     if source is None:
         source = make(np.zeros((0,), kind.numpy), self._aval().device)
-    given = source.dtype if isinstance(source, Tensor | TypedStorage) else kind  # type: ignore[attr-defined]
+    given = source.dtype if isinstance(source, Tensor | TypedStorage) else kind
     if given is not kind:
-        names = [_C_NAMES.get(d.name, d.name) for d in (given, kind)]
+        names = [C_TYPES.get(d.name, d.name) for d in (given, kind)]
         raise RuntimeError(f"Could not set tensor of type {names[0]} to a tensor of type {names[1]}")
     if isinstance(source, Tensor):
-        view = source.detach()  # type: ignore[attr-defined]
+        view = source.detach()
     else:
         cell = source.untyped()._cell
-        view = _whole(cell)
-        if _dtype_of(cell) is not kind:
-            view = view.reshape(-1).view(kind)  # type: ignore[attr-defined]
-        size = (_count(cell) * _dtype_of(cell).itemsize // kind.itemsize,) if size is None else size
+        view = whole_of(cell)
+        if dtype_of(cell) is not kind:
+            view = view.reshape(-1).view(kind)
+        size = (_count(cell) * dtype_of(cell).itemsize // kind.itemsize,) if size is None else size
     if size is not None:
         sizes = tuple(size)
-        view = as_strided(view, sizes, contiguous_strides(sizes) if stride is None else stride, storage_offset)
+        view = as_strided(
+            view, sizes, contiguous_strides(sizes) if stride is None else stride, storage_offset
+        )
     self._storage = view._storage
     for name in ("_view", "_strides", "_offset"):
         setattr(self, name, getattr(view, name))
-    self._abase, self._adepth, self._cached, self._seen_writes = None, 0, None, -1
+    self._abase, self._adepth, self._cached, self._cached_writes = None, 0, None, -1
     return self
 
 
-_C_NAMES = {
-    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
-    "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+#: C++'s names of dtypes, in some error texts.
+C_TYPES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+    "uint8": "unsigned char", "bool": "bool", "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -392,144 +410,12 @@ def share_memory_(self: Tensor) -> Tensor:
 
 def is_shared(self: Tensor) -> bool:
     """Whether :meth:`share_memory_` was called."""
-    return self._is_shared or self._aval().device.type == "cuda"  # type: ignore[attr-defined]
-
-
-# ---- copies --------------------------------------------------------------------------------------------------------
-
-
-def _copied(cell: Storage) -> Storage:
-    made = Storage(cell.read())
-    made.strides = _dense_strides(cell)
-    return made
-
-
-def _dense_strides(cell: Storage) -> tuple[int, ...] | None:
-    """Strides that a copy keeps: those of a layout without gaps."""
-    strides = cell.strides
-    if strides is None or cell.buffer is None:
-        return strides
-    return strides if _count(cell) == cell.buffer.size and all(strides) else None
-
-
-def _copied_once(cell: Storage, memo: dict[int, Any]) -> Storage:
-    found = memo.get(id(cell))
-    if found is None:
-        found = memo[id(cell)] = _copied(cell)
-        memo.setdefault(id(memo), []).append(cell)
-    return found  # type: ignore[no-any-return]
-
-
-def users_attributes(self: Tensor) -> dict[str, Any]:
-    """What the user has set on a tensor."""
-    return {name: x for name, x in vars(self).items() if name not in _ENGINE}
-
-
-def deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    """A copy with memory of its own; tensors that share memory keep sharing it among their copies.
-
-    Raises:
-        RuntimeError: the tensor has a history.
-    """
-    found = memo.get(id(self))
-    if found is not None:
-        return found  # type: ignore[no-any-return]
-    if self.grad_fn is not None:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
-            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
-            "see https://github.com/pytorch/pytorch/pull/103001"
-        )
-    gaps = self._storage.strides is not None and _dense_strides(self._storage) is None
-    result = object.__new__(type(self))
-    memo[id(self)] = result
-    result._storage = _copied_once(self._storage, memo)
-    if not gaps:
-        for name in ("_view", "_strides", "_offset"):
-            if name in self.__dict__:
-                setattr(result, name, getattr(self, name))
-    elif self._view is not None:
-        made = make(np.array(self._host(), order="C"))
-        result._storage = made._storage
-    result._requires = self._requires
-    if self._grad is not None:
-        result._grad = copy.deepcopy(self._grad, memo)
-    for name, x in users_attributes(self).items():
-        setattr(result, name, copy.deepcopy(x, memo))
-    return result
-
-
-def shallow_copy(self: Tensor) -> Tensor:
-    """Another leaf on the same memory."""
-    result = self.detach()  # type: ignore[attr-defined]
-    if type(self) is not Tensor:
-        result.__class__ = type(self)
-    result._requires = self.requires_grad
-    result.__dict__.update(users_attributes(self))
-    return result  # type: ignore[no-any-return]
-
-
-def _storage_state(cell: Storage) -> Any:
-    """How a storage is pickled: its bytes, shape, dtype, layout and device; once, however many tensors view it."""
-    where = _device_of(cell)
-    if where is META:
-        assert cell.value is not None
-        return _meta_storage, (cell.value.aval.shape, cell.value.aval.dtype)
-    array = np.array(cell.host(), order="C")
-    content = array.reshape(-1).view(np.uint8)
-    return _restore_storage, (content, array.shape, _dtype_of(cell), _dense_strides(cell), str(where))
-
-
-def _restore_storage(
-    content: np.ndarray[Any, Any], shape: tuple[int, ...], kind: dtype, strides: Any, where: str
-) -> Storage:
-    target = device(where)
-    value: Value = from_host(np.array(content.view(kind.numpy).reshape(shape), order="C"))
-    if target.type != "cpu" and platform_available(target.type):
-        value = to_device(value, as_device(target))
-    made = Storage(value)
-    made.strides = strides
-    return made
-
-
-def _meta_storage(shape: tuple[int, ...], kind: dtype) -> Storage:
-    return Storage(meta_value(aval_of(shape, kind, META)))
-
-
-copyreg.pickle(Storage, _storage_state)  # type: ignore[arg-type]
-
-
-def reduce_ex(self: Tensor, protocol: Any) -> Any:
-    """How a tensor is pickled; tensors on one storage stay on one storage."""
-    gaps = self._storage.strides is not None and _dense_strides(self._storage) is None
-    source = make(np.array(self._host(), order="C")) if gaps else self
-    kind = self._aval().dtype
-    whole = source._view is None
-    place = None if whole else (kind, source._offset, source._aval().shape, strides_of(source))
-    state = users_attributes(self)
-    return _rebuild, (type(self), source._storage, place, self.requires_grad, state, OrderedDict())
-
-
-def _rebuild(
-    cls: type, cell: Storage, place: Any, requires_grad: bool, state: dict[str, Any], hooks: Any
-) -> Tensor:
-    tensor = _whole(cell)
-    if place is not None:
-        kind, offset, size, stride = place
-        if _dtype_of(cell) is not kind:
-            tensor = tensor.reshape(-1).view(kind)  # type: ignore[attr-defined]
-        tensor = as_strided(tensor, size, stride, offset).detach()  # type: ignore[attr-defined]
-    if cls is not Tensor:
-        tensor.__class__ = cls
-    if requires_grad:
-        tensor._requires = True
-    tensor.__dict__.update(state)
-    return tensor
+    return self._is_shared or self._aval().device.type == "cuda"
 
 
 for _name, _function in {
-    "untyped_storage": untyped_storage, "storage": storage, "_typed_storage": _typed_storage, "data_ptr": data_ptr,
-    "is_set_to": is_set_to, "set_": set_, "share_memory_": share_memory_, "is_shared": is_shared,
-    "__deepcopy__": deepcopy, "__copy__": shallow_copy, "__reduce_ex__": reduce_ex, "_is_shared": False,
+    "untyped_storage": untyped_storage, "storage": storage, "_typed_storage": _typed_storage,
+    "data_ptr": data_ptr, "is_set_to": is_set_to, "set_": set_, "share_memory_": share_memory_,
+    "is_shared": is_shared, "_is_shared": False,
 }.items():  # fmt: skip
     setattr(Tensor, _name, _function)

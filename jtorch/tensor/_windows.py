@@ -11,8 +11,8 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import as_device
 from jtorch.dtypes import FLOAT, dtype
+from jtorch.tensor._arguments import as_dtype, check_layout, into, make
 from jtorch.tensor._core import Tensor
-from jtorch.tensor._creation import as_dtype, check_layout, into, make
 from jtorch.tensor._derive import derived
 from jtorch.tensor._layout import strided
 

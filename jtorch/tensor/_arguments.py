@@ -1,0 +1,219 @@
+"""Arguments of functions that make tensors, and the making itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jtorch import dtypes
+from jtorch.devices import CPU, META, device, platform_available
+from jtorch.dispatch import INFERENCE, modes
+from jtorch.dtypes import COMPLEX, FLOAT, INT, dtype
+from jtorch.tensor._core import Tensor, meta_value, to_device, write
+from jtorch.tensor._inplace import resize_to
+from jtorch.tensor._layout import strided
+from jtorch.tensor._storage import Storage
+from jtorch.trace import aval_of, from_host
+
+__all__ = [
+    "as_dtype", "check_layout", "filled", "fits", "into", "make", "number_dtype", "number_of", "size_from",
+    "sizes_of",
+]  # fmt: skip
+
+_new = object.__new__
+
+
+def as_dtype(given: Any, name: str) -> dtype:
+    """A ``dtype=`` argument: a dtype, or Python's ``float``, ``int``, ``bool``, ``complex``.
+
+    Raises:
+        TypeError: something else.
+    """
+    if type(given) is dtype:
+        return given
+    found = _PYTHON_TYPES.get(given) if isinstance(given, type) else None
+    if found is None:
+        raise TypeError(f"{name}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}")
+    return found
+
+
+_PYTHON_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
+
+
+def sizes_of(args: Sequence[Any], name: str) -> tuple[int, ...]:
+    """Sizes given one by one or as one sequence.
+
+    Raises:
+        TypeError: something that is no size.
+        RuntimeError: a negative size.
+    """
+    if len(args) == 1 and isinstance(args[0], tuple | list):
+        sizes: Sequence[Any] = args[0]
+    else:
+        sizes = args
+        if not args:
+            raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
+    result = []
+    for i, n in enumerate(sizes):
+        if type(n) is not int:
+            n = size_from(n, i, sizes is args and len(args) == 1, name)
+        if n < 0:
+            raise RuntimeError(f"{name}: Dimension size must be non-negative.")
+        result.append(n)
+    return tuple(result)
+
+
+def size_from(n: Any, place: int, alone: bool, name: str) -> int:
+    if not isinstance(n, bool | str):
+        try:
+            return int(n.__index__())
+        except (AttributeError, TypeError):
+            pass
+    if alone:
+        raise TypeError(
+            f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(n).__name__}"
+        )
+    raise TypeError(
+        f"{name}(): argument 'size' failed to unpack the object at pos {place + 1} with error \"type must "
+        "be tuple of "
+        f'ints,but got {type(n).__name__}"'
+    )
+
+
+def check_layout(layout: Any, pin_memory: Any, name: str) -> None:
+    """``layout=`` and ``pin_memory=``: what a CPU without accelerators accepts, and strided tensors only."""
+    if layout is not None and layout is not strided:
+        raise NotImplementedError(f"{name}(): layout={layout} is not supported, tensors are strided")
+    if pin_memory and not any(platform_available(kind) for kind in ("cuda", "tpu", "mps")):
+        raise RuntimeError(
+            "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is "
+            "available on this system."
+        )
+
+
+def make(
+    array: np.ndarray[Any, Any],
+    where: device = CPU,
+    requires_grad: bool = False,
+    strides: tuple[int, ...] | None = None,
+) -> Tensor:
+    """A new tensor of an array that belongs to the engine from now on."""
+    result = _new(Tensor)
+    value = from_host(array)
+    if where is not CPU:
+        value = (
+            meta_value(aval_of(array.shape, value.aval.dtype, META))
+            if where is META
+            else to_device(value, where)
+        )
+    storage = result._storage = Storage(value)
+    if strides is not None:
+        storage.strides = result._strides = strides
+    if requires_grad:
+        if value.aval.dtype.category < FLOAT:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        result._requires = True
+    if modes.level == INFERENCE:
+        result._inference = True
+    return result
+
+
+def into(out: Tensor, array: np.ndarray[Any, Any], given: dtype | None = None) -> Tensor:
+    """Store an array in an ``out=`` tensor, resizing that if needed."""
+    aval = out._aval()
+    if given is not None and given is not aval.dtype:
+        names = dtypes.scalar_type_name(given), dtypes.scalar_type_name(aval.dtype)
+        raise RuntimeError(f"dtype {names[0]} does not match dtype of out parameter ({names[1]})")
+    if aval.shape != array.shape:
+        resize_to(out, array.shape)
+    with np.errstate(all="ignore"):
+        new = make(array.astype(aval.dtype.numpy, copy=False), aval.device)
+    write(out, new)
+    return out
+
+
+#: Names in the text of C++'s checked conversion of numbers.
+_C_NAMES = {
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "uint32": "uint32_t",
+    "uint64": "uint64_t",
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int",
+    "int64": "int64_t",
+    "float16": "at::Half",
+    "bfloat16": "at::BFloat16",
+    "float32": "float",
+    "float64": "double",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
+
+
+def filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any]:
+    """An array of one number, converted as C++ does with a check of its range.
+
+    Raises:
+        RuntimeError: the number does not fit the type.
+    """
+    if type(number) in (float, int) and d.numpy.kind == "f" and -65504 <= number <= 65504:
+        return np.full(shape, number, d.numpy)
+    if not fits(number, d):
+        raise RuntimeError(
+            f"value cannot be converted to type {_C_NAMES.get(d.name, d.name)} without overflow"
+        )
+    if d.category == INT:
+        wrapped = int(number) % (1 << (8 * d.itemsize))
+        return np.full(shape, wrapped, f"u{d.itemsize}").view(d.numpy)
+    with np.errstate(all="ignore"):
+        return np.full(
+            shape, np.asarray(number, np.complex128 if d.is_complex else np.float64).astype(d.numpy)
+        )
+
+
+def fits(number: Any, d: dtype) -> bool:
+    """Whether a number converts to a type without overflow; negative numbers wrap in unsigned types."""
+    if isinstance(number, complex | np.complexfloating):
+        if d.category < COMPLEX and number.imag:
+            return d.category == 0
+        if d.is_complex:
+            return fits(number.real, d.to_real()) and fits(number.imag, d.to_real())
+        number = number.real
+    if d.category == 0:
+        return True
+    if d.category >= FLOAT:
+        number = float(number)
+        if d.itemsize < 4:
+            return True  # narrow types take what is too large as infinite
+        return not math.isfinite(number) or abs(number) <= dtypes.finfo(d).max
+    if isinstance(number, float | np.floating) and not math.isfinite(number):
+        return False
+    info = dtypes.iinfo(d)
+    low = info.min if info.min else -info.max
+    return bool(low <= int(number) <= info.max)
+
+
+def number_of(x: Any, name: str, parameter: str, position: int) -> Any:
+    """A Python number given as such, as a NumPy scalar or as a 0-dim tensor."""
+    if isinstance(x, Tensor) and not x._aval().ndim:
+        return x._host().item()
+    if isinstance(x, np.generic):
+        x = x.item()
+    if isinstance(x, int | float | complex):
+        return x
+    raise TypeError(
+        f"{name}(): argument '{parameter}' (position {position}) must be Number, not {type(x).__name__}"
+    )
+
+
+def number_dtype(number: Any) -> dtype:
+    if isinstance(number, bool):
+        return dtypes.bool_
+    if isinstance(number, int):
+        return dtypes.int64
+    d = dtypes.get_default_dtype()
+    return d.to_complex() if isinstance(number, complex) else d
