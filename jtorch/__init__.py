@@ -42,7 +42,14 @@ from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_ma
 from jtorch.tensor._interop import *  # noqa: F403
 from jtorch.tensor._legacy import *  # noqa: F403
 from jtorch.tensor._storages import *  # noqa: F403
-from jtorch.trace import explain, metrics, reset_metrics, run_small_programs_inline, start_compilation_cache, synchronize
+from jtorch.trace import (
+    explain,
+    metrics,
+    reset_metrics,
+    run_small_programs_inline,
+    start_compilation_cache,
+    synchronize,
+)
 
 __version__ = _PYTORCH
 
@@ -58,9 +65,7 @@ start_compilation_cache()
 run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
-_NAMESPACES = frozenset(
-    "autograd func linalg fft masked nn optim random signal special utils".split()
-)
+_NAMESPACES = frozenset("autograd func linalg fft masked nn optim random signal special utils".split())
 
 
 def __getattr__(name: str) -> _Any:
