@@ -1,8 +1,8 @@
 """Reductions and normalizations of the elements that a mask sets (``torch.masked``).
 
 Each function takes ``mask``, a bool tensor that broadcasts to the input: elements where it is ``False`` count
-as if they were not there. Technically they are replaced by the value that changes no result of the operation.
-
+as if they were absent. Technically they are replaced by a value that changes no result of the operation.
+"""
 
 from __future__ import annotations
 
