@@ -32,7 +32,7 @@ from jtorch.tensor._views import reshape, strides_of
 from jtorch.trace import TracedValue, counters, from_host, user_line
 
 __all__ = [
-    "Entries", "Places", "as_number", "check_mask", "check_value", "is_mask", "read_places", "tracked",
+    "Entries", "Places", "as_number", "check_mask", "check_value", "is_mask", "read_places", "take_first", "tracked",
     "without_leading", "write_host", "write_places",
 ]  # fmt: skip
 
@@ -225,6 +225,25 @@ def _on_host(x: Tensor) -> bool:
         if value.host is None or value.aval.device is not CPU:
             return False
     return not tracked(x)
+
+
+def take_first(x: Tensor, index: Tensor) -> Tensor | None:
+    """``x[index]`` of one int64 tensor, the common case, if both are on the host; else ``None``."""
+    if x._strides is not None or not _on_host(x):
+        return None
+    known = _known(index)
+    if known is None:
+        return None
+    try:
+        found = x._host().take(known, 0)
+    except IndexError:
+        return None  # the general way has the error's text
+    if not found.size:
+        return None
+    result = from_value(from_host(found))
+    if modes.level == INFERENCE:
+        result._inference = True
+    return result
 
 
 def read_places(x: Tensor, entries: Entries) -> Tensor:

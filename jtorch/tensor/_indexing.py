@@ -26,6 +26,7 @@ from jtorch.tensor._index_tensors import (
     check_value,
     is_mask,
     read_places,
+    take_first,
     tracked,
     without_leading,
     write_host,
@@ -39,6 +40,7 @@ from jtorch.trace import from_host
 __all__ = ["index_put", "index_put_"]
 
 _INDEX_PUT, _FILL = OPS["_index_put"], OPS["_fill"]
+_SCALARS = frozenset({int, bool, float})
 _VALUES = (Tensor, int, float, complex, np.integer)
 
 
@@ -119,6 +121,8 @@ def as_tuple(index: Any) -> tuple[Any, ...]:
         return (index,)
     if isinstance(index, tuple):
         return tuple(index)
+    if type(index) is list and _SCALARS.issuperset(map(type, index)):
+        return (index,)
     if len(index) < 32 and any(
         x is None or x is Ellipsis or isinstance(x, Tensor | slice) or _is_sequence(x) for x in index
     ):
@@ -245,6 +249,12 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         return unsqueeze(self, 0)
     if index is Ellipsis:
         return alias(self)
+    if kind is Tensor:
+        aval = index._aval()
+        if aval.dtype is dtypes.int64 and aval.ndim and self._aval().ndim:
+            found = take_first(self, index)
+            if found is not None:
+                return found
     x, entries = take_apart(self, as_tuple(index))
     if not entries:
         return alias(x) if x is self else x
