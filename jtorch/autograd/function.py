@@ -12,7 +12,7 @@ from typing import Any
 from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.tape import CustomNode
 from jtorch.tensor import Tensor
-from jtorch.tensor._custom import connect, give_history, restore, save
+from jtorch.tensor._custom import connect, give_history, restore, save, tie
 
 __all__ = [
     "BackwardCFunction",
@@ -108,6 +108,12 @@ class BackwardCFunction(CustomNode, FunctionCtx):
 
     def call(self, gradients: Any) -> Any:
         """Run the user's backward."""
+        if self._saved:
+            places = [i for i, g in enumerate(gradients) if g is not None]
+            tied = tie(self._saved, [gradients[i] for i in places])
+            gradients = list(gradients)
+            for i, g in zip(places, tied, strict=True):
+                gradients[i] = g
         if self._forward_cls.boxed_grads_call:
             return self._user_backward()(self, list(gradients))
         return self._user_backward()(self, *gradients)

@@ -330,7 +330,16 @@ def put_alias(base: Array, new: Array) -> Array:
     return new
 
 
-@register("_barrier", node="BarrierBackward0", promote=None, saves="", lists="inputs", function=False)
-def barrier(inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-    """The inputs, which XLA may not merge with equal computations elsewhere (``utils.checkpoint``)."""
-    return tuple(jax.lax.optimization_barrier(inputs))
+@register("_barrier", node="BarrierBackward0", promote=None, raw="zero", saves="", lists="inputs", function=False)
+def barrier(inputs: tuple[Array, ...], zero: Array) -> tuple[Array, ...]:
+    """The inputs, which XLA may not merge with equal computations elsewhere, nor read before all are known.
+
+    XLA on the CPU drops optimisation barriers before it merges computations. There the inputs pass through a
+    selection that XLA cannot decide, as it does not know that ``zero`` is 0.
+    """
+    inputs = tuple(lax.optimization_barrier(inputs))
+    unknown = zero
+    for x in inputs:
+        if x.size:
+            unknown = unknown + zero * (x[(0,) * x.ndim] != 0).astype(zero.dtype)
+    return tuple(jnp.where(unknown == 0, x, jnp.zeros_like(x)) for x in inputs)

@@ -4,6 +4,7 @@ from jtorch.tape._custom import CustomNode, Packed, PackedNode
 from jtorch.tape._engine import (
     FREED,
     Bridge,
+    is_running,
     modified,
     run_backward,
     run_hooks,
@@ -25,6 +26,7 @@ __all__ = [
     "Packed",
     "PackedNode",
     "RemovableHandle",
+    "is_running",
     "modified",
     "node_class",
     "note_hook",

@@ -11,6 +11,7 @@ import gc
 import threading
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,8 +23,8 @@ from jtorch.tape._node import Node, OpNode, set_engine
 from jtorch.trace import Value, host_array, record
 
 __all__ = [
-    "FREED", "Bridge", "as_tensor", "call_node", "modified", "run_backward", "run_hooks", "run_post_hooks",
-    "run_pre_hooks", "running", "set_bridge",
+    "FREED", "Bridge", "as_tensor", "call_node", "is_running", "modified", "run_backward", "run_hooks",
+    "run_post_hooks", "run_pre_hooks", "running", "set_bridge",
 ]  # fmt: skip
 
 
@@ -236,14 +237,16 @@ class Task:
     """A backward pass under way.
 
     Attributes:
+        number: unique, from 1.
         ended: it is over.
         useful: nodes that lead to the inputs, if gradients of only these are wanted.
     """
 
-    __slots__ = ("_reached", "ended", "inputs", "roots", "useful")
+    __slots__ = ("_reached", "ended", "inputs", "number", "roots", "useful")
 
     def __init__(self, roots: Any, inputs: Any) -> None:
         self.roots, self.inputs = roots, inputs
+        self.number = next(_numbers)
         self.ended = False
         self.useful: dict[Node, bool] | None = None
         self._reached: set[int] | None = None
@@ -275,6 +278,14 @@ class _Running(threading.local):
 
 
 _running = _Running()
+
+
+_numbers = count(1)
+
+
+def is_running() -> bool:
+    """Whether this thread is inside a backward pass."""
+    return bool(_running.tasks)
 
 
 def running() -> Task:

@@ -15,7 +15,7 @@ from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
 from jtorch.errors import warn_user
-from jtorch.tape import CustomNode, Node, RemovableHandle, note_hook, run_backward
+from jtorch.tape import CustomNode, Node, RemovableHandle, is_running, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._size import Size
@@ -366,7 +366,7 @@ class _BackwardLevel:
 def _boundary(root: Any) -> None:
     """Gradient accumulation: a backward that starts while one is pending ends the program before it."""
     r = recorder(_aval(root).device)
-    if r.unfinished and not settings.eager:
+    if r.unfinished and not settings.eager and not is_running():
         _flush(r, "backward")
     r.unfinished = True
 
@@ -473,8 +473,11 @@ def _batch(roots: Any, gradients: Any) -> int:
 
 
 def tensor_backward(
-    self: Tensor, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any =
-    None
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: Any = None,
+    create_graph: bool = False,
+    inputs: Any = None,
 ) -> None:
     """Accumulate the gradient of this tensor into the leaves it depends on (``Tensor.backward``).
 

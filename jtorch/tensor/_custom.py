@@ -17,7 +17,7 @@ from jtorch.tensor._history import MADE_IN_FUNCTION, MADE_WITH_OTHERS, short_nam
 from jtorch.tensor._views import alias
 from jtorch.tensor._watched import pack, user_stack
 
-__all__ = ["Saved", "connect", "give_history", "save"]
+__all__ = ["Saved", "connect", "counter", "give_history", "restore", "save", "tie"]
 
 
 class Saved:
@@ -50,7 +50,7 @@ class Saved:
         self.tensor = tensor
         self.version = counter(tensor).version
 
-    def restore(self, node: CustomNode) -> Tensor:
+    def restore(self, node: CustomNode | None) -> Tensor:
         """The tensor again, part of the graph it came from.
 
         Raises:
@@ -69,6 +69,14 @@ class Saved:
         result = detach(tensor)
         result._fn, result._nr = node, self.nr
         return result
+
+
+def tie(saved: Sequence[Saved | None], gradients: Sequence[Any]) -> Sequence[Any]:
+    """Gradients of a node's results after what has to happen before its saved tensors are unpacked."""
+    for s in saved:
+        if s is not None and s.packed is not None and s.packed.tie is not None:
+            return s.packed.tie(s.packed.content, gradients)  # type: ignore[no-any-return]
+    return gradients
 
 
 def counter(tensor: Tensor) -> Any:
