@@ -116,9 +116,8 @@ class Plan:
             found = self._vjps[key] = _vjp_plan(self, needs, given)
         return found
 
-
     def batched(self, size: int, plain: int) -> Plan:
-        """The plan for a batch: every operand but the first ``plain`` has a leading dimension, as each result."""
+        """The plan for a batch: operands from the ``plain``-th on, and results, have a leading dimension."""
         key = ("batch", size, plain)
         found = self._vjps.get(key)
         if found is None:

@@ -17,7 +17,10 @@ def clone(input: Array) -> Array:
 
 @register("_to_copy", node="ToCopyBackward0", static="dtype", promote=None, saves="", function=False)
 def to_copy(input: Array, dtype: dtype) -> Array:
-    """Values converted to another dtype; complex numbers lose their imaginary part, floats are cut to integers."""
+    """Values converted to another dtype.
+
+    Complex numbers lose their imaginary part, floats are cut to integers.
+    """
     if jnp.iscomplexobj(input) and not dtype.is_complex:
         if dtype.numpy == jnp.bool_:
             return input != 0
@@ -28,7 +31,7 @@ def to_copy(input: Array, dtype: dtype) -> Array:
 
 
 def _cut(input: Array, dtype: dtype) -> Array:
-    """Floats as integers, as processors convert: out of range and nan become the least one, narrow types wrap."""
+    """Floats as integers, as processors convert: out of range and nan give the least; narrow types wrap."""
     wide = jnp.int32 if dtype.is_signed and dtype.itemsize <= 4 or dtype.itemsize == 1 else jnp.int64
     if input.dtype.itemsize < 4:
         input = input.astype(jnp.float32)

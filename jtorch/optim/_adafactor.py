@@ -21,7 +21,8 @@ class Adafactor(Counting):
         params: tensors or groups to optimize.
         lr: upper bound of the relative step size, and factor of the weight decay.
         beta2_decay: power by which the averages' memory grows.
-        eps: (added to averages, the dtype's epsilon if ``None``; least size of a parameter's root mean square).
+        eps: (added to averages, the dtype's epsilon if ``None``; least size of a parameter's root mean
+            square).
         d: larger updates are clipped.
         weight_decay: shrinks the weights apart from the gradient's path.
         foreach: accepted; every step is one fused operation here.

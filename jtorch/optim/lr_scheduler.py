@@ -712,7 +712,8 @@ class CyclicLR(LRScheduler):
         optimizer: whose groups are changed.
         base_lr, max_lr: the bounds, for all groups or one per group.
         step_size_up, step_size_down: length of the two halves of a cycle.
-        mode: ``"triangular"``, ``"triangular2"`` (halved each cycle) or ``"exp_range"`` (times gamma each step).
+        mode: ``"triangular"``, ``"triangular2"`` (halved each cycle) or ``"exp_range"`` (times gamma each
+            step).
         gamma: of ``"exp_range"``.
         scale_fn: a factor by the user instead of ``mode``.
         scale_mode: its argument: ``"cycle"`` or ``"iterations"``.

@@ -25,6 +25,7 @@ from jtorch.tensor._core import (
 )
 from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
 from jtorch.tensor._size import Size
+from jtorch.tensor._type_names import legacy_name
 from jtorch.trace import Aval, Value, from_host, record
 
 __all__ = ["AccumulateGrad", "legacy_name"]
@@ -37,13 +38,6 @@ _LEGACY = frozenset({
     dtypes.int64,
     dtypes.bool_,
 })  # fmt: skip
-
-
-def legacy_name(aval: Aval) -> str:
-    """``torch.FloatTensor``, ``torch.cuda.LongTensor``: what ``Tensor.type()`` returns."""
-    kind = aval.device.type
-    where = "" if kind in ("cpu", "meta") else f"{kind}."
-    return f"torch.{where}{dtypes.scalar_type_name(aval.dtype)}Tensor"
 
 
 def describe(aval: Aval) -> str:

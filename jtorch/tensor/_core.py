@@ -1,11 +1,16 @@
-"""The Tensor: a storage, a view of it, and its place in the autograd graph; and how an op is applied to tensors."""
+"""The Tensor: a storage, a view of it, and its place in the autograd graph.
+
+And how an op is applied to tensors.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import ref
 
+import jax
 import numpy as np
 
 from jtorch import dtypes
@@ -75,8 +80,8 @@ class TensorMeta(type):
 class Tensor(metaclass=TensorMeta):
     """A multi-dimensional array that records its history (``torch.Tensor``).
 
-    ``Tensor(2, 3)`` makes an uninitialised tensor of that shape, ``Tensor([2, 3])`` one with that data, both of the
-    default dtype; :func:`jtorch.tensor` is the usual way to make one from data.
+    ``Tensor(2, 3)`` makes an uninitialised tensor of that shape, ``Tensor([2, 3])`` one with that data, both
+    of the default dtype; :func:`jtorch.tensor` is the usual way to make one from data.
     """
 
     # Most tensors are temporaries with all of these at their defaults; instances hold what differs.
@@ -108,7 +113,9 @@ class Tensor(metaclass=TensorMeta):
         def _unary(self) -> Tensor: ...
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
-        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _operator
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = (
+            _operator
+        )
         __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _operator
         __iadd__ = __isub__ = __imul__ = __itruediv__ = _operator
         __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _operator
@@ -123,7 +130,8 @@ class Tensor(metaclass=TensorMeta):
         def __index__(self) -> int: ...
         def __float__(self) -> float: ...
 
-    # ---- reading -------------------------------------------------------------------------------------------------
+    # ---- reading
+    # -------------------------------------------------------------------------------------------------
 
     def _aval(self) -> Aval:
         view = self._view
@@ -153,7 +161,8 @@ class Tensor(metaclass=TensorMeta):
             return _strided_host(self, storage.buffer)
         return host_array(self._read())
 
-    # ---- autograd ------------------------------------------------------------------------------------------------
+    # ---- autograd
+    # ------------------------------------------------------------------------------------------------
 
     @property
     def grad_fn(self) -> Node | None:
@@ -168,7 +177,8 @@ class Tensor(metaclass=TensorMeta):
         """Whether gradients are computed for this tensor."""
         if self._requires or self._fn is not None:
             return True
-        # A view made while history was off requires grad as its base does, but gradients that reach it go nowhere.
+        # A view made while history was off requires grad as its base does, but gradients that reach it go
+        # nowhere.
         return self._abase is not None and self._abase.requires_grad
 
     def _edge(self) -> tuple[Any, int] | None:
@@ -206,7 +216,8 @@ def value_of(tensor: Tensor) -> Value:
     return tensor._read()
 
 
-# ---- views ---------------------------------------------------------------------------------------------------------
+# ---- views
+# ---------------------------------------------------------------------------------------------------------
 
 
 def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
@@ -216,7 +227,9 @@ def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
     base = storage.value
     assert base is not None
     if base.host is not None and storage.strides is None and view.aval.device is CPU:
-        return from_host(np.ascontiguousarray(_strided_host(tensor, base.host)).reshape(view.aval.shape), view.aval)
+        return from_host(
+            np.ascontiguousarray(_strided_host(tensor, base.host)).reshape(view.aval.shape), view.aval
+        )
     if base.aval.device is META:
         return meta_value(view.aval)
     for step in view.steps():
@@ -237,12 +250,14 @@ def _strided_host(tensor: Tensor, memory: np.ndarray[Any, Any]) -> np.ndarray[An
     if not memory.flags.c_contiguous:
         start = np.lib.array_utils.byte_bounds(memory)[0] + tensor._offset * size
         return _at_address(memory, start, aval.shape, [s * size for s in strides], aval.dtype.numpy)
-    return np.ndarray(aval.shape, aval.dtype.numpy, memory, tensor._offset * size, [s * size for s in strides])
+    return np.ndarray(
+        aval.shape, aval.dtype.numpy, memory, tensor._offset * size, [s * size for s in strides]
+    )
 
 
 def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -> np.ndarray[Any, Any]:
     class Holder:
-        __array_interface__ = {
+        __array_interface__: ClassVar[dict[str, Any]] = {
             "shape": tuple(shape),
             "typestr": np.dtype(kind).str,
             "data": (address, not owner.flags.writeable),
@@ -347,7 +362,9 @@ def view(
         if level == GRAD:
             source._renew()
         result._abase, result._adepth = base, source._adepth + 1
-    if level == GRAD and (source._fn is not None or source._requires or (base is not None and base.requires_grad)):
+    if level == GRAD and (
+        source._fn is not None or source._requires or (base is not None and base.requires_grad)
+    ):
         result._fn = view_fn(plan, source._edge(), numbers) if fn is None else fn
     return result
 
@@ -402,7 +419,9 @@ def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
         op, shown = OPS["_put." + step.op.name[6:]], step.plan.operands[0]
         plan = plan_for(op, (shown, step.aval, *(type(n) for n in step.numbers), *step.static))
         needs = (1,) if edge is None else (0, 1)
-        made = _class_of(plan)(plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ())
+        made = _class_of(plan)(
+            plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ()
+        )
         new = made, 0
     if base._retains:
         move_retained(base, *new)
@@ -413,7 +432,7 @@ def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
 
 
 def _recheck(fn: Any, tensor: Tensor, counter: Any) -> None:
-    """What an in-place operation saved: the former contents cannot change any more, the result is elsewhere now."""
+    """What an in-place operation saved: former contents cannot change any more, the result moved."""
     found = []
     if tensor._fn is not fn and fn.plan.saves_result:
         tensor._renew()
@@ -479,18 +498,17 @@ def _write_values(tensor: Tensor, new: Value, storage: Storage, view: View, coun
 
 def _own_memory(tensor: Tensor, storage: Storage) -> np.ndarray[Any, Any]:
     """The storage's host memory to write to: its own if nobody else sees it, else a copy."""
-    from sys import getrefcount
-
     value = storage.value
     assert value is not None
     host = value.host
     tensor._cached = None
-    # References to the value: the slot, `value`, the argument; to the array: the value's slot, `host`, the argument.
+    # References to the value: the slot, `value`, the argument; to the array: the value's slot, `host`, the
+    # argument.
     if (
         value.array is None
         and value.graph is None
-        and getrefcount(value) == 3
-        and getrefcount(host) == 3
+        and sys.getrefcount(value) == 3
+        and sys.getrefcount(host) == 3
         and host.flags.writeable  # type: ignore[union-attr]
         and host.flags.owndata  # type: ignore[union-attr]
     ):
@@ -498,7 +516,8 @@ def _own_memory(tensor: Tensor, storage: Storage) -> np.ndarray[Any, Any]:
     return np.array(host, order="C")
 
 
-# ---- applying ops --------------------------------------------------------------------------------------------------
+# ---- applying ops
+# --------------------------------------------------------------------------------------------------
 
 
 def plan_for(op: Op, key: tuple[Any, ...]) -> Plan:
@@ -564,7 +583,8 @@ def run(op: Op, args: Sequence[Any]) -> Any:
             for t in x:
                 if not isinstance(t, Tensor):
                     raise TypeError(
-                        f"expected Tensor as element {len(avals)} in argument {len(key)}, but got {type(t).__name__}"
+                        f"expected Tensor as element {len(avals)} in argument {len(key)}, but got "
+                        f"{type(t).__name__}"
                     )
                 value = value_of(t)
                 if t._abase is not None and modes.level == GRAD:
@@ -682,7 +702,9 @@ def _refuse(op: Op, i: int, x: Any) -> NoReturn:
 
 def _freeze(op: Op, key: Sequence[Any]) -> tuple[Any, ...]:
     """Static arguments in hashable form, with tensors among them as the numbers they hold."""
-    return tuple(_frozen(x) if kind not in (OPERAND, LIST) else x for x, kind in zip(key, op.kinds, strict=True))
+    return tuple(
+        _frozen(x) if kind not in (OPERAND, LIST) else x for x, kind in zip(key, op.kinds, strict=True)
+    )
 
 
 def _frozen(x: Any) -> Any:
@@ -760,9 +782,9 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
 
 
 _INFERENCE = (
-    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
-    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or "
-    "use `torch.no_grad()` instead of `torch.inference_mode()`."
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
+    "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
 )
 
 
@@ -774,8 +796,6 @@ def _move(plan: Plan, operands: list[Any]) -> None:
 
 def to_device(value: Value, target: device) -> Value:
     """The value on another device; the copy is asynchronous where JAX's is."""
-    import jax
-
     if target is META:
         return meta_value(aval_of(value.aval.shape, value.aval.dtype, META))
     if value.aval.device is META:
@@ -866,7 +886,12 @@ def _make_named_result(spec: str) -> Any:
     def make(cls: Any, values: Any) -> Any:
         return tuple.__new__(cls, values)
 
-    attributes: dict[str, Any] = {"__new__": make, "__repr__": show, "__slots__": (), "__module__": "torch.return_types"}
+    attributes: dict[str, Any] = {
+        "__new__": make,
+        "__repr__": show,
+        "__slots__": (),
+        "__module__": "torch.return_types",
+    }
     for i, field in enumerate(fields):
         attributes[field] = property(lambda self, i=i: self[i])
     return type(name, (tuple,), attributes)

@@ -32,8 +32,8 @@ from jtorch.tensor._views import reshape, strides_of
 from jtorch.trace import TracedValue, counters, from_host, user_line
 
 __all__ = [
-    "Entries", "Places", "as_number", "check_mask", "check_value", "is_mask", "read_places", "take_first", "tracked",
-    "without_leading", "write_host", "write_places",
+    "Entries", "Places", "as_number", "check_mask", "check_value", "is_mask", "read_places", "take_first",
+    "tracked", "without_leading", "write_host", "write_places",
 ]  # fmt: skip
 
 _INDEX, _INDEX_PUT, _MASK_PUT = (OPS[n] for n in ("_index", "_index_put", "_mask_put"))

@@ -1,7 +1,8 @@
-"""Writing to tensors: what in-place methods, ``out=`` and assignment come down to, and the rules that guard it."""
+"""Writing to tensors: what in-place methods, ``out=`` and assignment come down to, and its rules."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jtorch.dtypes import scalar_type_name
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
 from jtorch.tensor._history import creation_error
+from jtorch.tensor._storage import Storage
 from jtorch.trace import aval_of, from_host
 
 __all__ = ["assign", "can_cast", "check_writable", "copy_", "fill_", "write_out", "zero_"]
@@ -21,7 +23,7 @@ _OVERWRITE, _FILL, _FILL_TENSOR, _ZERO = (OPS[n] for n in ("_overwrite", "_fill.
 
 
 def can_cast(source: Any, target: Any) -> bool:
-    """Whether a result of one dtype may be stored as another: never to a lower category (``torch.can_cast``)."""
+    """Whether a result may be stored as another dtype: never of a lower category (``torch.can_cast``)."""
     if source.category > target.category:
         return False
     # Integers do not become booleans silently.
@@ -36,14 +38,15 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
         uniform: every element gets the same value, so that elements may share memory.
 
     Raises:
-        RuntimeError: a leaf (or a view of one) that requires grad, an inference tensor outside inference mode, one of
-            several views made at once, or overlapping memory.
+        RuntimeError: a leaf (or a view of one) that requires grad, an inference tensor outside inference
+            mode, one of several views made at once, or overlapping memory.
     """
     level = modes.level
     if tensor._inference and level != INFERENCE:
         raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+            "to get a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 "
+            "for more details."
         )
     if level == GRAD and tensor.requires_grad:
         base = tensor._abase
@@ -61,8 +64,8 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
         shape = tensor._aval().shape
         if 0 not in shape and any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
             raise RuntimeError(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-                "location. Please clone() the tensor before performing the operation."
+                "unsupported operation: more than one element of the written-to tensor refers to a single "
+                "memory location. Please clone() the tensor before performing the operation."
             )
 
 
@@ -96,8 +99,8 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     """
     if modes.level == GRAD and (out.requires_grad or result._fn is not None):
         raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one "
+            "of the arguments requires grad."
         )
     mine, new = out._aval(), result._aval()
     if mine.dtype is not new.dtype and not can_cast(new.dtype, mine.dtype):
@@ -106,18 +109,15 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             f"{scalar_type_name(mine.dtype)}"
         )
     if mine.device is not new.device:
-        raise RuntimeError(
-            f"Expected out tensor to have device {new.device}, but got {mine.device} instead"
-        )
+        raise RuntimeError(f"Expected out tensor to have device {new.device}, but got {mine.device} instead")
     if mine.shape != new.shape:
         if mine.size:
-            import warnings
-
             warnings.warn(
-                f"An output with one or more elements was resized since it had shape {list(mine.shape)}, which does "
-                f"not match the required output shape {list(new.shape)}. This behavior is deprecated, and in a future "
-                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse "
-                "an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                f"An output with one or more elements was resized since it had shape {list(mine.shape)}, "
+                f"which does not match the required output shape {list(new.shape)}. This behavior is "
+                "deprecated, and in a future PyTorch release outputs will not be resized unless they have "
+                "zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero "
+                "elements with t.resize_(0).",
                 UserWarning,
                 stacklevel=3,
             )
@@ -130,8 +130,6 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
 
 def resize_to(tensor: Tensor, shape: tuple[int, ...]) -> None:
     """Give a tensor new memory of another shape; its contents are zeros until written."""
-    from jtorch.tensor._storage import Storage
-
     aval = tensor._aval()
     value = from_host(np.zeros(shape, aval.dtype.numpy))
     if aval.device is not CPU:
@@ -170,7 +168,9 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
                 new = value.host
             else:
                 with np.errstate(all="ignore"):
-                    new = np.ascontiguousarray(np.broadcast_to(_cast(value.host, mine.dtype.numpy), mine.shape))
+                    new = np.ascontiguousarray(
+                        np.broadcast_to(_cast(value.host, mine.dtype.numpy), mine.shape)
+                    )
             write(self, from_value(from_host(new, aval_of(mine.shape, mine.dtype, CPU))))
             return self
     write(self, run(op, (self,) if op is _ZERO else (self, src)))
@@ -201,17 +201,20 @@ def _expand_error(shape: tuple[int, ...], target: tuple[int, ...]) -> str:
     if shift < 0:
         return (
             f"The expanded size of the tensor ({target[-1] if target else 0}) must match the existing size "
-            f"({shape[-1]}) at non-singleton dimension {len(target) - 1}.  Target sizes: {list(target)}.  Tensor "
-            f"sizes: {list(shape)}"
+            f"({shape[-1]}) at non-singleton dimension {len(target) - 1}.  Target sizes: {list(target)}.  "
+            f"Tensor sizes: {list(shape)}"
             if target
-            else f"expand(torch.FloatTensor{{{list(shape)}}}, size={list(target)}): the number of sizes provided "
-            f"({len(target)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+            else f"expand(torch.FloatTensor{{{list(shape)}}}, size={list(target)}): the number of sizes "
+            "provided "
+            f"({len(target)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
     for d in range(len(target) - 1, shift - 1, -1):
         if shape[d - shift] not in (1, target[d]):
             return (
-                f"The expanded size of the tensor ({target[d]}) must match the existing size ({shape[d - shift]}) at "
-                f"non-singleton dimension {d}.  Target sizes: {list(target)}.  Tensor sizes: {list(shape)}"
+                f"The expanded size of the tensor ({target[d]}) must match the existing size "
+                f"({shape[d - shift]}) at non-singleton dimension {d}.  Target sizes: {list(target)}.  "
+                f"Tensor sizes: {list(shape)}"
             )
     raise AssertionError("shapes fit")
 
@@ -220,7 +223,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to a number or a 0-dim tensor."""
     if isinstance(value, Tensor) and value._aval().ndim:
         raise RuntimeError(
-            f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} dimensions."
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} "
+            "dimensions."
         )
     check_writable(self, uniform=not isinstance(value, Tensor))
     if isinstance(value, Tensor):
@@ -245,5 +249,3 @@ def zero_(self: Tensor) -> Tensor:
     """Set every element to zero."""
     check_writable(self, uniform=True)
     return overwrite(self, scalar(0, self), _ZERO)
-
-

@@ -16,6 +16,7 @@ from jtorch import devices, dtypes
 from jtorch.devices import CPU, META, as_device, default_device, device
 from jtorch.dtypes import dtype, from_numpy_dtype
 from jtorch.tensor._arguments import as_dtype, make
+from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._data import array_from_data
@@ -217,6 +218,22 @@ def dlpack_device(self: Tensor) -> tuple[enum.IntEnum, int]:
     return DLDeviceType(int(kind)), index
 
 
+def cuda_array_interface(self: Tensor) -> dict[str, Any]:
+    """The memory of a CUDA tensor in the terms of Numba and CuPy."""
+    if self._aval().device.type != "cuda":
+        raise AttributeError(
+            f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {legacy_name(self._aval())} If "
+            "CUDA data is required use tensor.cuda() to copy tensor to device memory."
+        )
+    if self.requires_grad:
+        raise RuntimeError(
+            "Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't "
+            "required, use var.detach() to get Variable that doesn't require grad."
+        )
+    array: Any = to_jax(self)
+    return array.__cuda_array_interface__  # type: ignore[no-any-return]
+
+
 def to_dlpack(tensor: Tensor) -> Any:
     """A DLPack capsule of a tensor's memory (``torch.utils.dlpack.to_dlpack``)."""
     return dlpack(tensor)
@@ -341,6 +358,7 @@ def _shared(obj: Any, dtype: dtype | None) -> Tensor | None:
 
 
 register_pytrees(Tensor)
+Tensor.__cuda_array_interface__ = property(cuda_array_interface)  # type: ignore[attr-defined]
 for _name, _function in {
     "jax": to_jax, "__jax_array__": to_jax, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
     "__init_subclass__": classmethod(_register_subclass),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from jtorch import dtypes
@@ -12,6 +14,7 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._inplace import copy_, fill_, zero_
+from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
 from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
 
@@ -68,8 +71,6 @@ Tensor.device = property(_device)  # type: ignore[attr-defined]
 @attribute
 def layout(self: Tensor) -> Any:
     """Always ``torch.strided``."""
-    from jtorch.tensor._layout import strided
-
     return strided
 
 
@@ -91,7 +92,16 @@ def is_meta(self: Tensor) -> bool:
     return self._aval().device.type == "meta"
 
 
-for _name in ("is_sparse", "is_quantized", "is_mkldnn", "is_nested", "is_sparse_csr", "is_xpu", "is_ipu", "is_vulkan"):
+for _name in (
+    "is_sparse",
+    "is_quantized",
+    "is_mkldnn",
+    "is_nested",
+    "is_sparse_csr",
+    "is_xpu",
+    "is_ipu",
+    "is_vulkan",
+):
     setattr(Tensor, _name, False)
 
 
@@ -186,9 +196,7 @@ def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
 def _format_strides(sizes: tuple[int, ...], memory_format: Any) -> tuple[int, ...]:
     order = {"channels_last": (1, 3, 2, 0), "channels_last_3d": (1, 4, 3, 2, 0)}[memory_format.name]
     if len(sizes) != len(order):
-        raise RuntimeError(
-            f"required rank {len(order)} tensor to use {memory_format.name} format"
-        )
+        raise RuntimeError(f"required rank {len(order)} tensor to use {memory_format.name} format")
     strides = [0] * len(sizes)
     step = 1
     for d in order:
@@ -204,7 +212,7 @@ def set_layout(tensor: Tensor, strides: tuple[int, ...]) -> None:
 
 
 def preserve_layout(result: Tensor, sources: tuple[Tensor, ...]) -> None:
-    """A fresh result follows the order of memory of a dense, permuted source, as PyTorch's pointwise ops do."""
+    """A fresh result has the memory order of a dense, permuted source, as PyTorch's pointwise ops do."""
     for source in sources:
         strides = source._strides
         if strides is not None and source._aval().shape == result._aval().shape and _dense(source):
@@ -268,7 +276,8 @@ def permute(self: Tensor, *dims: Any) -> Tensor:
 
 
 for _function in (
-    views.transpose, views.t, views.movedim, views.unsqueeze, views.select, views.narrow, views.diagonal, views.unfold,
+    views.transpose, views.t, views.movedim, views.unsqueeze, views.select, views.narrow, views.diagonal,
+    views.unfold,
     views.as_strided, views.flatten, views.unbind,
 ):  # fmt: skip
     setattr(Tensor, _function.__name__, _function)
@@ -337,9 +346,7 @@ def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[
     else:
         cuts = [int(i) for i in indices_or_sections]
     edges = [0, *(min(max(c + total if c < 0 else c, 0), total) for c in cuts), total]
-    return tuple(
-        views.slice_dim(self, d, a, max(b - a, 0)) for a, b in zip(edges[:-1], edges[1:], strict=True)
-    )
+    return tuple(views.slice_dim(self, d, a, max(b - a, 0)) for a, b in pairwise(edges))
 
 
 def _split_along(name: str, dims: Callable[[int], int], least: int) -> None:
@@ -347,14 +354,18 @@ def _split_along(name: str, dims: Callable[[int], int], least: int) -> None:
         sizes = self._aval().shape
         if len(sizes) < least:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a tensor "
-                f"with {len(sizes)} dimensions!"
+                f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but "
+                f"got a tensor with {len(sizes)} dimensions!"
             )
         d = dims(len(sizes))
-        if isinstance(indices_or_sections, int) and indices_or_sections > 0 and sizes[d] % indices_or_sections:
+        if (
+            isinstance(indices_or_sections, int)
+            and indices_or_sections > 0
+            and sizes[d] % indices_or_sections
+        ):
             raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension {sizes[d]} is not "
-                f"divisible by the split_size {indices_or_sections}!"
+                f"torch.{name} attempted to split along dimension {d}, but the size of the dimension "
+                f"{sizes[d]} is not divisible by the split_size {indices_or_sections}!"
             )
         return tensor_split(self, indices_or_sections, d)
 
@@ -373,11 +384,9 @@ def T(self: Tensor) -> Tensor:
     """Dimensions in reverse order."""
     n = self._aval().ndim
     if n not in (0, 2):
-        import warnings
-
         warnings.warn(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
-            "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
+            "it will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             UserWarning,
             stacklevel=2,
@@ -450,7 +459,18 @@ def is_same_size(self: Tensor, other: Tensor) -> bool:
 
 
 def _become(self: Tensor, viewed: Tensor) -> Tensor:
-    for name in ("_view", "_strides", "_offset", "_fn", "_nr", "_abase", "_adepth", "_cached", "_cached_writes", "_seen"):
+    for name in (
+        "_view",
+        "_strides",
+        "_offset",
+        "_fn",
+        "_nr",
+        "_abase",
+        "_adepth",
+        "_cached",
+        "_cached_writes",
+        "_seen",
+    ):
         setattr(self, name, getattr(viewed, name))
     self._storage.version += 1
     return self

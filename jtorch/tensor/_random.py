@@ -1,7 +1,7 @@
 """Random numbers as tensors: the generator, and the functions and in-place methods that draw from it.
 
-On the CPU numbers are drawn when asked for, with PyTorch's bits (:mod:`jtorch.random`), and are host data like any
-other: a recorded program holds them as operands, so a replayed program never repeats them.
+On the CPU numbers are drawn when asked for, with PyTorch's bits (:mod:`jtorch.rng`), and are host data
+like any other: a recorded program holds them as operands, so a replayed program never repeats them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU, META, as_device, device
 from jtorch.dispatch import GRAD, NO_GRAD, modes
-from jtorch.random._bernoulli import bernoulli as draw_bernoulli
-from jtorch.random._integers import integers as draw_integers
-from jtorch.random._mt19937 import MT19937
-from jtorch.random._normal import normal as draw_normal
-from jtorch.random._permutation import randperm as draw_permutation
-from jtorch.random._uniform import uniform as draw_uniform
+from jtorch.rng._bernoulli import bernoulli as draw_bernoulli
+from jtorch.rng._integers import integers as draw_integers
+from jtorch.rng._mt19937 import MT19937
+from jtorch.rng._normal import normal as draw_normal
+from jtorch.rng._permutation import randperm as draw_permutation
+from jtorch.rng._uniform import uniform as draw_uniform
 from jtorch.tensor._arguments import as_dtype, check_layout, into, make, sizes_of
 from jtorch.tensor._core import Tensor, call, from_value, value_of
 from jtorch.tensor._inplace import check_writable, overwrite
@@ -27,8 +27,9 @@ from jtorch.tensor._methods import _dense, method
 from jtorch.trace import from_host
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "normal", "rand",
-    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "normal",
+    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed",
+    "set_rng_state",
 ]  # fmt: skip
 
 
@@ -43,7 +44,8 @@ class Generator:
         self.device: device = as_device(device)
         if self.device is not CPU:
             raise NotImplementedError(
-                f"Generator(device='{self.device}'): random numbers are drawn on the CPU; give functions a CPU generator"
+                f"Generator(device='{self.device}'): random numbers are drawn on the CPU; give functions a "
+                "CPU generator"
             )
         self._engine = MT19937()
 
@@ -166,10 +168,7 @@ def _create(
 ) -> Tensor:
     if layout is not None or pin_memory:
         check_layout(layout, pin_memory, name)
-    if dtype is None:
-        d = fallback or dtypes.get_default_dtype()
-    else:
-        d = as_dtype(dtype, name)
+    d = (fallback or dtypes.get_default_dtype()) if dtype is None else as_dtype(dtype, name)
     if out is not None:
         d = out._aval().dtype if dtype is None else d
         return into(out, np.asarray(draw(engine_of(generator), sizes, d.numpy, *parameters), order="C"))
@@ -181,28 +180,55 @@ def _create(
 
 
 def rand(
-    *size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, names: Any = None,
-) -> Tensor:  # fmt: skip
+    *size: Any,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    names: Any = None,
+) -> Tensor:
     """Uniform numbers from [0, 1) (``torch.rand``)."""
     sizes = sizes_of(size, "rand")
-    return _create("rand", draw_uniform, sizes, (), generator, out, dtype, layout, device, requires_grad, pin_memory)
+    return _create(
+        "rand", draw_uniform, sizes, (), generator, out, dtype, layout, device, requires_grad, pin_memory
+    )
 
 
 def randn(
-    *size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, names: Any = None,
-) -> Tensor:  # fmt: skip
+    *size: Any,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    names: Any = None,
+) -> Tensor:
     """Normal numbers of mean 0 and variance 1 (``torch.randn``)."""
     sizes = sizes_of(size, "randn")
-    return _create("randn", draw_normal, sizes, (), generator, out, dtype, layout, device, requires_grad, pin_memory)
+    return _create(
+        "randn", draw_normal, sizes, (), generator, out, dtype, layout, device, requires_grad, pin_memory
+    )
 
 
 def randint(
-    *args: Any, size: Any = None, low: Any = None, high: Any = None, generator: Any = None, out: Any = None,
-    dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """Integers from [low, high): ``randint(high, size)`` or ``randint(low, high, size)`` (``torch.randint``)."""
+    *args: Any,
+    size: Any = None,
+    low: Any = None,
+    high: Any = None,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """Integers from [low, high): ``randint(high, size)`` or ``randint(low, high, size)``."""
     given = list(args)
     if given and isinstance(given[-1], tuple | list):
         size = given.pop()
@@ -217,22 +243,40 @@ def randint(
             high = given[0]
     if size is None or high is None:
         raise TypeError(
-            "randint() received an invalid combination of arguments - it takes (high, size) or (low, high, size)"
+            "randint() received an invalid combination of arguments - it takes (high, size) or (low, high, "
+            "size)"
         )
     low, high = int(0 if low is None else low), int(high)
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     sizes = sizes_of((size,), "randint")
     return _create(
-        "randint", draw_integers, sizes, (low, high), generator, out, dtype, layout, device, requires_grad, pin_memory,
+        "randint",
+        draw_integers,
+        sizes,
+        (low, high),
+        generator,
+        out,
+        dtype,
+        layout,
+        device,
+        requires_grad,
+        pin_memory,
         dtypes.int64,
-    )  # fmt: skip
+    )
 
 
 def randperm(
-    n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
+    n: int,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """A permutation of 0 to n - 1 (``torch.randperm``)."""
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
@@ -245,7 +289,9 @@ def _dense_strides(x: Tensor) -> tuple[int, ...] | None:
     return x._strides if x._strides is not None and _dense(x) else None
 
 
-def _like(name: str, draw: Draw, input: Tensor, parameters: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
+def _like(
+    name: str, draw: Draw, input: Tensor, parameters: tuple[Any, ...], options: dict[str, Any]
+) -> Tensor:
     aval = input._aval()
     where = options["device"]
     return _create(
@@ -266,45 +312,85 @@ def _like(name: str, draw: Draw, input: Tensor, parameters: tuple[Any, ...], opt
 
 
 def rand_like(
-    input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-    memory_format: Any = None, generator: Any = None,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    generator: Any = None,
+) -> Tensor:
     """Uniform numbers with the shape, dtype and order of memory of ``input`` (``torch.rand_like``)."""
     return _like("rand_like", draw_uniform, input, (), locals())
 
 
 def randn_like(
-    input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-    memory_format: Any = None, generator: Any = None,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    generator: Any = None,
+) -> Tensor:
     """Normal numbers with the shape, dtype and order of memory of ``input`` (``torch.randn_like``)."""
     return _like("randn_like", draw_normal, input, (), locals())
 
 
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, memory_format: Any = None, generator: Any = None,
-) -> Tensor:  # fmt: skip
-    """Integers from [low, high), or [0, low), with the shape and dtype of ``input`` (``torch.randint_like``)."""
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    generator: Any = None,
+) -> Tensor:
+    """Integers from [low, high), or [0, low), with the shape and dtype of ``input``."""
     bounds = (0, int(low)) if high is None else (int(low), int(high))
     return _like("randint_like", draw_integers, input, bounds, locals())
 
 
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, dtype: Any = None,
-    layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Normal numbers; ``mean`` and ``std`` are numbers (with ``size``) or tensors (``torch.normal``)."""
     if size is not None:
         _check_std(std)
         sizes = sizes_of((size,), "normal")
         return _create(
-            "normal", draw_normal, sizes, (float(mean), float(std)), generator, out, dtype, layout, device,
-            requires_grad, pin_memory,
-        )  # fmt: skip
+            "normal",
+            draw_normal,
+            sizes,
+            (float(mean), float(std)),
+            generator,
+            out,
+            dtype,
+            layout,
+            device,
+            requires_grad,
+            pin_memory,
+        )
     means, stds = isinstance(mean, Tensor), isinstance(std, Tensor)
     if not means and not stds:
-        raise TypeError("normal() received an invalid combination of arguments - without size, mean or std is a tensor")
+        raise TypeError(
+            "normal() received an invalid combination of arguments - without size, mean or std is a tensor"
+        )
     shape = np.broadcast_shapes(*(t._aval().shape for t in (mean, std) if isinstance(t, Tensor)))
     first = mean if means else std
     with _no_grad():
@@ -338,7 +424,7 @@ class _no_grad:
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
-    """Ones with the probabilities in ``input``, or with probability ``p``, else zeros (``torch.bernoulli``)."""
+    """Ones with the probabilities in ``input``, or with probability ``p``, else zeros."""
     aval = input._aval()
     chance = np.array(input._host()) if p is None else float(p)
     array = draw_bernoulli(engine_of(generator), aval.shape, aval.dtype.numpy, chance, _dense_strides(input))
@@ -347,7 +433,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     return make(np.asarray(array, order="C"), aval.device, strides=_dense_strides(input))
 
 
-# ---- in place ------------------------------------------------------------------------------------------------------
+# ---- in place
+# ------------------------------------------------------------------------------------------------------
 
 
 def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Tensor:
@@ -358,14 +445,21 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
         return self
     array = draw(engine_of(generator), aval.shape, aval.dtype.numpy, *parameters, strides=self._strides)
     drawn = from_value(from_host(np.asarray(array, order="C")))
-    if self._view is None and aval.device is CPU and self._fn is None and not (self._requires and modes.level == GRAD):
+    if (
+        self._view is None
+        and aval.device is CPU
+        and self._fn is None
+        and not (self._requires and modes.level == GRAD)
+    ):
         self._storage.write(value_of(drawn), count=self._own_version is None)
         return self
     return overwrite(self, drawn)
 
 
 @method
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **kwargs: Any) -> Tensor:
+def uniform_(
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **kwargs: Any
+) -> Tensor:
     """Fill with uniform numbers from [from, to)."""
     low = kwargs.pop("from", from_)
     return fill_with(self, draw_uniform, generator, float(low), float(to))

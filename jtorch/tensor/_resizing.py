@@ -71,9 +71,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     target, shape = views.sizes_from(size), self._aval().shape
     extra = len(shape) - len(target)
     if extra < 0 or any(n not in (1, m) for n, m in zip(target, shape[extra:], strict=True)):
-        raise RuntimeError(
-            f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}."
-        )
+        raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")
     repeated = [*range(extra), *(i + extra for i, n in enumerate(target) if n == 1 and shape[i + extra] != 1)]
     if not repeated:
         return self

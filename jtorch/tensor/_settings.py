@@ -16,8 +16,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     """How exactly float32 products are computed (``torch.set_float32_matmul_precision``).
 
     Args:
-        precision: ``"highest"`` (full float32), ``"high"`` (TF32 or three bfloat16 products) or ``"medium"`` (one
-            bfloat16 or TF32 product), where the hardware has them.
+        precision: ``"highest"`` (full float32), ``"high"`` (TF32 or three bfloat16 products) or ``"medium"``
+            (one bfloat16 or TF32 product), where the hardware has them.
 
     Raises:
         RuntimeError: another word.

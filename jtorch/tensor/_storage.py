@@ -40,10 +40,12 @@ class Storage:
 
     Attributes:
         value: the contents in the base's logical shape; ``None`` while they live in ``buffer``.
-        buffer: a NumPy array that shares memory with the user (``from_numpy``, ``Tensor.numpy``): read anew at each
-            use, written back by in-place operations.
-        version: number of in-place changes, as autograd counts them; ``writes`` counts those through ``.data`` too.
-        owner: weak reference to the tensor whose history is that of the last write; unset if no write had one.
+        buffer: a NumPy array that shares memory with the user (``from_numpy``, ``Tensor.numpy``): read anew
+            at each use, written back by in-place operations.
+        version: number of in-place changes, as autograd counts them; ``writes`` counts those through
+            ``.data`` too.
+        owner: weak reference to the tensor whose history is that of the last write; unset if no write had
+            one.
         strides: memory layout of the base in elements, ``None`` if it is row-major.
     """
 
@@ -87,14 +89,18 @@ class Storage:
         self.value = value
 
     def expose(self) -> np.ndarray[Any, Any]:
-        """Move the contents into memory that the user may hold and write to; returns it, in the base's shape."""
+        """Move the contents into memory that the user may hold and write to.
+
+        Returns it, in the base's shape.
+        """
         if self.buffer is None:
             value = self.value
             assert value is not None
             assert value.aval.device is CPU
             host = host_array(value)
             if self.strides is None:
-                # Contents that nobody else can see need no copy. References: the value's slot, `host`, the argument.
+                # Contents that nobody else can see need no copy. References: the value's slot, `host`, the
+                # argument.
                 if not (
                     value.array is None
                     and sys.getrefcount(value) == 3
@@ -115,7 +121,12 @@ class Storage:
         """Take shared memory back once the user's last reference to it is gone."""
         buffer = self.buffer
         # References: the slot, the local name, the argument.
-        if buffer is not None and buffer.base is None and sys.getrefcount(buffer) == 3 and buffer.flags.writeable:
+        if (
+            buffer is not None
+            and buffer.base is None
+            and sys.getrefcount(buffer) == 3
+            and buffer.flags.writeable
+        ):
             self.value = from_host(buffer)
             self.buffer = None
 

@@ -74,11 +74,13 @@ def _dense(shape: Shape, strides: Shape) -> bool:
 
 def _broadcast(shape: Shape, strides: Shape, to: Shape) -> Shape:
     extra = len(to) - len(shape)
-    return (0,) * extra + tuple(0 if n == 1 and m != 1 else s for n, s, m in zip(shape, strides, to[extra:], strict=True))
+    return (0,) * extra + tuple(
+        0 if n == 1 and m != 1 else s for n, s, m in zip(shape, strides, to[extra:], strict=True)
+    )
 
 
 def _compare(shape: Shape, operands: Sequence[Shape], a: int, b: int) -> int:
-    """Positive if dimension ``a`` belongs outside ``b``, negative if inside, 0 if the operands do not tell."""
+    """Positive if dimension ``a`` belongs outside ``b``, negative if inside, 0 if operands do not tell."""
     for strides in operands:
         if strides[a] == 0 or strides[b] == 0:
             continue

@@ -1,4 +1,4 @@
-"""View functions: each works out shape, strides and offset as PyTorch reports them and names its view operation."""
+"""View functions: each works out shape, strides and offset as PyTorch reports them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from jtorch.tensor._core import Tensor, plan_for, run, value_of, view, view_fn
 from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import contiguous_strides
+from jtorch.tensor._type_names import legacy_name
 
 __all__ = [
-    "alias", "as_strided", "diagonal", "expand", "flatten", "imag", "movedim", "narrow", "permute", "real", "reshape",
-    "select", "slice_dim", "split", "squeeze", "strides_of", "t", "transpose", "unbind", "unflatten", "unfold",
-    "unsqueeze", "view_as", "view_as_complex", "view_as_real", "view_dtype", "view_shape", "wrap_dim",
+    "alias", "as_strided", "diagonal", "expand", "flatten", "imag", "movedim", "narrow", "permute", "real",
+    "reshape", "select", "slice_dim", "split", "squeeze", "strides_of", "t", "transpose", "unbind",
+    "unflatten", "unfold", "unsqueeze", "view_as", "view_as_complex", "view_as_real", "view_dtype",
+    "view_shape", "wrap_dim",
 ]  # fmt: skip
 
 
@@ -70,8 +72,8 @@ def _infer(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     if known == 0:
         if size == 0:
             raise RuntimeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size "
-                "-1 can be any value and is ambiguous"
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
+                "dimension size -1 can be any value and is ambiguous"
             )
         raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
     if size % known:
@@ -134,8 +136,8 @@ def view_shape(x: Tensor, shape: tuple[int, ...], node: str = "ViewBackward0") -
     strides = _view_strides(aval.shape, x._strides, shape)
     if strides is None:
         raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-            "contiguous subspaces). Use .reshape(...) instead."
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two contiguous subspaces). Use .reshape(...) instead."
         )
     return _reshaped(x, shape, strides, node)
 
@@ -195,8 +197,9 @@ def permute(input: Tensor, dims: Sequence[int], node: str = "PermuteBackward0") 
     dims = sizes_from((dims,))
     if len(dims) != ndim:
         raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
+            f"desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
+            f"{len(dims)}"
         )
     order = tuple(wrap_dim(d, ndim) for d in dims)
     if len(set(order)) != ndim:
@@ -204,7 +207,12 @@ def permute(input: Tensor, dims: Sequence[int], node: str = "PermuteBackward0") 
     strides = strides_of(input)
     shape = tuple(shape[d] for d in order)
     return view(
-        input, "permute", (), (order, node), _row_major(shape, tuple(strides[d] for d in order)), input._offset
+        input,
+        "permute",
+        (),
+        (order, node),
+        _row_major(shape, tuple(strides[d] for d in order)),
+        input._offset,
     )
 
 
@@ -283,7 +291,8 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
     if added < 0:
         raise RuntimeError(
             f"expand({_type_name(x)}{{{list(shape)}}}, size={list(sizes)}): the number of sizes provided "
-            f"({len(sizes)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+            f"({len(sizes)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
     new_shape, new_strides = [], []
     for i, n in enumerate(sizes):
@@ -292,15 +301,15 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
         if n == -1:
             if i < added:
                 raise RuntimeError(
-                    f"expand({_type_name(x)}{{{list(shape)}}}, size={list(sizes)}): the expanded size of the tensor "
-                    f"({n}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"expand({_type_name(x)}{{{list(shape)}}}, size={list(sizes)}): the expanded size of "
+                    f"the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
                 )
             n = old
         if n != old:
             if old != 1:
                 raise RuntimeError(
-                    f"The expanded size of the tensor ({n}) must match the existing size ({old}) at non-singleton "
-                    f"dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
+                    f"The expanded size of the tensor ({n}) must match the existing size ({old}) at "
+                    f"non-singleton dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
                 )
             step = 0
         new_shape.append(n)
@@ -314,8 +323,6 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
 
 
 def _type_name(x: Tensor) -> str:
-    from jtorch.tensor._bridge import legacy_name
-
     return legacy_name(x._aval())
 
 
@@ -345,7 +352,13 @@ def select(input: Tensor, dim: int, index: int, *, fn: Any = None) -> Tensor:
     index %= shape[d]
     new_shape, new_strides = shape[:d] + shape[d + 1 :], strides[:d] + strides[d + 1 :]
     return view(
-        input, "select", (index,), (d,), _row_major(new_shape, new_strides), input._offset + index * strides[d], fn
+        input,
+        "select",
+        (index,),
+        (d,),
+        _row_major(new_shape, new_strides),
+        input._offset + index * strides[d],
+        fn,
     )
 
 
@@ -364,9 +377,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         )
     start = start + shape[d] if start < 0 else start
     if start + length > shape[d]:
-        raise RuntimeError(
-            f"start ({start}) + length ({length}) exceeds dimension size ({shape[d]})."
-        )
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({shape[d]}).")
     return slice_dim(input, d, start, length)
 
 
@@ -397,9 +408,7 @@ def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if size < 0:
         raise RuntimeError(f"size is {size} but must be >= 0")
     if size > have:
-        raise RuntimeError(
-            f"maximum size for tensor at dimension {d} is {have} but size is {size}"
-        )
+        raise RuntimeError(f"maximum size for tensor at dimension {d} is {have} but size is {size}")
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     if not shape:
@@ -411,7 +420,9 @@ def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     return view(x, "unfold", (), (d, size, step), _row_major(new_shape, new_strides), x._offset)
 
 
-def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+def as_strided(
+    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Tensor:
     """Any strided view of the storage (``torch.as_strided``)."""
     shape, strides = sizes_from((size,)), sizes_from((stride,))
     offset = input._offset if storage_offset is None else int(storage_offset)
@@ -432,9 +443,9 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
     held = aval.size * aval.dtype.itemsize
     if all(shape) and (last + 1) * itemsize > held:
         raise RuntimeError(
-            f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset}, and itemsize "
-            f"{itemsize} requiring a storage size of {(last + 1) * itemsize} are out of bounds for storage of size "
-            f"{held}"
+            f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset}, and "
+            f"itemsize {itemsize} requiring a storage size of {(last + 1) * itemsize} are out of bounds for "
+            f"storage of size {held}"
         )
     if base._aval().dtype is not input._aval().dtype:
         base = view_dtype(base, input._aval().dtype)
@@ -472,12 +483,15 @@ def view_dtype(x: Tensor, to: dtype) -> Tensor:
     shape = aval.shape
     if old != new:
         if not shape:
-            raise RuntimeError("self.dim() cannot be 0 to view " f"{_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element sizes)")
+            raise RuntimeError(
+                "self.dim() cannot be 0 to view "
+                f"{_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element sizes)"
+            )
         if old > new:
             if strides[-1] != 1:
                 raise RuntimeError(
-                    f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element "
-                    f"sizes), but got {strides[-1]}"
+                    f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} "
+                    f"(different element sizes), but got {strides[-1]}"
                 )
             ratio = old // new
             shape = (*shape[:-1], shape[-1] * ratio)
@@ -492,13 +506,13 @@ def view_dtype(x: Tensor, to: dtype) -> Tensor:
                 )
             if offset % ratio:
                 raise RuntimeError(
-                    f"self.storage_offset() must be divisible by {ratio} to view {_dtype_name(aval.dtype)} as "
-                    f"{_dtype_name(to)} (different element sizes), but got {offset}"
+                    f"self.storage_offset() must be divisible by {ratio} to view {_dtype_name(aval.dtype)} "
+                    f"as {_dtype_name(to)} (different element sizes), but got {offset}"
                 )
             if strides[-1] != 1:
                 raise RuntimeError(
-                    f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} (different element "
-                    f"sizes), but got {strides[-1]}"
+                    f"self.stride(-1) must be 1 to view {_dtype_name(aval.dtype)} as {_dtype_name(to)} "
+                    f"(different element sizes), but got {strides[-1]}"
                 )
             for d, s in enumerate(strides[:-1]):
                 if s % ratio:
@@ -530,8 +544,8 @@ def view_as_complex(input: Tensor) -> Tensor:
     aval, strides = input._aval(), strides_of(input)
     if aval.dtype.category != dtypes.FLOAT or aval.dtype is dtypes.bfloat16:
         raise RuntimeError(
-            "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
-            + _dtype_name(aval.dtype)
+            "view_as_complex is only supported for half, float and double tensors, but got a tensor of "
+            "scalar type: " + _dtype_name(aval.dtype)
         )
     if not aval.shape:
         raise RuntimeError("Input tensor must have one or more dimensions")
@@ -596,8 +610,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         raise RuntimeError("only one dimension can be inferred")
     if (unknown and (known == 0 or shape[d] % known)) or (not unknown and known != shape[d]):
         raise RuntimeError(
-            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) in the "
-            "input tensor"
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({shape[d]}) "
+            "in the input tensor"
         )
     if unknown:
         sizes = tuple(shape[d] // known if n == -1 else n for n in sizes)
@@ -623,8 +637,8 @@ def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
         sizes = [int(n) for n in split_size]
         if sum(sizes) != total or any(n < 0 for n in sizes):
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at dimension "
-                f"{d}), but got split_sizes={sizes}"
+                f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at "
+                f"dimension {d}), but got split_sizes={sizes}"
             )
     op = "SplitBackward0" if isinstance(split_size, int) else "SplitWithSizesBackward0"
     node = _history_of_several(x, "_view.split", (tuple(sizes), d, op))

@@ -243,7 +243,8 @@ class SyncBatchNorm(_BatchNorm):
     """Batch normalisation over the batches of all processes; of this one's where it is alone.
 
     Args:
-        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as :class:`BatchNorm1d`.
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as
+            :class:`BatchNorm1d`.
         process_group: accepted.
     """
 

@@ -39,7 +39,8 @@ class _ConvNd(Module):
     """Common to all: sizes, checks, parameters.
 
     Shape:
-        ``weight``: ``(out_channels, in_channels / groups, *kernel_size)``, with the first two sizes exchanged if
+        ``weight``: ``(out_channels, in_channels / groups, *kernel_size)``, with the first two sizes exchanged
+            if
         ``transposed``; ``bias``: ``(out_channels,)``.
     """
 
@@ -110,7 +111,7 @@ class _ConvNd(Module):
             raise ValueError(f"padding_mode must be one of {_MODES}, but got padding_mode='{padding_mode}'")
 
     def _border(self) -> tuple[int, ...] | list[int]:
-        """What ``F.pad`` adds for the padding modes other than zeros: from the last dimension to the first."""
+        """What ``F.pad`` adds for padding modes other than zeros, from the last dimension to the first."""
         if not isinstance(self.padding, str):
             return _reverse_repeat_tuple(self.padding, 2)
         if self.padding == "valid":
@@ -252,7 +253,10 @@ class Conv2d(_ConvNd):
 
 
 class Conv3d(_ConvNd):
-    """Cross-correlation of ``(N, C, D, H, W)`` with learned kernels; arguments as :class:`Conv1d`, or triples."""
+    """Cross-correlation of ``(N, C, D, H, W)`` with learned kernels.
+
+    Arguments as :class:`Conv1d`, or triples.
+    """
 
     def __init__(
         self,
@@ -351,8 +355,8 @@ class _ConvTransposeNd(_ConvNd):
             output_size = output_size[others:]
         if len(output_size) != n:
             raise ValueError(
-                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have {n} or {others + n} elements "
-                f"(got {len(output_size)})"
+                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have {n} or {others + n} "
+                f"elements (got {len(output_size)})"
             )
         least, most = [], []
         for d in range(n):
@@ -363,8 +367,8 @@ class _ConvTransposeNd(_ConvNd):
         for size, low, high in zip(output_size, least, most, strict=True):
             if size < low or size > high:
                 raise ValueError(
-                    f"requested an output size of {output_size}, but valid sizes range from {least} to {most} (for an "
-                    f"input of {input.size()[2:]})"
+                    f"requested an output size of {output_size}, but valid sizes range from {least} to "
+                    f"{most} (for an input of {input.size()[2:]})"
                 )
         return [size - low for size, low in zip(output_size, least, strict=True)]
 
@@ -542,8 +546,8 @@ class _LazyConvXdMixin(LazyModuleMixin):
         n = self._get_num_spatial_dims()
         if input.dim() not in (n + 1, n + 2):
             raise RuntimeError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, but got input of "
-                f"size: {input.shape}"
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {self.__class__.__name__}, "
+                f"but got input of size: {input.shape}"
             )
         return input.shape[1] if input.dim() == n + 2 else input.shape[0]
 

@@ -77,12 +77,12 @@ class _InstanceNorm(_NormBase):
         if input.size(dim) != self.num_features:
             if self.affine:
                 raise ValueError(
-                    f"expected input's size at dim={dim} to match num_features ({self.num_features}), but got: "
-                    f"{input.size(dim)}."
+                    f"expected input's size at dim={dim} to match num_features ({self.num_features}), but "
+                    f"got: {input.size(dim)}."
                 )
             warnings.warn(
-                f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing in "
-                "num_features, which is not used because affine=False",
+                f"input's size at dim={dim} does not match num_features. You can silence this warning by "
+                "not passing in num_features, which is not used because affine=False",
                 stacklevel=2,
             )
         if single:
@@ -107,11 +107,11 @@ class _InstanceNorm(_NormBase):
                 names = " and ".join(f'"{key}"' for key in kept)
                 error_msgs.append(
                     f"Unexpected running stats buffer(s) {names} for {self.__class__.__name__} with "
-                    "track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may be expected "
-                    f"because {self.__class__.__name__} does not track running stats by default since 0.4.0. Please remove "
-                    "these keys from state_dict. If the running stats are actually needed, instead set "
-                    f"track_running_stats=True in {self.__class__.__name__} to enable them. See the documentation of "
-                    f"{self.__class__.__name__} for details."
+                    "track_running_stats=False. If state_dict is a checkpoint saved before 0.4.0, this may "
+                    f"be expected because {self.__class__.__name__} does not track running stats by default "
+                    "since 0.4.0. Please remove these keys from state_dict. If the running stats are "
+                    f"actually needed, instead set track_running_stats=True in {self.__class__.__name__} to "
+                    f"enable them. See the documentation of {self.__class__.__name__} for details."
                 )
                 for key in kept:
                     state_dict.pop(key)

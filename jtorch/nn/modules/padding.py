@@ -65,7 +65,7 @@ class CircularPad2d(_CircularPadNd):
 
 
 class CircularPad3d(_CircularPadNd):
-    """Adds to the faces of ``(N, C, D, H, W)`` what lies at the opposite ones: (left, right, top, ..., back)."""
+    """Adds to the faces of ``(N, C, D, H, W)`` what lies at the opposite ones: left, right, ..., back."""
 
     def __init__(self, padding: int | tuple[int, int, int, int, int, int]) -> None:
         super().__init__()

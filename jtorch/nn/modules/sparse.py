@@ -37,7 +37,8 @@ class Embedding(Module):
         device, dtype: of ``weight``.
 
     Shape:
-        Input: integers ``(*)``; output ``(*, embedding_dim)``; ``weight``: ``(num_embeddings, embedding_dim)``.
+        Input: integers ``(*)``; output ``(*, embedding_dim)``; ``weight``: ``(num_embeddings,
+            embedding_dim)``.
     """
 
     __constants__ = [

@@ -19,10 +19,16 @@ def _convert(module: Any, kinds: tuple[type, ...], memory_format: Any) -> Any:
 
 
 def convert_conv2d_weight_memory_format(module: Any, memory_format: Any) -> Any:
-    """Lay out the weights of all two-dimensional convolutions in another order; XLA chooses its own inside."""
+    """Lay out the weights of all two-dimensional convolutions in another order.
+
+    XLA chooses its own inside.
+    """
     return _convert(module, (Conv2d, ConvTranspose2d), memory_format)
 
 
 def convert_conv3d_weight_memory_format(module: Any, memory_format: Any) -> Any:
-    """Lay out the weights of all three-dimensional convolutions in another order; XLA chooses its own inside."""
+    """Lay out the weights of all three-dimensional convolutions in another order.
+
+    XLA chooses its own inside.
+    """
     return _convert(module, (Conv3d, ConvTranspose3d), memory_format)
