@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from jtorch import dtypes
-from jtorch.random._checks import BFLOAT16, CPP_NAMES, DIGITS, FLOATS, INTEGERS, cast, not_implemented
-from jtorch.random._layout import Array, numel, place
-from jtorch.random._mt19937 import MT19937
+from jtorch.rng._checks import BFLOAT16, CPP_NAMES, DIGITS, FLOATS, INTEGERS, cast, not_implemented
+from jtorch.rng._layout import Array, numel, place
+from jtorch.rng._mt19937 import MT19937
 
 __all__ = ["integers"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.random._checks import BFLOAT16, DIGITS, INTEGERS, cast, not_implemented, scalar_type
-from jtorch.random._layout import Array
-from jtorch.random._mt19937 import MT19937
+from jtorch.rng._checks import BFLOAT16, DIGITS, INTEGERS, cast, not_implemented, scalar_type
+from jtorch.rng._layout import Array
+from jtorch.rng._mt19937 import MT19937
 
 __all__ = ["randperm"]
 

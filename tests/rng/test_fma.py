@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from jtorch.random._fma import fma
+from jtorch.rng._fma import fma
 
 
 def nearest(value: Fraction, dtype) -> float:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jtorch import random
-from jtorch.random import MT19937
+from jtorch import rng
+from jtorch.rng import MT19937
 
 
 def drawn(engine, sizes):
@@ -123,7 +123,7 @@ def test_seeds_have_64_bits(seed):
 
 def test_a_new_seed_forgets_the_cached_normal():
     engine = MT19937(42)
-    random.normal(engine, (1,), np.dtype(np.float32))
+    rng.normal(engine, (1,), np.dtype(np.float32))
     assert engine.cached_normal is not None
     engine.manual_seed(42)
     assert engine.cached_normal is None
@@ -131,16 +131,16 @@ def test_a_new_seed_forgets_the_cached_normal():
 
 def test_seed_comes_from_the_system():
     engine = MT19937()
-    assert engine.initial_seed() == random.DEFAULT_SEED
+    assert engine.initial_seed() == rng.DEFAULT_SEED
     assert engine.seed() != engine.seed()
     assert MT19937(engine.initial_seed()).words(5).tolist() == engine.words(5).tolist()
 
 
 def test_clones_are_independent():
     engine = MT19937(3)
-    random.normal(engine, (3,), np.dtype(np.float64))
+    rng.normal(engine, (3,), np.dtype(np.float64))
     clone = engine.clone_state()
-    values = random.normal(engine, (50,), np.dtype(np.float32))
-    assert np.array_equal(random.normal(clone, (50,), np.dtype(np.float32)), values)
+    values = rng.normal(engine, (50,), np.dtype(np.float32))
+    assert np.array_equal(rng.normal(clone, (50,), np.dtype(np.float32)), values)
     clone.words(1)
     assert not np.array_equal(clone.get_state(), engine.get_state())

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.random import _libm
-from jtorch.random._checks import CPP_NAMES, FLOATS, INTEGERS, cast, not_implemented, scalar_type
-from jtorch.random._fma import fma
-from jtorch.random._layout import Array, numel, place
-from jtorch.random._mt19937 import MT19937
-from jtorch.random._normal import scalar_normals
-from jtorch.random._uniform import fractions53
+from jtorch.rng import _libm
+from jtorch.rng._checks import CPP_NAMES, FLOATS, INTEGERS, cast, not_implemented, scalar_type
+from jtorch.rng._fma import fma
+from jtorch.rng._layout import Array, numel, place
+from jtorch.rng._mt19937 import MT19937
+from jtorch.rng._normal import scalar_normals
+from jtorch.rng._uniform import fractions53
 
 __all__ = ["cauchy", "exponential", "geometric", "log_normal"]
 

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from jtorch import random
-from jtorch.random import _box_muller_xla as xla
-from jtorch.random._box_muller import pairs
+from jtorch import rng
+from jtorch.rng import _box_muller_xla as xla
+from jtorch.rng._box_muller import pairs
 
 F4 = np.dtype(np.float32)
 
@@ -22,7 +22,7 @@ def program():
 
 def test_first_pairs_are_documented_values():
     # torch.manual_seed(42); torch.randn(16) starts with 1.9269, 1.4873, 0.9007, -2.1055 (PyTorch 2.13).
-    values = random.normal(random.MT19937(42), (16,), F4)
+    values = rng.normal(rng.MT19937(42), (16,), F4)
     assert np.round(values[:4], 4).tolist() == np.float32([1.9269, 1.4873, 0.9007, -2.1055]).tolist()
 
 
@@ -46,11 +46,11 @@ def test_compiled_kernel_has_the_same_bits(program):
 
 @pytest.mark.parametrize("n", [xla.BLOCK, 3 * xla.BLOCK + 5, 7 * xla.BLOCK - 1])
 def test_long_draws_do_not_depend_on_the_kernel(program, monkeypatch, n):
-    engine, other = random.MT19937(5), random.MT19937(5)
-    values = random.normal(engine, (n,), F4, 0.5, 0.02)
+    engine, other = rng.MT19937(5), rng.MT19937(5)
+    values = rng.normal(engine, (n,), F4, 0.5, 0.02)
     monkeypatch.setattr(xla, "_program", None)
     monkeypatch.setattr(xla, "_given_up", True)
-    assert np.array_equal(random.normal(other, (n,), F4, 0.5, 0.02), values)
+    assert np.array_equal(rng.normal(other, (n,), F4, 0.5, 0.02), values)
     assert np.array_equal(engine.get_state(), other.get_state())
 
 
@@ -60,22 +60,22 @@ def test_a_kernel_with_other_bits_is_not_used(monkeypatch):
 
 
 def test_short_draws_are_the_same_from_pairs_made_ahead():
-    engine, whole = random.MT19937(11), random.MT19937(11)
+    engine, whole = rng.MT19937(11), rng.MT19937(11)
     for i, n in enumerate([16, 100, 100, 33, 48, 2000, 17, 500] * 12):
-        values = random.normal(engine, (n,), F4)
+        values = rng.normal(engine, (n,), F4)
         whole.memo = None  # makes the draw start from its words
-        assert np.array_equal(random.normal(whole, (n,), F4), values), i
+        assert np.array_equal(rng.normal(whole, (n,), F4), values), i
     assert np.array_equal(engine.get_state(), whole.get_state())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 @pytest.mark.filterwarnings("ignore:os.fork")
 def test_forked_processes_do_without_xla(program):
-    engine = random.MT19937(2)
-    expected = random.normal(engine.clone_state(), (2 * xla.BLOCK,), F4)
+    engine = rng.MT19937(2)
+    expected = rng.normal(engine.clone_state(), (2 * xla.BLOCK,), F4)
     child = os.fork()
     if child == 0:
-        os._exit(0 if np.array_equal(random.normal(engine, (2 * xla.BLOCK,), F4), expected) else 1)
+        os._exit(0 if np.array_equal(rng.normal(engine, (2 * xla.BLOCK,), F4), expected) else 1)
     deadline = time.monotonic() + 60
     while (done := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from jtorch import dtypes
-from jtorch.random._checks import CPP_NAMES, FLOATS, cast, not_implemented, scalar_type
-from jtorch.random._fma import fma
-from jtorch.random._layout import Array, numel, place
-from jtorch.random._mt19937 import MT19937
+from jtorch.rng._checks import CPP_NAMES, FLOATS, cast, not_implemented, scalar_type
+from jtorch.rng._fma import fma
+from jtorch.rng._layout import Array, numel, place
+from jtorch.rng._mt19937 import MT19937
 
 __all__ = ["fractions24", "fractions53", "uniform"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.random._layout import Array
+from jtorch.rng._layout import Array
 
 __all__ = ["DEFAULT_SEED", "MT19937", "STATE_SIZE"]
 

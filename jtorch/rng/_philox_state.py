@@ -8,9 +8,9 @@ import threading
 
 import numpy as np
 
-from jtorch.random._layout import Array
-from jtorch.random._mt19937 import DEFAULT_SEED
-from jtorch.random._philox import consumed
+from jtorch.rng._layout import Array
+from jtorch.rng._mt19937 import DEFAULT_SEED
+from jtorch.rng._philox import consumed
 
 __all__ = ["Philox"]
 

@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from jtorch import random
+from jtorch import rng
 
 CASES = json.loads((Path(__file__).parent / "golden.json").read_text())["cases"]
 DTYPES = {name: np.dtype(name) for name in ("f2", "f4", "f8", "c8", "i1", "i2", "i4", "i8", "u1", "b1")}
@@ -23,7 +23,7 @@ def digest(data: bytes) -> str:
 
 def samplers(engine):
     def centred(shape, bound):
-        return random.uniform(engine, shape, DTYPES["f4"], -bound, bound)
+        return rng.uniform(engine, shape, DTYPES["f4"], -bound, bound)
 
     names = [
         "uniform",
@@ -39,14 +39,14 @@ def samplers(engine):
     ]
     names += ["poisson", "standard_gamma", "multinomial"]
     numpy = {name: getattr(np, name) for name in ("arange", "array", "ones", "tile", "zeros")}
-    drawing = {name: partial(getattr(random, name), engine) for name in names}
+    drawing = {name: partial(getattr(rng, name), engine) for name in names}
     return {**numpy, **drawing, **DTYPES, "sqrt": math.sqrt, "centred": centred}
 
 
 @pytest.mark.filterwarnings("ignore:to - 1 is out of bounds:UserWarning")  # of random_(0, 2**30) in float32
 @pytest.mark.parametrize("case", [case for case in CASES if "draw" in case], ids=lambda case: case["call"])
 def test_golden(case):
-    engine = random.MT19937(case["seed"])
+    engine = rng.MT19937(case["seed"])
     results = eval(case["draw"], samplers(engine))
     results = results if isinstance(results, list) else [results]
     for result, (shape, dtype, bits) in zip(results, case["tensors"], strict=True):
@@ -55,7 +55,7 @@ def test_golden(case):
         assert digest(np.ascontiguousarray(result).tobytes()) == bits
 
     assert engine.cached_normal == case["cached"]
-    expected = random.MT19937(case["seed"])
+    expected = rng.MT19937(case["seed"])
     expected.words(case["words"])
     expected.cached_normal = case["cached"]
     assert engine.get_state().tobytes() == expected.get_state().tobytes()

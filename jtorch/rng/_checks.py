@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from jtorch import dtypes
-from jtorch.random._layout import Array
+from jtorch.rng._layout import Array
 
 __all__ = ["BFLOAT16", "CPP_NAMES", "DIGITS", "FLOATS", "INTEGERS", "cast", "not_implemented", "scalar_type"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jtorch.random._layout import Array
+from jtorch.rng._layout import Array
 
 __all__ = ["fma"]
 

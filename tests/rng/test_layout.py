@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jtorch import random
-from jtorch.random._layout import flatten, is_contiguous, place
+from jtorch import rng
+from jtorch.rng._layout import flatten, is_contiguous, place
 
 F4 = np.dtype(np.float32)
 
@@ -46,7 +46,7 @@ def test_gaps_are_skipped():
 
 def test_channels_last_targets_are_drawn_by_pixel():
     shape, strides = (2, 3, 4, 5), (60, 1, 15, 3)
-    by_pixel = random.uniform(random.MT19937(1), (2, 4, 5, 3), F4)
-    channels_last = random.uniform(random.MT19937(1), shape, F4, strides=strides)
+    by_pixel = rng.uniform(rng.MT19937(1), (2, 4, 5, 3), F4)
+    channels_last = rng.uniform(rng.MT19937(1), shape, F4, strides=strides)
     assert channels_last.shape == shape
     assert np.array_equal(channels_last, by_pixel.transpose(0, 3, 1, 2))

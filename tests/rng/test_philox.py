@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jtorch.random import Philox, philox
+from jtorch.rng import Philox, philox
 
 
 def words(*values):

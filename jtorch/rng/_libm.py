@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jtorch.random._layout import Array
+from jtorch.rng._layout import Array
 
 __all__ = ["cos", "exp", "log", "log1p", "sin", "tan"]
 

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from jtorch import random
+from jtorch import rng
 
 FLOATS = ["float32", "float64", "float16", "bfloat16"]
 INTEGERS = ["int64", "int32", "int16", "int8", "uint8", "bool"]
@@ -35,7 +35,7 @@ class Pair:
     def __init__(self, torch, seed=42):
         torch.manual_seed(seed)
         torch.set_warn_always(True)
-        self.torch, self.engine = torch, random.MT19937(seed)
+        self.torch, self.engine = torch, rng.MT19937(seed)
 
     def check(self, draw, reference, *operands):
         """``draw(engine, *operands)``, with NumPy's arrays for tensors, gives ``reference(*operands)``."""
@@ -45,7 +45,7 @@ class Pair:
     def check_filling(self, name, target, *parameters):
         """The sampler ``name`` gives what PyTorch's method of that name puts into ``target``."""
         dtype = numpy_dtype(str(target.dtype).removeprefix("torch."))
-        sampler, method = getattr(random, name), "random_" if name == "integers" else name + "_"
+        sampler, method = getattr(rng, name), "random_" if name == "integers" else name + "_"
         self.check(
             lambda engine, *values: sampler(engine, target.shape, dtype, *values, strides=target.stride()),
             getattr(target, method),
@@ -157,7 +157,7 @@ def test_all_integers_of_64_bits(torch, pair):
 def test_permutations(torch, pair, dtype):
     for n in [-1, 0, 1, 2, 10, 129, 257, 699, 700, 701, 2050, 30000, 70000]:
         pair.check(
-            lambda engine, n: random.randperm(engine, n, numpy_dtype(dtype)),
+            lambda engine, n: rng.randperm(engine, n, numpy_dtype(dtype)),
             lambda n: torch.randperm(n, dtype=getattr(torch, dtype)),
             n,
         )
@@ -178,7 +178,7 @@ def test_bernoulli_by_element(torch, pair, p_dtype, dtype):
 def test_dropout(torch, pair, p):
     def draw(engine, x):
         strides = [step // x.itemsize for step in x.strides]
-        return random.dropout_mask(engine, x.shape, p, strides) / np.float32(1 - p)
+        return rng.dropout_mask(engine, x.shape, p, strides) / np.float32(1 - p)
 
     for x in (
         torch.ones(1000),
@@ -192,7 +192,7 @@ def test_dropout(torch, pair, p):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
 def test_rrelu(torch, pair, dtype):
     def draw(engine, x):
-        slopes = random.rrelu_noise(engine, x, 1 / 8, 1 / 3)
+        slopes = rng.rrelu_noise(engine, x, 1 / 8, 1 / 3)
         return (x.astype(slopes.dtype) * slopes).astype(x.dtype)
 
     x = torch.linspace(-3, 3, 101).to(getattr(torch, dtype))
@@ -206,22 +206,22 @@ def test_rrelu(torch, pair, dtype):
 def test_rejection_samplers(torch, pair, scale, dtype):
     a = (torch.linspace(0, 1, 402).reshape(3, 134) * scale).to(getattr(torch, dtype))
     p = torch.linspace(-0.1, 1.1, 402).reshape(3, 134).to(getattr(torch, dtype))
-    pair.check(random.poisson, torch.poisson, a)
-    pair.check(random.standard_gamma, torch._standard_gamma, a)
-    pair.check(random.binomial, torch.binomial, a.floor(), p)
+    pair.check(rng.poisson, torch.poisson, a)
+    pair.check(rng.standard_gamma, torch._standard_gamma, a)
+    pair.check(rng.binomial, torch.binomial, a.floor(), p)
     pair.check_state()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_dirichlet(torch, pair, dtype):
     a = torch.linspace(0.01, 5, 60).reshape(12, 5).to(getattr(torch, dtype))
-    pair.check(random.dirichlet, torch._sample_dirichlet, a)
+    pair.check(rng.dirichlet, torch._sample_dirichlet, a)
     pair.check_state()
 
 
 def multinomial(engine, weights, *parameters):
     strides = [step // weights.itemsize for step in weights.strides]
-    return random.multinomial(engine, weights, *parameters, strides=strides)
+    return rng.multinomial(engine, weights, *parameters, strides=strides)
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, "int64"])
@@ -296,22 +296,22 @@ def test_wrong_parameters_by_element(torch, pair):
     for p in ([0.5, 2.0], [float("nan"), 0.5]):
         pair.check_filling("bernoulli", torch.empty(2), torch.tensor(p))
     for rate in ([-1.0], [float("nan")]):
-        pair.check(random.poisson, torch.poisson, torch.tensor(rate))
+        pair.check(rng.poisson, torch.poisson, torch.tensor(rate))
 
 
 def test_states_are_interchangeable(torch):
-    engine = random.MT19937(9)
-    random.normal(engine, (3,), np.dtype(np.float32))
-    random.uniform(engine, (1000,), np.dtype(np.float32))
+    engine = rng.MT19937(9)
+    rng.normal(engine, (3,), np.dtype(np.float32))
+    rng.uniform(engine, (1000,), np.dtype(np.float32))
     torch.set_rng_state(torch.from_numpy(engine.get_state()))
     assert torch.initial_seed() == 9
     expected = torch.randn(7).numpy()
-    assert np.array_equal(random.normal(engine, (7,), np.dtype(np.float32)), expected)
+    assert np.array_equal(rng.normal(engine, (7,), np.dtype(np.float32)), expected)
     generator = torch.Generator().manual_seed(3)
     torch.randn(5, generator=generator)
     engine.set_state(generator.get_state().numpy())
     assert np.array_equal(
-        random.normal(engine, (20,), np.dtype(np.float64)),
+        rng.normal(engine, (20,), np.dtype(np.float64)),
         torch.randn(20, dtype=torch.float64, generator=generator).numpy(),
     )
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jtorch.random._checks import FLOATS, scalar_type
-from jtorch.random._continuous import exponential
-from jtorch.random._layout import Array
-from jtorch.random._mt19937 import MT19937
-from jtorch.random._uniform import fractions53
+from jtorch.rng._checks import FLOATS, scalar_type
+from jtorch.rng._continuous import exponential
+from jtorch.rng._layout import Array
+from jtorch.rng._mt19937 import MT19937
+from jtorch.rng._uniform import fractions53
 
 __all__ = ["multinomial"]
 

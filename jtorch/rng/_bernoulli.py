@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.random._checks import FLOATS, INTEGERS, not_implemented
-from jtorch.random._layout import Array, flatten, numel, place
-from jtorch.random._mt19937 import MT19937
-from jtorch.random._uniform import fractions24, fractions53
+from jtorch.rng._checks import FLOATS, INTEGERS, not_implemented
+from jtorch.rng._layout import Array, flatten, numel, place
+from jtorch.rng._mt19937 import MT19937
+from jtorch.rng._uniform import fractions24, fractions53
 
 __all__ = ["bernoulli", "dropout_mask", "rrelu_noise"]
 

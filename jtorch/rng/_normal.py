@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.random import _libm
-from jtorch.random._box_muller import pairs
-from jtorch.random._box_muller_xla import BLOCK, compiled, normals
-from jtorch.random._checks import FLOATS, cast, not_implemented
-from jtorch.random._fma import fma
-from jtorch.random._layout import Array, is_contiguous, numel, place
-from jtorch.random._mt19937 import MT19937
-from jtorch.random._uniform import fractions53
+from jtorch.rng import _libm
+from jtorch.rng._box_muller import pairs
+from jtorch.rng._box_muller_xla import BLOCK, compiled, normals
+from jtorch.rng._checks import FLOATS, cast, not_implemented
+from jtorch.rng._fma import fma
+from jtorch.rng._layout import Array, is_contiguous, numel, place
+from jtorch.rng._mt19937 import MT19937
+from jtorch.rng._uniform import fractions53
 
 __all__ = ["normal", "scalar_normals"]
 

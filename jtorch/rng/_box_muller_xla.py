@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jtorch.random._box_muller import pairs
-from jtorch.random._layout import Array
+from jtorch.rng._box_muller import pairs
+from jtorch.rng._layout import Array
 
 __all__ = ["BLOCK", "compiled", "normals"]
 
