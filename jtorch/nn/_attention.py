@@ -230,13 +230,13 @@ def multi_head_attention_forward(
         v = call("cat", [v, bias_v.repeat(1, batch, 1)], 0)
         attn_mask, padding = _longer(attn_mask), _longer(padding)
     rows = batch * num_heads
-    q = q.view(target, rows, head).transpose(0, 1)
+    q = q.reshape(target, rows, head).transpose(0, 1)
     if static_k is None:
-        k = k.view(k.shape[0], rows, head).transpose(0, 1)
+        k = k.reshape(k.shape[0], rows, head).transpose(0, 1)
     else:
         k = _check_static("static_k", static_k, rows, head)
     if static_v is None:
-        v = v.view(v.shape[0], rows, head).transpose(0, 1)
+        v = v.reshape(v.shape[0], rows, head).transpose(0, 1)
     else:
         v = _check_static("static_v", static_v, rows, head)
     if add_zero_attn:
@@ -261,7 +261,7 @@ def multi_head_attention_forward(
             attn_mask = attn_mask.unsqueeze(0)
         else:
             attn_mask = attn_mask.view(batch, num_heads, -1, source)
-    q, k, v = (x.view(batch, num_heads, x.shape[1], head) for x in (q, k, v))
+    q, k, v = (x.reshape(batch, num_heads, x.shape[1], head) for x in (q, k, v))
     out = _functions["scaled_dot_product_attention"](q, k, v, attn_mask, p, is_causal)
     out = out.permute(2, 0, 1, 3).contiguous().view(batch * target, size)
     out = linear(out, out_proj_weight, out_proj_bias).view(target, batch, -1)

@@ -18,6 +18,7 @@ from jtorch.nn.modules.normalization import *  # noqa: F403
 from jtorch.nn.modules.padding import *  # noqa: F403
 from jtorch.nn.modules.pixelshuffle import *  # noqa: F403
 from jtorch.nn.modules.pooling import *  # noqa: F403
+from jtorch.nn.modules.rnn import *  # noqa: F403
 from jtorch.nn.modules.sparse import *  # noqa: F403
 from jtorch.nn.modules.transformer import *  # noqa: F403
 from jtorch.nn.modules.upsampling import *  # noqa: F403
