@@ -11,6 +11,7 @@ from jtorch.devices import device
 from jtorch.dtypes import dtype, finfo, iinfo
 from jtorch.tensor import Size, Tensor
 from jtorch.tensor import _bridge as _bridge
+from jtorch.tensor import _calls as _calls
 from jtorch.tensor import _derive as _derive
 from jtorch.tensor import _pickling as _pickling
 from jtorch.tensor._autograd import (

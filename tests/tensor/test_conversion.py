@@ -430,3 +430,35 @@ def test_reading_inside_a_transform_says_why_not():
 
     with pytest.raises(Exception, match="inside a JAX transform"):
         jax.jit(lambda x: x.tolist())(jtorch.ones(2))
+
+
+APPLIED = [
+    "x.apply_(lambda v: v + 1)",
+    "x.map_(torch.ones(4), lambda a, b: a + b)",
+    "x.map_(torch.ones(3), lambda a, b: a + b)",
+    "x.map2_(torch.ones(4), torch.ones(1), lambda a, b, c: a + b * c)",
+    "torch.arange(3).apply_(lambda v: v * 2)",
+    "torch.ones(2, requires_grad=True).apply_(lambda v: v)",
+    "x.as_subclass(3)",
+    "x.const_data_ptr() == x.data_ptr()",
+    "x.to_dense() is x",
+    "x.__cuda_array_interface__",
+    "x.__nonzero__()",
+]
+
+
+@pytest.mark.parametrize("expression", APPLIED)
+def test_python_functions_of_elements_agree_with_torch(agree, expression):
+    agree(expression, "x = torch.arange(4.0)")
+
+
+def test_subclasses_share_memory_and_history():
+    class Mine(jtorch.Tensor):
+        pass
+
+    x = jtorch.ones(2, requires_grad=True)
+    mine = (x * 2).as_subclass(Mine)
+    assert type(mine) is Mine
+    mine.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+    assert type(jtorch.Tensor._make_subclass(Mine, x, True)) is Mine
