@@ -82,7 +82,7 @@ def record_stream(self: Tensor, stream: Any) -> None:
     """Do nothing: XLA orders the uses of memory."""
 
 
-Tensor._make_subclass = classmethod(_make_subclass)  # type: ignore[attr-defined]
+Tensor._make_subclass = staticmethod(_make_subclass)  # type: ignore[attr-defined]
 Tensor.const_data_ptr = lambda self: self.data_ptr()  # type: ignore[attr-defined]
 Tensor.__nonzero__ = lambda self: bool(self)  # type: ignore[attr-defined]
 Tensor.__long__ = lambda self: int(self)  # type: ignore[attr-defined]
