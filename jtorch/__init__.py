@@ -37,6 +37,9 @@ from jtorch.tensor._conversion import *  # noqa: F403
 from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._functions import *  # noqa: F403
 from jtorch.tensor._printing import set_printoptions
+from jtorch.tensor._distributions import *  # noqa: F403
+from jtorch.tensor._distributions import _sample_dirichlet as _sample_dirichlet
+from jtorch.tensor._distributions import _standard_gamma as _standard_gamma
 from jtorch.tensor._random import *  # noqa: F403
 from jtorch.tensor._indexing import *  # noqa: F403
 from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_matmul_precision

@@ -285,7 +285,7 @@ def randperm(
     return into(out, array) if out is not None else make(array, as_device(device), requires_grad)
 
 
-def _dense_strides(x: Tensor) -> tuple[int, ...] | None:
+def dense_strides(x: Tensor) -> tuple[int, ...] | None:
     return x._strides if x._strides is not None and _dense(x) else None
 
 
@@ -307,7 +307,7 @@ def _like(
         options["requires_grad"],
         False,
         aval.dtype,
-        _dense_strides(input),
+        dense_strides(input),
     )
 
 
@@ -398,11 +398,11 @@ def normal(
             if std._aval().size and float(call("min", std).item()) < 0:
                 raise RuntimeError("normal expects all elements of std >= 0.0")
             drawn = make(draw_normal(engine_of(generator), shape, first._aval().dtype.numpy))
-            result = drawn * std + mean  # type: ignore[operator]
+            result = drawn * std + mean
         else:
             _check_std(std)
             drawn = make(draw_normal(engine_of(generator), shape, first._aval().dtype.numpy, 0.0, float(std)))
-            result = drawn + mean  # type: ignore[operator]
+            result = drawn + mean
     if out is not None:
         return into(out, np.array(result._host()))
     return result  # type: ignore[no-any-return]
@@ -427,10 +427,10 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """Ones with the probabilities in ``input``, or with probability ``p``, else zeros."""
     aval = input._aval()
     chance = np.array(input._host()) if p is None else float(p)
-    array = draw_bernoulli(engine_of(generator), aval.shape, aval.dtype.numpy, chance, _dense_strides(input))
+    array = draw_bernoulli(engine_of(generator), aval.shape, aval.dtype.numpy, chance, dense_strides(input))
     if out is not None:
         return into(out, np.asarray(array, order="C"))
-    return make(np.asarray(array, order="C"), aval.device, strides=_dense_strides(input))
+    return make(np.asarray(array, order="C"), aval.device, strides=dense_strides(input))
 
 
 # ---- in place
@@ -490,3 +490,6 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with ones of probability ``p``, a number or a tensor, and zeros."""
     chance = np.array(p._host()) if isinstance(p, Tensor) else float(p)
     return fill_with(self, draw_bernoulli, generator, chance)
+
+
+method(bernoulli)

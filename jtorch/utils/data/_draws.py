@@ -7,6 +7,7 @@ from typing import Any
 from jtorch import dtypes
 from jtorch.tensor import Tensor, _random
 from jtorch.tensor._creation import as_tensor, empty
+from jtorch.tensor._distributions import multinomial
 
 __all__ = ["as_doubles", "integers", "new_generator", "permutation", "seed", "weighted"]
 
@@ -40,7 +41,7 @@ def integers(n: int, count: int, generator: Any) -> list[int]:
 
 def weighted(weights: Tensor, count: int, replacement: bool, generator: Any) -> list[int]:
     """``count`` positions in ``weights``, drawn in proportion to them."""
-    found: list[int] = _random.multinomial(weights, count, replacement, generator=generator).tolist()
+    found: list[int] = multinomial(weights, count, replacement, generator=generator).tolist()
     return found
 
 

@@ -1,0 +1,111 @@
+"""Samples of other distributions: categories, counts, waiting times, heavy tails; with PyTorch's bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jtorch import dtypes, rng
+from jtorch.devices import META
+from jtorch.dispatch import GRAD, modes
+from jtorch.tensor._arguments import into, make
+from jtorch.tensor._core import Tensor
+from jtorch.tensor._methods import method
+from jtorch.tensor._random import dense_strides, engine_of, fill_with
+
+__all__ = ["binomial", "multinomial", "poisson"]
+
+
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+) -> Tensor:
+    """Draw category numbers by weight, for each row (``torch.multinomial``).
+
+    Args:
+        input: weights, shape ``(K,)`` or ``(N, K)``; they need not add up to 1.
+        num_samples: how many to draw from each row.
+        replacement: whether a row may have a category twice.
+        generator: the stream to draw from.
+        out: int64 tensor to store the result in.
+
+    Returns:
+        int64, shape ``(num_samples,)`` or ``(N, num_samples)``.
+
+    Raises:
+        RuntimeError: weights that are no distribution, or more samples than categories.
+    """
+    aval = input._aval()
+    if out is not None and out._aval().dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"multinomial expects Long tensor out, got: {dtypes.scalar_type_name(out._aval().dtype)}"
+        )
+    if aval.device is META:
+        return make(np.zeros((*aval.shape[:-1], num_samples), np.int64), META)
+    strides = dense_strides(input)
+    drawn = rng.multinomial(engine_of(generator), np.array(input._host()), num_samples, replacement, strides)
+    drawn = np.asarray(drawn, order="C")
+    return into(out, drawn) if out is not None else make(drawn, aval.device)
+
+
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """Draw Poisson numbers whose rates are the elements of ``input`` (``torch.poisson``)."""
+    return _elementwise(rng.poisson, generator, input)
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """Draw how many of ``count`` trials succeed with probability ``prob`` (``torch.binomial``)."""
+    return _elementwise(rng.binomial, generator, count, prob)
+
+
+def _elementwise(draw: Any, generator: Any, *parameters: Tensor) -> Tensor:
+    first = parameters[0]._aval()
+    if first.device is META:
+        shape = np.broadcast_shapes(*(t._aval().shape for t in parameters))
+        return make(np.zeros(shape, first.dtype.numpy), META)
+    arrays = np.broadcast_arrays(*(np.array(t._host()) for t in parameters))
+    return make(np.asarray(draw(engine_of(generator), *arrays), order="C"), first.device)
+
+
+def _refuse_gradient(input: Tensor, name: str) -> None:
+    if input.requires_grad and modes.level == GRAD:
+        raise NotImplementedError(f"{name}: the gradient of samples to their parameters is missing")
+
+
+def _standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
+    """Draw gamma numbers of rate 1 whose shapes are the elements of ``input``."""
+    _refuse_gradient(input, "_standard_gamma")
+    return _elementwise(rng.standard_gamma, generator, input)
+
+
+def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
+    """Draw points of the simplex; the last dimension of ``input`` holds the concentrations."""
+    _refuse_gradient(input, "_sample_dirichlet")
+    return _elementwise(rng.dirichlet, generator, input)
+
+
+method(multinomial)
+
+
+@method
+def exponential_(self: Tensor, lambd: float = 1, *, generator: Any = None) -> Tensor:
+    """Fill with exponential numbers of rate ``lambd``."""
+    return fill_with(self, rng.exponential, generator, float(lambd))
+
+
+@method
+def geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Fill with the numbers of trials up to the first success."""
+    return fill_with(self, rng.geometric, generator, float(p))
+
+
+@method
+def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Any = None) -> Tensor:
+    """Fill with Cauchy numbers."""
+    return fill_with(self, rng.cauchy, generator, float(median), float(sigma))
+
+
+@method
+def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Any = None) -> Tensor:
+    """Fill with numbers whose logarithms are normal."""
+    return fill_with(self, rng.log_normal, generator, float(mean), float(std))
