@@ -72,7 +72,7 @@ class Plan:
         with jax.enable_x64(True):
             shapes = jax.eval_shape(fn, *(_spec(x) for x in self.operands))
         self.outputs = tuple(aval_of(tuple(s.shape), from_numpy_dtype(s.dtype), device) for s in shapes)
-        self.signature = None if device is META else Signature(title, fn, self.operands, self.outputs)
+        self.signature: Any = None if device is META else Signature(title, fn, self.operands, self.outputs)
         self.differentiable = node is not None and any(
             a.dtype.category >= DIFFERENTIABLE for a in self.outputs
         )

@@ -1,6 +1,7 @@
 """Activation functions: one number in, one number out (``glu`` and ``prelu`` apart).
 
-Piecewise ones are ``jnp.where`` over PyTorch's conditions, so that values and gradients at corners are its own.
+Piecewise ones are ``jnp.where`` over PyTorch's conditions, so that values and gradients at corners are its
+own.
 """
 
 from __future__ import annotations

@@ -396,7 +396,7 @@ def i0(input: Array) -> Array:
     return i0_real(input)
 
 
-@slopes(lambda result, x: i1_real(x))
+@slopes(lambda result, x: i1_real(x))  # type: ignore[has-type]
 def i0_real(x: Array) -> Array:
     """``jsp.i0``, whose own derivative is a difference of large numbers."""
     return jsp.i0(x)

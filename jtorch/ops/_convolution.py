@@ -195,7 +195,7 @@ conv: Callable[..., Any] = lambda name: register(  # noqa: E731
 )
 
 
-@conv("conv1d")
+@conv("conv1d")  # type: ignore[untyped-decorator]
 def conv1d(
     input: Array,
     weight: Array,
@@ -227,7 +227,7 @@ def conv1d(
     return convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-@conv("conv2d")
+@conv("conv2d")  # type: ignore[untyped-decorator]
 def conv2d(
     input: Array,
     weight: Array,
@@ -241,7 +241,7 @@ def conv2d(
     return convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@conv("conv3d")
+@conv("conv3d")  # type: ignore[untyped-decorator]
 def conv3d(
     input: Array,
     weight: Array,
@@ -326,7 +326,7 @@ conv_transpose: Callable[..., Any] = lambda name: register(  # noqa: E731
 )
 
 
-@conv_transpose("conv_transpose1d")
+@conv_transpose("conv_transpose1d")  # type: ignore[untyped-decorator]
 def conv_transpose1d(
     input: Array,
     weight: Array,
@@ -361,7 +361,7 @@ def conv_transpose1d(
     )
 
 
-@conv_transpose("conv_transpose2d")
+@conv_transpose("conv_transpose2d")  # type: ignore[untyped-decorator]
 def conv_transpose2d(
     input: Array,
     weight: Array,
@@ -378,7 +378,7 @@ def conv_transpose2d(
     )
 
 
-@conv_transpose("conv_transpose3d")
+@conv_transpose("conv_transpose3d")  # type: ignore[untyped-decorator]
 def conv_transpose3d(
     input: Array,
     weight: Array,

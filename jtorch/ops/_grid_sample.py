@@ -213,7 +213,7 @@ def sampler(name: str) -> Any:
     )
 
 
-@sampler("grid_sampler")
+@sampler("grid_sampler")  # type: ignore[untyped-decorator]
 def grid_sampler(
     input: Array, grid: Array, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Array:
@@ -221,7 +221,7 @@ def grid_sampler(
     return sample(input, grid, INTERPOLATION[interpolation_mode], PADDING[padding_mode], align_corners)
 
 
-@sampler("grid_sampler_2d")
+@sampler("grid_sampler_2d")  # type: ignore[untyped-decorator]
 def grid_sampler_2d(
     input: Array, grid: Array, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Array:
@@ -229,7 +229,7 @@ def grid_sampler_2d(
     return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
 
 
-@sampler("grid_sampler_3d")
+@sampler("grid_sampler_3d")  # type: ignore[untyped-decorator]
 def grid_sampler_3d(
     input: Array, grid: Array, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Array:

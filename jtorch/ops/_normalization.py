@@ -370,7 +370,7 @@ def batch_norm(
         empty if new_mean is None else new_mean,
         empty if new_var is None else new_var,
     )
-    return y, *(lax.stop_gradient(r) for r in results)
+    return y, *(lax.stop_gradient(r) for r in results)  # type: ignore[return-value]
 
 
 def blended(old: Array, new: Array, share: Array | float) -> Array:

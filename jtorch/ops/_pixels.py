@@ -150,7 +150,7 @@ def pairs_of(**arguments: Sizes) -> dict[str, tuple[int, ...]]:
         if len(values) != 2:
             raise RuntimeError(f"It is expected {name} equals to 2, but got size {len(values)}")
         found[name] = values
-    return found
+    return found  # type: ignore[return-value]
 
 
 def check_blocks(pairs: dict[str, tuple[int, ...]]) -> None:

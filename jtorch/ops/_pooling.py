@@ -42,7 +42,7 @@ def largest_with_position(input: Array, along: Sequence[Windows]) -> tuple[Array
         inner = [0] * w.kernel if index is None else w.elements(index, first + axis, 0)
         value, index = largest_along(
             [
-                (v, e + jnp.asarray(places[:, i].reshape(shape)))
+                (v, e + jnp.asarray(places[:, i].reshape(shape)))  # type: ignore[operator]
                 for i, (v, e) in enumerate(zip(values, inner, strict=True))
             ]
         )
@@ -187,9 +187,9 @@ def avg_pool(
         total = fold_windows(x, along, lambda a, b: a + b, 0)
     divisor = divisor_override
     if divisor is None:
-        divisor = divisors(along, input.shape[-ndim:], count_include_pad)
+        divisor = divisors(along, input.shape[-ndim:], count_include_pad)  # type: ignore[assignment]
     if kind(input) == "i":
-        return (jnp.sign(total) * (jnp.abs(total) // divisor)).astype(input.dtype)
+        return (jnp.sign(total) * (jnp.abs(total) // divisor)).astype(input.dtype)  # type: ignore[operator]
     return (total / jnp.asarray(divisor, total.dtype)).astype(input.dtype)
 
 

@@ -56,7 +56,7 @@ def output_size(size: int, kernel: int, pad: int, stride: int, dilation: int, ce
 class Windows(NamedTuple):
     """The windows along one dimension: ``count`` of them, ``stride`` apart, with ``kernel`` elements each."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     kernel: int
     stride: int
     pad: int

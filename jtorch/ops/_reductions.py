@@ -165,4 +165,4 @@ def hash_tensor(input: Array, dim: Dim = (), keepdim: bool = False, mode: int = 
     reject_kinds("xor_sum_cpu", "c", input)
     wide = input.astype(jnp.float64 if kind(input) == "f" else jnp.int64)
     bits = lax.bitcast_convert_type(wide, jnp.uint64)
-    return jnp.bitwise_xor.reduce(bits, axis=axes, keepdims=keepdim) if axes else bits
+    return jnp.bitwise_xor.reduce(bits, axis=axes, keepdims=keepdim) if axes else bits  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def lgamma(input: Array) -> Array:
     return lgamma_real(input)
 
 
-@slopes(lambda result, x: digamma_real(x))
+@slopes(lambda result, x: digamma_real(x))  # type: ignore[has-type]
 def lgamma_real(x: Array) -> Array:
     """``lax.lgamma``, whose slope has the sign of 0 at 0."""
     return lax.lgamma(x)
@@ -320,7 +320,7 @@ def zeta(input: Array, other: Array) -> Array:
     return zeta_real(*jnp.broadcast_arrays(input, other))
 
 
-@slopes(None, lambda result, x, q: -x * zeta_real(x + 1, q))
+@slopes(None, lambda result, x, q: -x * zeta_real(x + 1, q))  # type: ignore[has-type]
 def zeta_real(x: Array, q: Array) -> Array:
     """Differentiable in ``q`` any number of times; in ``x`` not at all, as in PyTorch.
 

@@ -330,7 +330,9 @@ def put_alias(base: Array, new: Array) -> Array:
     return new
 
 
-@register("_barrier", node="BarrierBackward0", promote=None, raw="zero", saves="", lists="inputs", function=False)
+@register(
+    "_barrier", node="BarrierBackward0", promote=None, raw="zero", saves="", lists="inputs", function=False
+)
 def barrier(inputs: tuple[Array, ...], zero: Array) -> tuple[Array, ...]:
     """The inputs, which XLA may not merge with equal computations elsewhere, nor read before all are known.
 

@@ -97,7 +97,7 @@ def read_number(state: dict[str, Any], name: str) -> tuple[NumberStorage, float]
         number = float(tensor)
         state[name] = number_tensor(number)
         made = state[name]._storage
-    return made, number
+    return made, number  # type: ignore[return-value]
 
 
 def advance(state: dict[str, Any]) -> float:
@@ -258,7 +258,7 @@ class FusedOptimizer(Optimizer):
         try:
             for members in by_device.values():
                 queue = iter([planned[id(p)] for p in members])
-                self._prepare = lambda *_, queue=queue: tuple(next(queue))
+                self._prepare = lambda *_, queue=queue: tuple(next(queue))  # type: ignore[method-assign]
                 self._step_group({**group, "params": members})
         finally:
             del self._prepare

@@ -94,10 +94,10 @@ def _watch_steps(optimizer: Any) -> None:
     @wraps(function)
     def step(*args: Any, **kwargs: Any) -> Any:
         it = owner()
-        it._opt_called = True
+        it._opt_called = True  # type: ignore[union-attr]
         return function(it, *args, **kwargs)
 
-    step._wrapped_by_lr_sched = True
+    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
     optimizer.step = step
 
 
@@ -535,7 +535,7 @@ class SequentialLR(_Combined):
         """Take back one step of this schedule, or another, and all that it is made of."""
         _take_back(self if sched is None else sched)
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Go on by one."""
         self.last_epoch += 1
         which = bisect_right(self._milestones, self.last_epoch)
@@ -563,7 +563,7 @@ class ChainedScheduler(_Combined):
         self.optimizer = optimizer or schedulers[0].optimizer
         self._last_lr = _values(schedulers[-1].optimizer, "lr")
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Go on by one."""
         for scheduler in self._schedulers:
             scheduler.step()
@@ -628,7 +628,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.best = self.mode_worse
         self.cooldown_counter = self.num_bad_epochs = 0
 
-    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take note of an epoch's measurement."""
         current = float(metrics)
         if epoch is None:
@@ -776,7 +776,7 @@ class CyclicLR(LRScheduler):
             return self._scale_fn_custom(x)
         if self.mode == "triangular":
             return 1.0
-        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x
+        return 1 / (2.0 ** (x - 1)) if self.mode == "triangular2" else self.gamma**x  # type: ignore[no-any-return]
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
@@ -857,9 +857,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         if epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
         if epoch < self.T_0:
-            self.T_i, self.T_cur = self.T_0, epoch
+            self.T_i, self.T_cur = self.T_0, epoch  # type: ignore[assignment]
         elif self.T_mult == 1:
-            self.T_cur = epoch % self.T_0
+            self.T_cur = epoch % self.T_0  # type: ignore[assignment]
         else:
             n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
             self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)

@@ -36,7 +36,7 @@ def _add(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHa
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     if prepend:
-        hooks.move_to_end(handle.id, last=False)
+        hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
     return handle
 
 
@@ -72,7 +72,7 @@ def _stepping(step: Callable[..., Any]) -> Callable[..., Any]:
         flush_all("step")
         return result
 
-    wrapper.hooked = True
+    wrapper.hooked = True  # type: ignore[attr-defined]
     return wrapper
 
 
@@ -124,7 +124,7 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         step = cls.__dict__.get("step")
         if step is not None and not getattr(step, "hooked", False):
-            cls.step = _stepping(step)
+            cls.step = _stepping(step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -349,5 +349,5 @@ def _converted(
     if isinstance(value, dict):
         return {k: _converted(param, v, number, groups, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return type(value)(_converted(param, v, number, groups) for v in value)
+        return type(value)(_converted(param, v, number, groups) for v in value)  # type: ignore[call-arg]
     return value

@@ -302,7 +302,7 @@ def view_fn(plan: Plan, edge: Any, numbers: tuple[int, ...]) -> Node:
         graph = plan.signature.recorder.graph
         tape = tape_of(graph)
         if tape.whole:
-            tape.add(node, graph.nodes)
+            tape.add(node, graph.nodes)  # type: ignore[arg-type]
     return node
 
 
@@ -579,7 +579,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         elif kind == STATIC or x is None:
             key.append(x)
         else:
-            avals = []
+            avals: list[Aval] = []
             for t in x:
                 if not isinstance(t, Tensor):
                     raise TypeError(
@@ -645,7 +645,7 @@ _POINTWISE = frozenset({"_to_copy", "relu", "nn.functional.relu", "sigmoid", "ta
 def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:
     """Memory order of a pointwise result, from operands of which some are not row-major."""
     shape = result._aval().shape
-    operands = []
+    operands: list[Any] = []
     for t in tensors:
         if t is None or not t._aval().ndim:
             operands.append(((), ()))
@@ -763,7 +763,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         node = watched_node(plan, cls, tensors, edges, needs, saved, checks)
     else:
         node = cls(plan, edges, needs, saved, checks)
-    graph = plan.signature.recorder.graph  # type: ignore[union-attr]
+    graph = plan.signature.recorder.graph
     tape = graph.notes
     if tape is None:
         tape = tape_of(graph)
@@ -813,7 +813,7 @@ def to_device(value: Value, target: device) -> Value:
 def _run_host(op: Op, args: Sequence[Any]) -> Any:
     """An op whose result's shape depends on values: read the operands, compute with NumPy."""
     where = CPU
-    read = []
+    read: list[Any] = []
     for x, kind in zip(args, op.kinds, strict=True):
         if isinstance(x, Tensor):
             if x._storage.buffer is None and value_of(x).pending:
@@ -893,7 +893,7 @@ def _make_named_result(spec: str) -> Any:
         "__module__": "torch.return_types",
     }
     for i, field in enumerate(fields):
-        attributes[field] = property(lambda self, i=i: self[i])
+        attributes[field] = property(lambda self, i=i: self[i])  # type: ignore[misc]
     return type(name, (tuple,), attributes)
 
 

@@ -53,7 +53,7 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
         if base is not None:
             if tensor._creation:
                 raise creation_error(tensor, indirect=False)
-            if base.is_leaf:  # type: ignore[attr-defined]
+            if base.is_leaf:
                 raise RuntimeError(
                     "a view of a leaf Variable that requires grad is being used in an in-place operation."
                 )
@@ -156,7 +156,7 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
         source = from_value(to_device(value_of(src), mine.device))
         edge = src._edge()
         if edge is not None:
-            source = src.to(mine.device)  # type: ignore[attr-defined]
+            source = src.to(mine.device)
         src = source
         given = src._aval()
     if given.shape != mine.shape and not _expands(given.shape, mine.shape):

@@ -207,7 +207,7 @@ def _format_strides(sizes: tuple[int, ...], memory_format: Any) -> tuple[int, ..
 
 def set_layout(tensor: Tensor, strides: tuple[int, ...]) -> None:
     """Declare in which order a fresh tensor's elements lie in memory."""
-    if strides != views.contiguous_strides(tensor._aval().shape):
+    if strides != views.contiguous_strides(tensor._aval().shape):  # type: ignore[attr-defined]
         tensor._storage.strides = tensor._strides = strides
 
 
@@ -337,7 +337,7 @@ def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[
     d = wrap_dim(dim, len(sizes))
     total = sizes[d]
     if isinstance(indices_or_sections, Tensor):
-        indices_or_sections = indices_or_sections.tolist()  # type: ignore[attr-defined]
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {indices_or_sections}")

@@ -45,9 +45,9 @@ def _fractional(
         if len(values) != ndim:
             raise RuntimeError(f"{name}: {label} must either be a single Int or tuple of {count}Ints")
     if samples is None:
-        batch = 1 if input.dim() == ndim + 1 else input.size(0)  # type: ignore[attr-defined]
-        shape = (batch, input.size(-ndim - 1), ndim)  # type: ignore[attr-defined]
-        samples = empty(shape, dtype=input.dtype, device=input.device).uniform_()  # type: ignore[attr-defined]
+        batch = 1 if input.dim() == ndim + 1 else input.size(0)
+        shape = (batch, input.size(-ndim - 1), ndim)
+        samples = empty(shape, dtype=input.dtype, device=input.device).uniform_()
     result: tuple[Tensor, Tensor] = call(f"_{name}", input, kernel, sizes, samples)
     return result
 
@@ -115,7 +115,7 @@ def rrelu(
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if training:
-        slope: Any = empty_like(input.detach()).uniform_(lower, upper)  # type: ignore[attr-defined]
+        slope: Any = empty_like(input.detach()).uniform_(lower, upper)
     else:
         slope = (lower + upper) / 2
     result: Tensor = call("rrelu_with_noise", input, slope)
@@ -187,13 +187,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if tensor.dtype is not int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if num_classes == -1:
-        if not tensor.numel():  # type: ignore[attr-defined]
+        if not tensor.numel():
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         values = tensor._host()
         if values.min() < 0:
             raise RuntimeError("Class values must be non-negative.")
         num_classes = int(values.max()) + 1
-    elif num_classes < 1 and tensor.numel():  # type: ignore[attr-defined]
+    elif num_classes < 1 and tensor.numel():
         raise RuntimeError("Class values must be smaller than num_classes.")
     elif num_classes < 1:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
@@ -282,7 +282,7 @@ def ctc_loss(
 ) -> Tensor:
     steps, lengths = _lengths(input_lengths, None), _lengths(target_lengths, None)
     longest = 0
-    if targets.dim() == 1:  # type: ignore[attr-defined]
+    if targets.dim() == 1:
         longest = int(lengths._host().max(initial=0))
     return call(  # type: ignore[no-any-return]
         "_ctc_loss", log_probs, targets, steps, lengths, blank, reduction, bool(zero_infinity), longest

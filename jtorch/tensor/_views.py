@@ -415,8 +415,8 @@ def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
         new_shape, new_strides = (size,), (1,)
     else:
         count = (have - size) // step + 1
-        new_shape = (*shape[:d], count, *shape[d + 1 :], size)
-        new_strides = (*strides[:d], strides[d] * step, *strides[d + 1 :], strides[d])
+        new_shape = (*shape[:d], count, *shape[d + 1 :], size)  # type: ignore[assignment]
+        new_strides = (*strides[:d], strides[d] * step, *strides[d + 1 :], strides[d])  # type: ignore[assignment]
     return view(x, "unfold", (), (d, size, step), _row_major(new_shape, new_strides), x._offset)
 
 
@@ -466,7 +466,7 @@ def _storage_tensor(x: Tensor) -> Tensor:
     """The tensor that covers the whole storage, as the root of ``x``'s history where there is one."""
     base = x if x._abase is None else x._abase
     if base._view is None:
-        return base  # type: ignore[no-any-return]
+        return base
     whole = object.__new__(Tensor)
     whole._storage = x._storage
     whole._own_version = x._own_version

@@ -87,8 +87,8 @@ def collate(batch: Sequence[Any], *, collate_fn_map: Mapping[Any, Callable[..., 
         size = len(first)
         if any(len(x) != size for x in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
-        columns = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
-        return columns if isinstance(first, tuple) else _like_sequence(first, columns)
+        columns = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]  # type: ignore[assignment]
+        return columns if isinstance(first, tuple) else _like_sequence(first, columns)  # type: ignore[arg-type]
     raise TypeError(_UNKNOWN.format(kind))
 
 

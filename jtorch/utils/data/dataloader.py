@@ -325,4 +325,4 @@ def _rows(t: Any, rows: np.ndarray[Any, Any]) -> Tensor:
     storage = t._storage
     if storage.buffer is not None or (storage.value is not None and storage.value.host is not None):
         return from_value(from_host(t._host()[rows]))
-    return t[from_value(from_host(rows.astype(np.int64)))]
+    return t[from_value(from_host(rows.astype(np.int64)))]  # type: ignore[no-any-return]

@@ -60,7 +60,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         return tuple([t[index] for t in self.tensors])
 
     def __len__(self) -> int:
-        return self.tensors[0].size(0)
+        return self.tensors[0].size(0)  # type: ignore[no-any-return]
 
 
 class StackDataset(Dataset[Any]):
@@ -79,8 +79,8 @@ class StackDataset(Dataset[Any]):
             raise ValueError("At least one dataset should be passed")
         members: Any = args or kwargs
         sets = args or tuple(kwargs.values())
-        self._length = len(sets[0])
-        if any(self._length != len(d) for d in sets):
+        self._length = len(sets[0])  # type: ignore[arg-type]
+        if any(self._length != len(d) for d in sets):  # type: ignore[arg-type]
             raise ValueError("Size mismatch between datasets")
         self.datasets = members
 
@@ -164,7 +164,7 @@ class ChainDataset(IterableDataset[Any]):
         for d in self.datasets:
             if not isinstance(d, IterableDataset):
                 raise AssertionError("ChainDataset only supports IterableDataset")
-            total += len(d)
+            total += len(d)  # type: ignore[arg-type]
         return total
 
 
@@ -195,7 +195,7 @@ class Subset(Dataset[T_co]):
             )
         chosen = [self.indices[i] for i in indices]
         if callable(getattr(self.dataset, "__getitems__", None)):
-            return self.dataset.__getitems__(chosen)
+            return self.dataset.__getitems__(chosen)  # type: ignore[attr-defined, no-any-return]
         return [self.dataset[i] for i in chosen]
 
     def __len__(self) -> int:
@@ -229,6 +229,6 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
                 )
     if sum(lengths) != len(dataset):
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
-    indices = permutation(sum(lengths), generator)
+    indices = permutation(sum(lengths), generator)  # type: ignore[arg-type]
     ends = itertools.accumulate(lengths)
-    return [Subset(dataset, indices[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
+    return [Subset(dataset, indices[end - length : end]) for end, length in zip(ends, lengths, strict=True)]  # type: ignore[index]
