@@ -22,7 +22,9 @@ from jtorch.rng._permutation import randperm as draw_permutation
 from jtorch.rng._uniform import uniform as draw_uniform
 from jtorch.tensor._arguments import as_dtype, check_layout, into, make, sizes_of
 from jtorch.tensor._core import Tensor, call, from_value, value_of
+from jtorch.tensor._formats import format_strides
 from jtorch.tensor._inplace import check_writable, overwrite
+from jtorch.tensor._layout import preserve_format
 from jtorch.tensor._methods import _dense, method
 from jtorch.trace import from_host
 
@@ -293,7 +295,9 @@ def _like(
     name: str, draw: Draw, input: Tensor, parameters: tuple[Any, ...], options: dict[str, Any]
 ) -> Tensor:
     aval = input._aval()
-    where = options["device"]
+    where, format = options["device"], options["memory_format"]
+    kept = format is None or format is preserve_format
+    strides = dense_strides(input) if kept else format_strides(aval.shape, format)
     return _create(
         name,
         draw,
@@ -307,7 +311,7 @@ def _like(
         options["requires_grad"],
         False,
         aval.dtype,
-        dense_strides(input),
+        strides,
     )
 
 

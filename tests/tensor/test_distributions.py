@@ -70,3 +70,15 @@ def test_fork_rng_restores_the_stream():
         jtorch.manual_seed(0)
         jtorch.rand(5)
     assert not jtorch.equal(first, jtorch.rand(5))
+
+
+@pytest.mark.parametrize("name", ["rand_like", "randn_like"])
+@pytest.mark.parametrize("format", ["preserve_format", "contiguous_format", "channels_last"])
+def test_like_draws_in_order_of_memory(torch, name, format):
+    results = []
+    for library in (jtorch, torch):
+        library.manual_seed(7)
+        x = library.zeros(2, 4, 3, 3).transpose(1, 2).contiguous().transpose(1, 2)
+        drawn = getattr(library, name)(x, memory_format=getattr(library, format))
+        results.append((drawn.tolist(), drawn.stride()))
+    assert results[0] == results[1]
