@@ -5,7 +5,7 @@ import importlib
 import os
 import platform
 
-NAMES = ("training", "recording", "compilations", "imports", "memory")
+NAMES = ("training", "recording", "compilations", "imports", "memory", "random")
 
 
 def main() -> None:
