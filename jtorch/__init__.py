@@ -24,6 +24,14 @@ from jtorch.tensor._autograd import (
     no_grad,
     set_grad_enabled,
 )
+from jtorch.tensor._conversion import *  # noqa: F403
+from jtorch.tensor._creation import *  # noqa: F403
+from jtorch.tensor._distributions import *  # noqa: F403
+from jtorch.tensor._distributions import _sample_dirichlet as _sample_dirichlet
+from jtorch.tensor._distributions import _standard_gamma as _standard_gamma
+from jtorch.tensor._functions import *  # noqa: F403
+from jtorch.tensor._indexing import *  # noqa: F403
+from jtorch.tensor._interop import *  # noqa: F403
 from jtorch.tensor._layout import (
     channels_last,
     channels_last_3d,
@@ -33,18 +41,10 @@ from jtorch.tensor._layout import (
     preserve_format,
     strided,
 )
-from jtorch.tensor._conversion import *  # noqa: F403
-from jtorch.tensor._creation import *  # noqa: F403
-from jtorch.tensor._functions import *  # noqa: F403
-from jtorch.tensor._printing import set_printoptions
-from jtorch.tensor._distributions import *  # noqa: F403
-from jtorch.tensor._distributions import _sample_dirichlet as _sample_dirichlet
-from jtorch.tensor._distributions import _standard_gamma as _standard_gamma
-from jtorch.tensor._random import *  # noqa: F403
-from jtorch.tensor._indexing import *  # noqa: F403
-from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_matmul_precision
-from jtorch.tensor._interop import *  # noqa: F403
 from jtorch.tensor._legacy import *  # noqa: F403
+from jtorch.tensor._printing import set_printoptions
+from jtorch.tensor._random import *  # noqa: F403
+from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_matmul_precision
 from jtorch.tensor._storages import *  # noqa: F403
 from jtorch.trace import (
     explain,
@@ -69,7 +69,9 @@ start_compilation_cache()
 run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
-_NAMESPACES = frozenset("autograd func linalg fft masked nn optim random signal special utils".split())
+_NAMESPACES = frozenset(
+    ["autograd", "fft", "func", "linalg", "masked", "nn", "optim", "random", "signal", "special", "utils"]
+)
 
 
 def __getattr__(name: str) -> _Any:

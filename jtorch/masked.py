@@ -68,14 +68,14 @@ def _mask_of(input: Tensor, mask: Tensor) -> Tensor:
             "_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)"
         )
     whole = mask if mask.shape == input.shape else expand(mask, tuple(input.shape))
-    return whole.to(dtypes.bool_)
+    return whole.to(dtypes.bool_)  # type: ignore[no-any-return]
 
 
 def _filled(input: Tensor, mask: Tensor | None, identity: Any) -> Tensor:
     """The input with what is masked out replaced."""
     if mask is None:
         return input
-    return input.masked_fill(~_mask_of(input, mask), identity)
+    return input.masked_fill(~_mask_of(input, mask), identity)  # type: ignore[no-any-return]
 
 
 def _lowest(name: str, input: Tensor) -> Any:
@@ -114,7 +114,7 @@ def sum(
 ) -> Tensor:  # fmt: skip
     """Sum over ``dim`` (all by default); 0 where everything is masked out."""
     x = _filled(input, mask, 0)
-    return x.sum(_dims(dim, input.ndim), bool(keepdim), dtype=_sum_dtype(input, dtype))
+    return x.sum(_dims(dim, input.ndim), bool(keepdim), dtype=_sum_dtype(input, dtype))  # type: ignore[no-any-return]
 
 
 def prod(
@@ -125,7 +125,7 @@ def prod(
     x = _filled(input, mask, 1).to(_sum_dtype(input, dtype))
     for d in reversed(_dims(dim, input.ndim)):
         x = x.prod(d, keepdim=bool(keepdim))
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def amax(
@@ -134,7 +134,7 @@ def amax(
 ) -> Tensor:  # fmt: skip
     """Largest element over ``dim`` (all by default); -inf or the lowest integer where all are masked out."""
     x = input if mask is None else _filled(input, mask, _lowest("amax", input))
-    return x.amax(_dims(dim, input.ndim), bool(keepdim)).to(dtype or input.dtype)
+    return x.amax(_dims(dim, input.ndim), bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def amin(
@@ -143,7 +143,7 @@ def amin(
 ) -> Tensor:  # fmt: skip
     """Smallest element over ``dim`` (all by default); inf or the highest integer where all are masked out."""
     x = input if mask is None else _filled(input, mask, _highest("amin", input))
-    return x.amin(_dims(dim, input.ndim), bool(keepdim)).to(dtype or input.dtype)
+    return x.amin(_dims(dim, input.ndim), bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def argmax(
@@ -152,7 +152,7 @@ def argmax(
 ) -> Tensor:  # fmt: skip
     """Position of the largest element, in the dtype of the input unless another is asked for."""
     x = input if mask is None else _filled(input, mask, _lowest("argmax", input))
-    return x.argmax(dim, bool(keepdim)).to(dtype or input.dtype)
+    return x.argmax(dim, bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def argmin(
@@ -161,14 +161,14 @@ def argmin(
 ) -> Tensor:  # fmt: skip
     """Position of the smallest element, in the dtype of the input unless another is asked for."""
     x = input if mask is None else _filled(input, mask, _highest("argmin", input))
-    return x.argmin(dim, bool(keepdim)).to(dtype or input.dtype)
+    return x.argmin(dim, bool(keepdim)).to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def _count(input: Tensor, dim: Dims, keepdim: bool, mask: Tensor | None) -> Tensor:
     """How many elements are not masked out."""
     if mask is None:
         return sum(ones(input.shape, dtype=dtypes.int64, device=input.device), dim, keepdim=keepdim)
-    return _mask_of(input, mask).sum(_dims(dim, input.ndim), keepdim)
+    return _mask_of(input, mask).sum(_dims(dim, input.ndim), keepdim)  # type: ignore[no-any-return]
 
 
 def mean(
@@ -209,7 +209,7 @@ def median(
         return out
     if out.isnan().any():
         raise ValueError("masked median expects no fully masked out rows if dtype is not floating point")
-    return out.to(dtype or input.dtype)
+    return out.to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def logsumexp(
@@ -218,7 +218,7 @@ def logsumexp(
 ) -> Tensor:  # fmt: skip
     """Logarithm of the sum of exponentials over ``dim`` (all by default); -inf where all are masked out."""
     x = input if mask is None else _filled(input, mask, _lowest("logsumexp", input))
-    return x.logsumexp(_dims(dim, input.ndim), keepdim=keepdim).to(dtype or input.dtype)
+    return x.logsumexp(_dims(dim, input.ndim), keepdim=keepdim).to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def logaddexp(
@@ -228,7 +228,7 @@ def logaddexp(
     """Logarithm of the sum of two exponentials, each with a mask of its own."""
     x = input if input_mask is None else _filled(input, input_mask, _lowest("logaddexp", input))
     y = other if other_mask is None else _filled(other, other_mask, _lowest("logaddexp", other))
-    return x.logaddexp(y).to(dtype or input.dtype)
+    return x.logaddexp(y).to(dtype or input.dtype)  # type: ignore[no-any-return]
 
 
 def norm(
@@ -259,7 +259,7 @@ def _variance(
     count = count if keepdim else count.reshape(total.shape)
     if less:
         count = (count.to(compute.to_real()) - less).clamp(min=0)
-    return (total / count).to(to)
+    return (total / count).to(to)  # type: ignore[no-any-return]
 
 
 def var(
@@ -275,7 +275,7 @@ def std(
     keepdim: bool | None = False, dtype: Dtype | None = None, mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Standard deviation over ``dim`` (all by default), the root of :func:`var`."""
-    return _variance(input, dim, unbiased, correction, bool(keepdim), dtype, mask).sqrt()
+    return _variance(input, dim, unbiased, correction, bool(keepdim), dtype, mask).sqrt()  # type: ignore[no-any-return]
 
 
 # --- along a dimension ---
@@ -284,13 +284,13 @@ def std(
 def cumsum(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor | None = None) -> Tensor:
     """Running sums along ``dim``, in the dtype of the input."""
     to = dtype or input.dtype
-    return _filled(input, mask, 0).cumsum(_dims(dim, input.ndim)[0], dtype=to).to(to)
+    return _filled(input, mask, 0).cumsum(_dims(dim, input.ndim)[0], dtype=to).to(to)  # type: ignore[no-any-return]
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor | None = None) -> Tensor:
     """Running products along ``dim``, in the dtype of the input."""
     to = dtype or input.dtype
-    return _filled(input, mask, 1).cumprod(_dims(dim, input.ndim)[0], dtype=to).to(to)
+    return _filled(input, mask, 1).cumprod(_dims(dim, input.ndim)[0], dtype=to).to(to)  # type: ignore[no-any-return]
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor | None = None) -> Tensor:
@@ -320,4 +320,4 @@ def normalize(
 ) -> Tensor:  # fmt: skip
     """The input divided by its norm along ``dim``, at least ``eps``: 0 for what is masked out."""
     size = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
-    return _filled(input, mask, 0) / size.maximum(size.new_full((), eps))
+    return _filled(input, mask, 0) / size.maximum(size.new_full((), eps))  # type: ignore[no-any-return]

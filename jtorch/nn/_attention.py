@@ -81,14 +81,14 @@ def _projected(q: Any, k: Any, v: Any, weight: Any, bias: Any) -> tuple[Any, Any
     """Queries, keys and values through one matrix that holds all three projections."""
     size = q.size(-1)
     if k is v and q is k:
-        return linear(q, weight, bias).chunk(3, dim=-1)  # type: ignore[return-value]
+        return linear(q, weight, bias).chunk(3, dim=-1)
     if k is v:
         w_q, w_kv = weight.split([size, 2 * size])
         b_q, b_kv = (None, None) if bias is None else bias.split([size, 2 * size])
-        return linear(q, w_q, b_q), *linear(k, w_kv, b_kv).chunk(2, dim=-1)  # type: ignore[return-value]
+        return linear(q, w_q, b_q), *linear(k, w_kv, b_kv).chunk(2, dim=-1)
     weights = weight.chunk(3)
     biases = (None, None, None) if bias is None else bias.chunk(3)
-    return tuple(linear(x, w, b) for x, w, b in zip((q, k, v), weights, biases, strict=True))  # type: ignore[return-value]
+    return tuple(linear(x, w, b) for x, w, b in zip((q, k, v), weights, biases, strict=True))
 
 
 def _check_attn_mask(attn_mask: Any, batch: int, heads: int, target: int, source: int) -> Any:
@@ -104,7 +104,8 @@ def _check_attn_mask(attn_mask: Any, batch: int, heads: int, target: int, source
         raise RuntimeError(f"attn_mask's dimension {attn_mask.dim()} is not supported")
     if attn_mask.shape != (batch * heads, target, source):
         raise RuntimeError(
-            f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be {(batch * heads, target, source)}."
+            f"The shape of the 3D attn_mask is {attn_mask.shape}, but should be "
+            f"{(batch * heads, target, source)}."
         )
     return attn_mask
 
@@ -163,7 +164,8 @@ def multi_head_attention_forward(
         training: whether weights are dropped.
         key_padding_mask: ``(N, S)``: true (or minus infinity) where a key is padding.
         need_weights: return the attention weights, too.
-        attn_mask: ``(L, S)`` or ``(N * num_heads, L, S)``: true (or minus infinity) where a query must not look.
+        attn_mask: ``(L, S)`` or ``(N * num_heads, L, S)``: true (or minus infinity) where a query must not
+            look.
         use_separate_proj_weight: project with the next three weights instead of ``in_proj_weight``.
         q_proj_weight: ``(E, E)``.
         k_proj_weight: ``(E, K)``.

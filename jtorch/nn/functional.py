@@ -29,7 +29,7 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
         if len(args) > positional:
             inplace, args = args[positional], args[:positional]
         if kwargs or len(args) != total:
-            args = bind(op, args, kwargs)
+            args = bind(op, args, kwargs)  # type: ignore[assignment]
         if not inplace:
             return run(op, args)
         check_writable(args[0])

@@ -35,7 +35,7 @@ def _default() -> Tensor:
     return empty(0)
 
 
-class _ParameterMeta(type(Tensor)):
+class _ParameterMeta(type(Tensor)):  # type: ignore[misc]
     """Tensors of other classes count as parameters once they are marked so."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
@@ -91,7 +91,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         return _rebuild_parameter, (data, self.requires_grad, OrderedDict(), _own_attributes(self))
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
-        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
+        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)  # type: ignore[call-arg]
 
 
 def _own_attributes(tensor: Tensor) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _rebuild_parameter(
     return made
 
 
-class _BufferMeta(type(Tensor)):
+class _BufferMeta(type(Tensor)):  # type: ignore[misc]
     def __instancecheck__(cls, instance: Any) -> bool:
         if super().__instancecheck__(instance):
             return True
@@ -150,8 +150,8 @@ class UninitializedTensorMixin:
         """Become an ordinary parameter or buffer of this shape, not initialised."""
         made = empty(
             shape,
-            device=self.data.device if device is None else device,
-            dtype=self.data.dtype if dtype is None else dtype,
+            device=self.data.device if device is None else device,  # type: ignore[has-type]
+            dtype=self.data.dtype if dtype is None else dtype,  # type: ignore[has-type]
         )
         self.data = made
         self.__class__ = self.cls_to_become
@@ -216,7 +216,7 @@ _FORBIDDEN = frozenset(
 )
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[metaclass, misc]
     """A parameter whose shape is not known yet; see :class:`UninitializedTensorMixin`."""
 
     cls_to_become = Parameter

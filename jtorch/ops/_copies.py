@@ -32,7 +32,7 @@ def to_copy(input: Array, dtype: dtype) -> Array:
 
 def _cut(input: Array, dtype: dtype) -> Array:
     """Floats as integers, as processors convert: out of range and nan give the least; narrow types wrap."""
-    wide = jnp.int32 if dtype.is_signed and dtype.itemsize <= 4 or dtype.itemsize == 1 else jnp.int64
+    wide = jnp.int32 if (dtype.is_signed and dtype.itemsize <= 4) or dtype.itemsize == 1 else jnp.int64
     if input.dtype.itemsize < 4:
         input = input.astype(jnp.float32)
     least = jnp.iinfo(wide).min

@@ -15,6 +15,7 @@ from jtorch.nn.parameter import Buffer, Parameter, is_lazy
 from jtorch.tape import RemovableHandle
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
+from jtorch.tensor._creation import empty_like
 
 __all__ = [
     "Module",
@@ -103,7 +104,7 @@ def _add_hook(
     for kept in extra.values():
         kept[handle.id] = True
     if prepend:
-        hooks.move_to_end(handle.id, last=False)
+        hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
     return handle
 
 
@@ -577,8 +578,6 @@ class Module:
 
     def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
         """Move to a device without copying contents."""
-        from jtorch.tensor._creation import empty_like
-
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def type(self: Self, dst_type: Any) -> Self:
@@ -678,7 +677,7 @@ class Module:
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """The old form of :meth:`register_full_backward_hook`: sees the module's last operation only."""
-        if self._is_full_backward_hook is True:
+        if self._is_full_backward_hook is True:  # type: ignore[has-type]
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = False
         return _add_hook(self._backward_hooks, hook)
@@ -801,7 +800,7 @@ class Module:
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile calls of this module as :func:`jtorch.compile` does, in place."""
-        from jtorch import compile as compile_
+        from jtorch import compile as compile_  # noqa: PLC0415  # a layer above this one
 
         self.__dict__["_compiled_call_impl"] = compile_(self._call_impl, *args, **kwargs)
 
@@ -826,7 +825,7 @@ class Module:
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after it did."""
-        hook._from_public_api = True
+        hook._from_public_api = True  # type: ignore[attr-defined]
         return _add_hook(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

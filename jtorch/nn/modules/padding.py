@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from jtorch.nn import functional as F
 from jtorch.nn.modules.module import Module
 from jtorch.nn.modules.utils import _ntuple, _pair, _quadruple

@@ -422,7 +422,7 @@ class _AdaptiveMaxPoolNd(Module):
     __constants__ = ["output_size", "return_indices"]
 
     def __init__(
-        self, output_size: int | None | tuple[int | None, ...], return_indices: bool = False
+        self, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
     ) -> None:
         super().__init__()
         self.output_size, self.return_indices = output_size, return_indices
@@ -457,7 +457,7 @@ class _AdaptiveAvgPoolNd(Module):
 
     __constants__ = ["output_size"]
 
-    def __init__(self, output_size: int | None | tuple[int | None, ...]) -> None:
+    def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
         super().__init__()
         self.output_size = output_size
 

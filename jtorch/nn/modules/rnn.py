@@ -27,7 +27,7 @@ def apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tens
         FutureWarning,
         stacklevel=2,
     )
-    return tensor.index_select(dim, permutation)  # type: ignore[no-any-return]
+    return tensor.index_select(dim, permutation)
 
 
 class RNNBase(Module):
@@ -109,12 +109,14 @@ class RNNBase(Module):
     def _check_dropout(self, dropout: Any) -> None:
         if not isinstance(dropout, int | float) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+                "dropout should be a number in range [0, 1] representing the probability of an element "
+                "being zeroed"
             )
         if dropout > 0 and self.num_layers == 1:
             warnings.warn(
-                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
-                f"greater than 1, but got dropout={dropout} and num_layers={self.num_layers}",
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
+                f"expects num_layers greater than 1, but got dropout={dropout} and "
+                f"num_layers={self.num_layers}",
                 stacklevel=4,
             )
 
@@ -139,7 +141,7 @@ class RNNBase(Module):
     @property
     def _flat_weights(self) -> list[Any]:
         params = self._parameters
-        return [params[n] if n in params else getattr(self, n) for n in self._flat_weights_names]  # noqa: SIM401
+        return [params[n] if n in params else getattr(self, n) for n in self._flat_weights_names]
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -183,15 +185,16 @@ class RNNBase(Module):
         kind = self._flat_weights[0].dtype
         if input.dtype != kind:
             raise ValueError(
-                f"RNN input dtype ({input.dtype}) does not match weight dtype ({kind}). Convert input: input.to({kind}), "
-                f"or convert model: model.to({input.dtype})"
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({kind}). Convert input: "
+                f"input.to({kind}), or convert model: model.to({input.dtype})"
             )
         expected = 2 if batch_sizes is not None else 3
         if input.dim() != expected:
             raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
         if self.input_size != input.size(-1):
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.size(-1)}"
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                f"{input.size(-1)}"
             )
 
     def _batch(self, input: Any, batch_sizes: Any) -> int:
@@ -335,7 +338,8 @@ class GRU(RNNBase):
 class LSTM(RNNBase):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997); its state is a pair ``(h, c)``.
 
-    Arguments are those of :class:`RNN` without ``nonlinearity``, and ``proj_size``: the size to which h is projected.
+    Arguments are those of :class:`RNN` without ``nonlinearity``, and ``proj_size``: the size to which h is
+    projected.
     """
 
     _states = 2
@@ -370,7 +374,8 @@ class LSTM(RNNBase):
         if dims != [expected, expected]:
             kind = "batched 3-D" if batched else "unbatched 2-D"
             raise RuntimeError(
-                f"For {kind} input, hx and cx should also be {expected}-D but got ({dims[0]}-D, {dims[1]}-D) tensors"
+                f"For {kind} input, hx and cx should also be {expected}-D but got ({dims[0]}-D, "
+                f"{dims[1]}-D) tensors"
             )
         return hx if batched else tuple(h.unsqueeze(1) for h in hx)
 

@@ -41,10 +41,10 @@ def _get_clones(module: Module, n: int) -> ModuleList:
 
 def _activation(given: Any) -> Callable[[Tensor], Tensor]:
     if not isinstance(given, str):
-        return given  # type: ignore[no-any-return]
+        return given
     if given not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {given}")
-    return getattr(F, given)  # type: ignore[no-any-return]
+    return getattr(F, given)
 
 
 class _Layer(Module):
@@ -60,7 +60,7 @@ class _Layer(Module):
         self.__dict__.setdefault("activation", F.relu)
 
     def _expanded(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))  # type: ignore[no-any-return]
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
 class TransformerEncoderLayer(_Layer):
@@ -132,16 +132,16 @@ class TransformerEncoderLayer(_Layer):
             src = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal)
             return src + self._ff_block(self.norm2(src))
         src = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal))
-        return self.norm2(src + self._ff_block(src))  # type: ignore[no-any-return]
+        return self.norm2(src + self._ff_block(src))
 
     def _sa_block(self, x: Tensor, mask: Any, padding: Any, is_causal: bool = False) -> Tensor:
         out, _ = self.self_attn(
             x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False, is_causal=is_causal
         )
-        return self.dropout1(out)  # type: ignore[no-any-return]
+        return self.dropout1(out)
 
     def _ff_block(self, x: Tensor) -> Tensor:
-        return self.dropout2(self._expanded(x))  # type: ignore[no-any-return]
+        return self.dropout2(self._expanded(x))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -214,22 +214,22 @@ class TransformerDecoderLayer(_Layer):
             return x + self._ff_block(self.norm3(x))
         x = self.norm1(x + self._sa_block(x, *own))
         x = self.norm2(x + self._mha_block(x, *other))
-        return self.norm3(x + self._ff_block(x))  # type: ignore[no-any-return]
+        return self.norm3(x + self._ff_block(x))
 
     def _sa_block(self, x: Tensor, mask: Any, padding: Any, is_causal: bool = False) -> Tensor:
         out, _ = self.self_attn(
             x, x, x, attn_mask=mask, key_padding_mask=padding, is_causal=is_causal, need_weights=False
         )
-        return self.dropout1(out)  # type: ignore[no-any-return]
+        return self.dropout1(out)
 
     def _mha_block(self, x: Tensor, mem: Tensor, mask: Any, padding: Any, is_causal: bool = False) -> Tensor:
         out, _ = self.multihead_attn(
             x, mem, mem, attn_mask=mask, key_padding_mask=padding, is_causal=is_causal, need_weights=False
         )
-        return self.dropout2(out)  # type: ignore[no-any-return]
+        return self.dropout2(out)
 
     def _ff_block(self, x: Tensor) -> Tensor:
-        return self.dropout3(self._expanded(x))  # type: ignore[no-any-return]
+        return self.dropout3(self._expanded(x))
 
 
 def _is_causal(given: bool | None, mask: Any) -> bool:
@@ -409,7 +409,7 @@ class Transformer(Module):
         memory = self.encoder(
             src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
         )
-        return self.decoder(  # type: ignore[no-any-return]
+        return self.decoder(
             tgt,
             memory,
             tgt_mask=tgt_mask,

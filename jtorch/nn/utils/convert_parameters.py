@@ -28,7 +28,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     for param in parameters:
         where = _check_param_device(param, where)
         parts.append(param.view(-1))
-    return call("cat", parts, 0)  # type: ignore[no-any-return]
+    return call("cat", parts, 0)
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
@@ -43,5 +43,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     for param in parameters:
         where = _check_param_device(param, where)
         size = param.numel()
-        param.data = vec[start : start + size].view_as(param).data
+        param.data = vec[start : start + size].view_as(param).data  # type: ignore[attr-defined]
         start += size

@@ -11,7 +11,7 @@ __all__ = ["convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_
 
 def _convert(module: Any, kinds: tuple[type, ...], memory_format: Any) -> Any:
     if isinstance(module, kinds):
-        weight = module.weight
+        weight = module.weight  # type: ignore[attr-defined]
         weight.data = weight.detach().clone(memory_format=memory_format)
     for child in module.children():
         _convert(child, kinds, memory_format)

@@ -131,7 +131,7 @@ class PackedSequence(_Fields):
 
     def is_pinned(self) -> bool:
         """Whether the data is in pinned memory."""
-        return self.data.is_pinned()  # type: ignore[no-any-return]
+        return self.data.is_pinned()
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
@@ -278,7 +278,7 @@ def pad_sequence(
             filling = full((missing, *t.shape[1:]), padding_value, dtype=t.dtype, device=t.device)
             t = call("cat", [t, filling] if padding_side == "right" else [filling, t], 0)
         rows.append(t)
-    return call("stack", rows, 0 if batch_first else 1)  # type: ignore[no-any-return]
+    return call("stack", rows, 0 if batch_first else 1)
 
 
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Tensor]:
