@@ -1,6 +1,7 @@
 """Optimizers over optax's transformations (``torch.optim``)."""
 
 from jtorch.optim import lr_scheduler as lr_scheduler
+from jtorch.optim import swa_utils as swa_utils
 from jtorch.optim._adafactor import Adafactor as Adafactor
 from jtorch.optim._muon import Muon as Muon
 from jtorch.optim._optax import Optax as Optax
@@ -10,6 +11,7 @@ from jtorch.optim.adam import Adam as Adam
 from jtorch.optim.adam import AdamW as AdamW
 from jtorch.optim.adamax import Adamax as Adamax
 from jtorch.optim.asgd import ASGD as ASGD
+from jtorch.optim.lbfgs import LBFGS as LBFGS
 from jtorch.optim.nadam import NAdam as NAdam
 from jtorch.optim.optimizer import Optimizer as Optimizer
 from jtorch.optim.radam import RAdam as RAdam

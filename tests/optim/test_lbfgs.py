@@ -1,0 +1,64 @@
+"""L-BFGS takes PyTorch's steps."""
+
+import numpy as np
+import pytest
+
+import jtorch
+from jtorch import nn, optim
+
+
+def rosenbrock(t, w):
+    return ((1 - w[:-1]) ** 2 + 10 * (w[1:] - w[:-1] ** 2) ** 2).sum()
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_steps_match_torch(torch, search):
+    found = []
+    for t in (jtorch, torch):
+        w = t.nn.Parameter(t.tensor([-0.5, 0.7, 0.3, 1.2], dtype=t.float64))
+        lr = 1 if search else 0.05
+        optimizer = t.optim.LBFGS([w], lr, max_iter=6, history_size=3, line_search_fn=search)
+
+        def closure(t=t, w=w, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = rosenbrock(t, w)
+            loss.backward()
+            return loss
+
+        losses = [optimizer.step(closure).item() for _ in range(4)]
+        found.append((losses, w.tolist(), optimizer.state_dict()))
+    (losses, w, state), (expected, other, saved) = found
+    assert np.allclose(losses, expected, rtol=1e-9)
+    assert np.allclose(w, other, rtol=1e-9)
+    assert state["param_groups"] == saved["param_groups"]
+    mine, theirs = state["state"][0], saved["state"][0]
+    assert mine.keys() == theirs.keys()
+    assert mine["func_evals"] == theirs["func_evals"]
+    assert np.allclose(mine["d"].tolist(), theirs["d"].tolist(), rtol=1e-6)
+    assert len(mine["old_dirs"]) == len(theirs["old_dirs"])
+
+
+def test_state_continues():
+    def run(steps, state=None, start=None):
+        w = nn.Parameter(jtorch.tensor([-0.5, 0.7, 0.3]) if start is None else start)
+        optimizer = optim.LBFGS([w], line_search_fn="strong_wolfe", max_iter=3)
+        if state is not None:
+            optimizer.load_state_dict(state)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = rosenbrock(jtorch, w)
+            loss.backward()
+            return loss
+
+        for _ in range(steps):
+            optimizer.step(closure)
+        return w.detach().clone(), optimizer.state_dict()
+
+    half, state = run(2)
+    assert np.allclose(run(2, state, half)[0].tolist(), run(4)[0].tolist(), rtol=1e-5)
+
+
+def test_one_group_only():
+    with pytest.raises(ValueError, match="LBFGS doesn't support per-parameter options"):
+        optim.LBFGS([{"params": [nn.Parameter(jtorch.ones(1))]}, {"params": [nn.Parameter(jtorch.ones(1))]}])
