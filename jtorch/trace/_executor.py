@@ -57,7 +57,7 @@ _wasted = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
-    __slots__ = ("call", "count", "donated", "floats", "ints", "leaves", "places", "seconds")
+    __slots__ = ("call", "count", "device", "donated", "floats", "held", "ints", "leaves", "places", "seconds")
 
     def __init__(
         self,
@@ -80,6 +80,8 @@ class Program:
         self.leaves = tuple(i for i in range(leaves) if i not in keep)
         self.floats, self.ints = floats, ints
         self.seconds = 0.0
+        self.device = device
+        self.held: list[tuple[bytes, Any]] = [(b"", None), (b"", None)]
         order = (*self.leaves, *donated)
 
         def program(given: Sequence[Any], numbers: Any, integers: Any, *kept: Any) -> list[Any]:
@@ -109,8 +111,8 @@ class Program:
         """Execute, asynchronously on every device; the first run compiles."""
         given = [arrays[i] for i in self.donated]
         kept = [arrays[i] for i in self.leaves] if self.donated else arrays
-        numbers = np.array(floats) if self.floats else None
-        integers = np.array(ints, np.int64) if self.ints else None
+        numbers = self._on_device(0, np.array(floats)) if self.floats else None
+        integers = self._on_device(1, np.array(ints, np.int64)) if self.ints else None
         if self.seconds:
             result: list[Any] = self.call(given, numbers, integers, *kept)
         else:
@@ -119,6 +121,18 @@ class Program:
             self.seconds = time.perf_counter() - started
             counters.compile_seconds += self.seconds
         return result if self.places is None else [result[i] for i in self.places]
+
+    def _on_device(self, which: int, numbers: np.ndarray[Any, Any]) -> Any:
+        """Numbers as an operand; those that stay the same from run to run are kept on the device."""
+        bits, array = self.held[which]
+        mine = numbers.tobytes()
+        if bits != mine:
+            self.held[which] = (mine, None)
+            return numbers
+        if array is None:
+            array = jax.device_put(numbers, self.device)
+            self.held[which] = (mine, array)
+        return array
 
 
 def _successors(
