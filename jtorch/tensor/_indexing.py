@@ -314,7 +314,7 @@ def copy_to(target: Tensor, value: Any) -> None:
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer "
                 "to a single memory location. Please clone() the tensor before performing the operation."
             )
-        if given.ndim:
+        if given.ndim or not aval.ndim:
             overwrite(target, value)
         else:
             overwrite(target, value, _FILL)
