@@ -8,10 +8,11 @@ from typing import Any
 
 from jtorch.ops._checks import check_broadcast
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._core import Tensor, named_result, run
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import write_out
 from jtorch.tensor._out_checks import check_memory
+from jtorch.tensor._size import Size
 from jtorch.tensor._views import expand, unsqueeze, view_shape
 
 __all__: list[str] = []
@@ -235,3 +236,92 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 
 
 _install(masked_select, method=True)
+
+
+def histogramdd(
+    input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False
+) -> Any:
+    """Counts of points per cell of a grid over their coordinates, and the grid's edges.
+
+    Args:
+        input: points, shape ``(*, n)``, float32 or float64.
+        bins: numbers of bins, one for all or one per coordinate; or the edges per coordinate, as tensors.
+        range: lower and upper edge per coordinate, flat; the extremes of the points by default.
+        weight: what each point counts, shape ``(*)``.
+        density: divide by the total and the cells' sizes.
+
+    Returns:
+        ``hist``, and ``bin_edges``: a tuple of vectors.
+
+    Raises:
+        RuntimeError: shapes, types or limits that do not go together.
+    """
+    if isinstance(bins, list | tuple) and bins and isinstance(bins[0], Tensor):
+        hist, *edges = run(OPS["_histogramdd.edges"], (input, bins, weight, density))
+    else:
+        dims = input.shape[-1] if input.ndim else 1
+        counts = (int(bins),) * dims if isinstance(bins, int) else tuple(bins)
+        limits = None if range is None else tuple(range)
+        hist, *edges = run(OPS["_histogramdd.counts"], (input, counts, limits, weight, density))
+    return named_result("histogramdd hist bin_edges")((hist, tuple(edges)))
+
+
+_install(histogramdd)
+
+
+# --- shapes ---
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that shapes (or single sizes) broadcast to (``torch.broadcast_shapes``).
+
+    Raises:
+        RuntimeError: sizes that do not go together.
+        ValueError: a negative size.
+    """
+    out: list[int] = []
+    for place, given in enumerate(shapes):
+        shape = (given,) if isinstance(given, int) else tuple(given)
+        if any(n < 0 for n in shape):
+            raise ValueError("Attempting to broadcast a dimension with negative length!")
+        out = [1] * (len(shape) - len(out)) + out
+        for axis in range(-1, -1 - len(shape), -1):
+            n = shape[axis]
+            if n != 1 and out[axis] not in (1, n):
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {n} at {axis}! Mismatching argument at "
+                    "index "
+                    f"{place} had {shape}; but expected shape should be broadcastable to {out}"
+                )
+            out[axis] = n if out[axis] == 1 else out[axis]
+    return Size(out)
+
+
+_install(broadcast_shapes)
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Coordinates in a tensor of some shape of positions in its flat form (``torch.unravel_index``).
+
+    Raises:
+        TypeError: indices or sizes that are no integers.
+        ValueError: a negative size.
+    """
+    if not isinstance(indices, Tensor):
+        raise TypeError(f"expected 'indices' to be an integer tensor, but got {type(indices)}")
+    if indices.is_floating_point() or indices.is_complex() or indices._aval().dtype.name == "bool":
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    for n in sizes:
+        if not isinstance(n, int):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    places, rest = [], indices
+    for n in reversed(sizes):
+        places.append(rest % n)
+        rest = rest // n
+    return tuple(reversed(places))
+
+
+_install(unravel_index)

@@ -265,6 +265,39 @@ def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
 _install("linalg.matrix_power", matrix_power, method="matrix_power", function_too="matrix_power")
 
 
+# --- norms under older names ---
+
+
+def nuclear_norm(input: Tensor, dim: Any = (-2, -1), keepdim: bool = False) -> Tensor:
+    """Sum of the singular values (``torch.linalg.matrix_norm`` with ``"nuc"``)."""
+    result: Tensor = run(OPS["linalg.matrix_norm"], (input, "nuc", tuple(dim), keepdim, None))
+    return result
+
+
+def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """2-norm over at most two dimensions, all of a matrix if there are none.
+
+    Raises:
+        RuntimeError: more dimensions.
+    """
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dims) > 2:
+        raise RuntimeError(f"Expected at most 2 dimensions, but got {len(dims)} dimensions instead.")
+    result: Tensor = run(OPS["linalg.vector_norm"], (input, 2, dims or (-2, -1), keepdim, None))
+    return result
+
+
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
+    """Norms of the slices along ``dim``, every other dimension kept with size 1; of all elements for -1."""
+    others = None if dim == -1 else tuple(d for d in range(v.ndim) if d != dim)
+    result: Tensor = run(OPS["linalg.vector_norm"], (v, pow, others, dim != -1, None))
+    return result
+
+
+for _function in (nuclear_norm, frobenius_norm, norm_except_dim):
+    _install(_function.__name__, _function)
+
+
 # --- tolerances ---
 
 
