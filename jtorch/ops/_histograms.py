@@ -145,18 +145,18 @@ def histogram(
     """
     check_histogram(input, bins, range, weight)
     x = input.reshape(-1)
-    if hasattr(bins, "dtype"):
-        edges, number = bins, bins.shape[0] - 1  # type: ignore[union-attr]
-        index = jnp.searchsorted(edges, x, side="right") - 1
-        index = jnp.where(x == edges[-1], number - 1, index)  # type: ignore[index]
-        index = jnp.where((x >= edges[0]) & (x <= edges[-1]), index, number)  # type: ignore[index]
-        amount = jnp.ones_like(x) if weight is None else weight.reshape(-1)
-        hist = jnp.zeros(number, x.dtype).at[index].add(amount, mode="drop")
-    else:
-        low, high = limits(x, tuple(range) if range is not None else None, 0.5)  # type: ignore[arg-type]
+    if isinstance(bins, int):
+        low, high = limits(x, None if range is None else (range[0], range[1]), 0.5)
         edges = jnp.linspace(low, high, bins + 1, dtype=x.dtype)
         hist = counts(x, low, high, bins, weight)
-    return hist / jnp.sum(hist) / jnp.diff(edges) if density else hist, edges  # type: ignore[return-value]
+    else:
+        edges, number = bins, bins.shape[0] - 1
+        index = jnp.searchsorted(edges, x, side="right") - 1
+        index = jnp.where(x == edges[-1], number - 1, index)
+        index = jnp.where((x >= edges[0]) & (x <= edges[-1]), index, number)
+        amount = jnp.ones_like(x) if weight is None else weight.reshape(-1)
+        hist = jnp.zeros(number, x.dtype).at[index].add(amount, mode="drop")
+    return (hist / jnp.sum(hist) / jnp.diff(edges) if density else hist), edges
 
 
 @register("bincount", node=None, static="minlength", promote=None, method=True, host=True)
