@@ -3,10 +3,15 @@
 from jtorch.nn import functional as functional
 from jtorch.nn import init as init
 from jtorch.nn import modules as modules
+from jtorch.nn import parallel as parallel
 from jtorch.nn import parameter as parameter
 from jtorch.nn import utils as utils
 from jtorch.nn.modules import *  # noqa: F403
+from jtorch.nn.modules.linear_cross_entropy_options import (
+    LinearCrossEntropyOptions as LinearCrossEntropyOptions,
+)
 from jtorch.nn.modules.module import Module as Module
+from jtorch.nn.parallel import DataParallel as DataParallel
 from jtorch.nn.parameter import Buffer as Buffer
 from jtorch.nn.parameter import Parameter as Parameter
 from jtorch.nn.parameter import UninitializedBuffer as UninitializedBuffer

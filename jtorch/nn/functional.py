@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jtorch.nn._attention import _canonical_mask as _canonical_mask
 from jtorch.nn._attention import multi_head_attention_forward as multi_head_attention_forward
+from jtorch.nn._composites import *  # noqa: F403
 from jtorch.nn._dropout import *  # noqa: F403
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor import Tensor
@@ -68,3 +69,22 @@ def _export() -> None:
 
 
 _export()
+
+
+def _with_indices(name: str) -> Any:
+    """The form of a maximum pool that returns the positions, too."""
+    function = globals()[name]
+
+    def pool(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        kwargs["return_indices"] = True
+        return function(*args, **kwargs)
+
+    pool.__name__ = pool.__qualname__ = name + "_with_indices"
+    pool.__doc__ = f"Values and positions; see :func:`{name}`."
+    return pool
+
+
+for _n in (1, 2, 3):
+    for _kind in ("max_pool", "adaptive_max_pool", "fractional_max_pool"):
+        if f"{_kind}{_n}d" in globals():
+            globals()[f"{_kind}{_n}d_with_indices"] = _with_indices(f"{_kind}{_n}d")

@@ -2,6 +2,7 @@
 
 from jtorch.nn.modules._attention import *  # noqa: F403
 from jtorch.nn.modules.activation import *  # noqa: F403
+from jtorch.nn.modules.adaptive import *  # noqa: F403
 from jtorch.nn.modules.batchnorm import *  # noqa: F403
 from jtorch.nn.modules.channelshuffle import *  # noqa: F403
 from jtorch.nn.modules.container import *  # noqa: F403
