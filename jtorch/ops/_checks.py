@@ -26,7 +26,7 @@ __all__ = [
 
 
 #: Checks of values: op -> operand -> ``check(values, arguments)``, which raises PyTorch's error. It is called
-#: where the values are known when the op is (they lie in host memory); ``arguments`` are the op's, by name:
+#: where the values are known when the op is (nothing has to run for it); ``arguments`` are the op's, by name:
 #: those that are tensors have a ``shape``.
 VALUE_CHECKS: dict[str, dict[str, Callable[[np.ndarray[Any, Any], Mapping[str, Any]], None]]] = {}
 

@@ -28,6 +28,7 @@ from jtorch.tensor._core import (
 from jtorch.tensor._formats import iteration_order, strides_in_order
 from jtorch.tensor._inplace import check_writable
 from jtorch.tensor._storage import contiguous_strides
+from jtorch.tensor._value_checks import known_values
 from jtorch.tensor._views import reshape, strides_of
 from jtorch.trace import TracedValue, counters, from_host, user_line
 
@@ -194,15 +195,9 @@ class Places:
 
 
 def _known(x: Tensor) -> np.ndarray[Any, Any] | None:
-    """Values that can be looked at without running anything."""
-    if x._storage.buffer is not None:
-        return np.array(x._host())
-    value = value_of(x)
-    if value.host is not None:
-        return value.host
-    if value.array is not None and value.aval.device is CPU and type(value) is not TracedValue:
-        return x._host()
-    return None
+    """Values that can be looked at without running anything, and kept."""
+    found = known_values(x)
+    return np.array(found) if found is not None and x._storage.buffer is not None else found
 
 
 def _mask_indices(mask: Tensor) -> tuple[np.ndarray[Any, Any], ...]:

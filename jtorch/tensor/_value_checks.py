@@ -1,4 +1,4 @@
-"""Errors that depend on values: raised when the op is called, where the values lie in host memory anyway."""
+"""Errors that depend on values: raised when the op is called, where the values are known anyway."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.devices import CPU
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import Op
-from jtorch.tensor._core import Tensor
+from jtorch.tensor._core import Tensor, value_of
+from jtorch.trace import TracedValue
 
-__all__ = ["checked", "values_on_host"]
+__all__ = ["checked", "known_values"]
 
 
-def values_on_host(x: Tensor) -> np.ndarray[Any, Any] | None:
-    """The contents if they lie in host memory, only to look at; ``None`` if something has to run first."""
+def known_values(x: Tensor) -> np.ndarray[Any, Any] | None:
+    """The contents, only to look at, if nothing has to run for it; else ``None``."""
     if x._storage.buffer is not None:
         return x._host()
-    if x._view is not None and x._storage.value is None:
-        return None
-    value = x._storage.value if x._view is None else x._read()
-    return None if value is None else value.host
+    value = value_of(x)
+    if value.host is not None:
+        return value.host
+    if value.array is not None and value.aval.device is CPU and type(value) is not TracedValue:
+        return x._host()
+    return None
 
 
 def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]) -> Callable[..., Any]:
@@ -35,7 +39,7 @@ def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]
         result = function(*args, **kwargs)
         for place, check in checks:
             x = bound[place]
-            values = values_on_host(x) if isinstance(x, Tensor) else None
+            values = known_values(x) if isinstance(x, Tensor) else None
             if values is not None and values.size:
                 check(values, dict(zip(op.params, bound, strict=True)))
         return result
