@@ -147,7 +147,7 @@ class LBFGS(Optimizer):
                 def evaluate(
                     t: float, start: Array = start, direction: Array = direction
                 ) -> tuple[float, Array]:
-                    self._move(start + gradient.dtype.type(t) * direction)
+                    self._move(start + direction.dtype.type(t) * direction)
                     return float(closure()), self._gradient()
 
                 loss, gradient, t, calls = strong_wolfe(evaluate, t, direction, loss, gradient, float(slope))

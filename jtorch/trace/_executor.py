@@ -57,7 +57,18 @@ _wasted = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
-    __slots__ = ("call", "count", "device", "donated", "floats", "held", "ints", "leaves", "places", "seconds")
+    __slots__ = (
+        "call",
+        "count",
+        "device",
+        "donated",
+        "floats",
+        "held",
+        "ints",
+        "leaves",
+        "places",
+        "seconds",
+    )
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ _ASMoutput.__name__ = _ASMoutput.__qualname__ = "_ASMoutput"
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Log probabilities of frequent classes from one map, of rare ones from smaller maps behind a cluster each.
+    """Log probabilities: frequent classes from one map, rare ones from smaller maps behind clusters.
 
     Args:
         in_features: size of the inputs.
@@ -59,8 +59,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             or any(int(c) != c for c in cutoffs)
         ):
             raise ValueError(
-                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each "
-                "value is between 1 and n_classes-1"
+                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, "
+                "where each value is between 1 and n_classes-1"
             )
         self.in_features, self.n_classes, self.div_value, self.head_bias = (
             in_features,
@@ -94,15 +94,16 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             raise RuntimeError("Input and target should have the same size in the batch dimension.")
         if input.dim() != n + 1:
             raise RuntimeError(
-                f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with size {input.size()}"
+                f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with size "
+                f"{input.size()}"
             )
         if not value_of(target).pending and target.numel():
             # Looking at what is still to be computed would make the program wait.
             low, high = int(target.min()), int(target.max())
             if low < 0 or high >= self.n_classes:
                 raise RuntimeError(
-                    f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, {high}] were "
-                    "found. "
+                    f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, "
+                    f"{high}] were found. "
                 )
 
     def forward(self, input_: Any, target_: Any) -> _ASMoutput:

@@ -12,8 +12,8 @@ __all__ = ["DataParallel", "data_parallel"]
 class DataParallel(Module):
     """Holds a module under ``module`` and calls it; its input is not split.
 
-    Several devices are used by sharding, see ``jtorch.distributed``; scripts written for this class run with the same
-    names of parameters.
+    Several devices are used by sharding, see ``jtorch.distributed``; scripts written for this class run with
+    the same names of parameters.
 
     Args:
         module: that is called.
