@@ -131,7 +131,7 @@ class LBFGS(Optimizer):
                 history.clear()
             else:
                 assert direction is not None
-                history.add(gradient - previous, direction * gradient.dtype.type(t))  # type: ignore[operator]
+                history.add(gradient - previous, direction * gradient.dtype.type(t))
                 direction = history.direction(gradient)
             previous, previous_loss = gradient.copy(), loss
             t = min(1.0, 1.0 / float(np.abs(gradient).sum())) * lr if state["n_iter"] == 1 else lr
@@ -212,7 +212,7 @@ class _History:
         for i in known:
             beta = self.changes[i].dot(r) * self.rho[i]
             r = r + (self.alpha[i] - beta) * self.steps[i]
-        return r
+        return r  # type: ignore[no-any-return]
 
     def save(self, state: dict[str, Any]) -> None:
         state["old_dirs"] = [_tensor(x) for x in self.changes]

@@ -50,7 +50,7 @@ def _blend(averages: list[Any], current: list[Any], share: float) -> None:
         if plan is None:
             plan = _plans[avals] = _blend_plan(avals)
         made = record(plan.signature, [*values, share])
-        if plan.signature.single is not None:  # type: ignore[union-attr]
+        if plan.signature.single is not None:
             made = [made]
         del values
         for a, value in zip(mine, made, strict=True):
@@ -84,7 +84,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
     def ema_update(ema_param_list: list[Tensor], current_param_list: list[Tensor], _: Any) -> None:
         _blend(ema_param_list, current_param_list, 1 - decay)
 
-    return ema_update  # type: ignore[no-any-return]
+    return ema_update
 
 
 def get_swa_multi_avg_fn() -> Callable[..., None]:
@@ -96,7 +96,7 @@ def get_swa_multi_avg_fn() -> Callable[..., None]:
     ) -> None:
         _blend(averaged_param_list, current_param_list, 1 / (float(num_averaged) + 1))
 
-    return swa_update  # type: ignore[no-any-return]
+    return swa_update
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Tensor]:
@@ -107,7 +107,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[..., Tensor]:
     def ema_update(ema_param: Tensor, current_param: Tensor, num_averaged: Any) -> Any:
         return decay * ema_param + (1 - decay) * current_param
 
-    return ema_update  # type: ignore[no-any-return]
+    return ema_update
 
 
 def get_swa_avg_fn() -> Callable[..., Tensor]:
@@ -117,7 +117,7 @@ def get_swa_avg_fn() -> Callable[..., Tensor]:
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Any:
         return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
 
-    return swa_update  # type: ignore[no-any-return]
+    return swa_update
 
 
 class AveragedModel(Module):

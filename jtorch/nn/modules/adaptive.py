@@ -82,7 +82,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
         self.head.reset_parameters()
-        for first, second in self.tail:
+        for first, second in self.tail:  # type: ignore[attr-defined]
             first.reset_parameters()
             second.reset_parameters()
 
@@ -132,8 +132,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         for i, cluster in enumerate(self.tail):
             local = F.log_softmax(cluster(input), 1)
             parts.append(local + head[:, self.shortlist_size + i].unsqueeze(1))
-        return call("cat", parts, 1)  # type: ignore[no-any-return]
+        return call("cat", parts, 1)
 
     def predict(self, input: Any) -> Tensor:
         """The most probable class of each sample."""
-        return self.log_prob(input).argmax(dim=1)  # type: ignore[no-any-return]
+        return self.log_prob(input).argmax(dim=1)
