@@ -1,0 +1,115 @@
+"""Calling a module with other parameters than its own."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from jtorch.nn.modules.module import Module
+from jtorch.nn.parallel import DataParallel
+
+__all__ = ["functional_call"]
+
+
+def _tied(module: Module) -> list[set[str]]:
+    """Groups of names of the same tensor."""
+    groups: dict[int, set[str]] = {}
+    for name, tensor in module.named_parameters(remove_duplicate=False):
+        groups.setdefault(id(tensor), set()).add(name)
+    for name, tensor in module.named_buffers(remove_duplicate=False):
+        groups.setdefault(id(tensor), set()).add(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _with_ties(module: Module, given: dict[str, Any]) -> dict[str, Any]:
+    """What was given for one name of a tensor, for all its names."""
+    full = dict(given)
+    for names in _tied(module):
+        mine = [n for n in names if n in given]
+        if len({id(given[n]) for n in mine}) > 1:
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(mine)}, which are tied. Consider using "
+                "tie_weights=False"
+            )
+        for n in names if mine else ():
+            full[n] = given[mine[0]]
+    return full
+
+
+@contextlib.contextmanager
+def _reparametrize_module(
+    module: Module, given: dict[str, Any], *, tie_weights: bool = False, strict: bool = False
+) -> Iterator[None]:
+    """Put tensors in the places of parameters and buffers; afterwards what was there comes back.
+
+    Buffers that the forward pass replaced are handed back through ``given``.
+    """
+    tensors = _with_ties(module, given) if tie_weights else given
+    if strict:
+        known = {n for n, _ in module.named_parameters(remove_duplicate=False)}
+        known |= {n for n, _ in module.named_buffers(remove_duplicate=False)}
+        missing, unexpected = sorted(known - set(tensors)), sorted(set(tensors) - known)
+        texts = []
+        for word, names in (("Unexpected", unexpected), ("Missing", missing)):
+            if names:
+                texts.append(f"{word} key(s): {', '.join(names)}.")
+        if texts:
+            body = "\n\t".join(texts)
+            raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t{body}")
+    places = []
+    for name, tensor in tensors.items():
+        path, _, last = name.rpartition(".")
+        owner = module.get_submodule(path)
+        store: Any = owner._parameters if last in owner._parameters else owner._buffers
+        if last not in store:
+            raise (
+                KeyError(last) if not hasattr(owner, last) else TypeError(f"{name} is no parameter or buffer")
+            )
+        places.append((store, last, store[last], name))
+        store[last] = tensor
+    try:
+        yield
+    finally:
+        for store, last, original, name in reversed(places):
+            if name in given:
+                given[name] = store[last]
+            store[last] = original
+
+
+def _functional_call(
+    module: Module,
+    parameters_and_buffers: dict[str, Any],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    if isinstance(module, DataParallel):
+        raise RuntimeError("The stateless API can't be used with nn.DataParallel module")
+    args = () if args is None else args if isinstance(args, tuple) else (args,)
+    with _reparametrize_module(module, parameters_and_buffers, tie_weights=tie_weights, strict=strict):
+        return module(*args, **(kwargs or {}))
+
+
+def functional_call(
+    module: Module,
+    parameters_and_buffers: dict[str, Any],
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """Call a module with the given parameters and buffers (the old path of ``torch.func.functional_call``)."""
+    warnings.warn(
+        "`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be removed in a future version "
+        "of PyTorch. Please use `torch.func.functional_call` instead which is a drop-in replacement.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return _functional_call(
+        module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict
+    )
