@@ -39,8 +39,6 @@ def sizes_of_result(name: str, input: Array, output_size: Sizes, ndim: int) -> t
         return tuple(input.shape[i - ndim] if n is None else n for i, n in enumerate(sizes))
     if ndim == 1:
         raise RuntimeError(f"{name}() argument 'output_size' should contain one int (got {len(sizes)})")
-    if len(sizes) >= input.ndim:
-        raise ValueError(f"Input dimension should be at least {len(sizes) + 1}")
     if "max" in name:
         raise RuntimeError(f"{name}(): internal error: output_size.size() must be {ndim}")
     raise RuntimeError(f"{name}: output_size must be {ndim}")
@@ -49,6 +47,8 @@ def sizes_of_result(name: str, input: Array, output_size: Sizes, ndim: int) -> t
 def check_adaptive(name: str, input: Array, output_size: Sizes, ndim: int) -> tuple[int, ...]:
     """The sizes of the result, for an input that is a sample or a batch with something in it."""
     shape, is_max = list(input.shape), "max" in name
+    if ndim > 1 and isinstance(output_size, tuple | list) and len(output_size) >= input.ndim:
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     if input.ndim not in (ndim + 1, ndim + 2):
         if ndim == 1:
             raise RuntimeError(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jtorch.ops._activations import logsigmoid
 from jtorch.ops._arithmetic import neg, sub
-from jtorch.ops._checks import check_broadcast, kind, reject_kinds, scalar_type
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import reduced, reduction_of, size_text
 from jtorch.ops._registry import register
@@ -44,6 +48,15 @@ def check_expand_weight(weight: Array, target: Array) -> None:
                 "index 1 had "
                 f"torch.Size({list(n)}); but expected shape should be broadcastable to {list(m)}"
             )
+
+
+def check_probabilities(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Probabilities lie between 0 and 1."""
+    if not ((values >= 0) & (values <= 1)).all():
+        raise RuntimeError("all elements of input should be between 0 and 1")
+
+
+VALUE_CHECKS["nn.functional.binary_cross_entropy"] = {"input": check_probabilities}
 
 
 @register(

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
-from jtorch.ops._checks import kind, reject_kinds, scalar_type
+from jtorch.ops._checks import VALUE_CHECKS, kind, reject_kinds, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import reduced, reduction_of
 from jtorch.ops._registry import register
@@ -75,6 +76,22 @@ def check_nll(input: Array, target: Array, weight: Array | None) -> None:
         if weight.dtype != input.dtype:
             raise RuntimeError(f"expected scalar type {scalar_type(input)} but found {scalar_type(weight)}")
     reject_kinds("nll_loss_out_frame", "bic", input)
+
+
+def check_classes(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Targets are classes, or ignored."""
+    shape = arguments["input"].shape
+    if shape == values.shape and values.dtype.kind == "f":
+        return
+    outside = values[
+        (values != arguments["ignore_index"]) & ((values < 0) | (values >= shape[min(len(shape) - 1, 1)]))
+    ]
+    if outside.size:
+        raise IndexError(f"Target {outside.flat[0]} is out of bounds.")
+
+
+VALUE_CHECKS["nn.functional.nll_loss"] = {"target": check_classes}
+VALUE_CHECKS["nn.functional.cross_entropy"] = {"target": check_classes}
 
 
 def of_class(values: Array, index: Array, axis: int) -> Array:

@@ -61,7 +61,9 @@ def check_steps(g: Geometry, groups: int) -> None:
         raise RuntimeError("negative padding is not supported")
     if any(s <= 0 for s in g.stride):
         raise RuntimeError("non-positive stride is not supported")
-    if any(d <= 0 for d in g.dilation):
+    if any(d < 0 for d in g.dilation):
+        raise RuntimeError("dilation should be greater than zero")
+    if 0 in g.dilation:
         raise RuntimeError("non-positive dilation is not supported")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
@@ -173,6 +175,14 @@ def convolution(
     check_rank(name, input, ndim)
     x = input if input.ndim == ndim + 2 else input[None]
     kernel = tuple(weight.shape[2:])
+    if weight.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    if isinstance(padding, str) and weight.ndim != x.ndim:
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional "
+            f"weight{list(weight.shape)}, "
+            f"but got {x.ndim}-dimensional input of size {list(x.shape)} instead"
+        )
     stride = per_dimension("stride", stride, len(kernel), ndim)
     dilation = per_dimension("dilation", dilation, len(kernel), ndim)
     g = Geometry(stride, margins(padding, kernel, stride, dilation, ndim), dilation, groups)

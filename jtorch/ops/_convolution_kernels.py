@@ -151,8 +151,13 @@ def transposed_directly(x: Array, weight: Array, g: Geometry, sizes: tuple[int, 
 def transposed_columns(x: Array, weight: Array, g: Geometry, sizes: tuple[int, ...]) -> Array:
     """The transpose of :func:`columns`: products first, whose parts are then added up where they belong."""
     shape = (x.shape[0], g.groups * weight.shape[1], *sizes)
-    pull = jax.linear_transpose(lambda z: columns(z, weight, g), jax.ShapeDtypeStruct(shape, x.dtype))
-    return pull(x)[0]
+    # Extra elements at the end may leave room for more windows than there are inputs.
+    places = (slice(None), slice(None), *(slice(n) for n in x.shape[2:]))
+
+    def forward(z: Array) -> Array:
+        return columns(z, weight, g)[places]
+
+    return jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, x.dtype))(x)[0]
 
 
 KINDS: dict[str, Callable[..., Array]] = {

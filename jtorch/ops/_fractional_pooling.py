@@ -31,9 +31,9 @@ def starts(samples: Array, size: int, count: int, kernel: int) -> Array:
     u = samples[..., None]
     i = np.arange(count - 1).astype(u.dtype)
     step = jnp.asarray(alpha, u.dtype)
-    begin = jnp.floor((i + u) * step) - jnp.floor(u * step)
+    begin = ((i + u) * step).astype(jnp.int64) - (u * step).astype(jnp.int64)
     last = jnp.full((*samples.shape, 1), size - kernel, jnp.int64)
-    return jnp.concatenate([begin.astype(jnp.int64), last], -1)
+    return jnp.concatenate([begin, last], -1)
 
 
 def check_fractional(

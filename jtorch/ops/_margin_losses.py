@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jtorch.ops._arithmetic import sub
-from jtorch.ops._checks import check_broadcast, kind, not_implemented, scalar_type
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, not_implemented, scalar_type
 from jtorch.ops._class_losses import of_class
 from jtorch.ops._distances import pairwise_distance
 from jtorch.ops._loss_reduction import reduced, reduction_of, size_text
@@ -236,6 +240,24 @@ def check_long(x: Array) -> None:
     """An index tensor."""
     if x.dtype != jnp.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(x)}")
+
+
+def check_target_class(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Targets are classes."""
+    shape = arguments["input"].shape
+    if (values < 0).any() or (values >= (shape[-1] if shape else 1)).any():
+        raise RuntimeError("target out of range")
+
+
+def check_target_classes(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Targets are classes, or -1."""
+    shape = arguments["input"].shape
+    if (values < -1).any() or (values >= (shape[-1] if shape else 1)).any():
+        raise RuntimeError("argument #2 'target' is out of range")
+
+
+VALUE_CHECKS["nn.functional.multi_margin_loss"] = {"target": check_target_class}
+VALUE_CHECKS["nn.functional.multilabel_margin_loss"] = {"target": check_target_classes}
 
 
 @register(

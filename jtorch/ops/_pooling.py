@@ -64,6 +64,8 @@ def max_pool(
 ) -> Any:
     """Any of the max poolings, after its checks."""
     kernel, steps, pad, spread = pool_arguments(name, ndim, kernel_size, stride, padding, dilation)
+    if ndim == 1 and return_indices:
+        name += "_with_indices"  # for which PyTorch takes signals for images
     check_pool_rank(name, input, ndim)
     check_pool_steps(name, kernel, steps, spread)
     along = windows(input.shape[-ndim:], kernel, steps, pad, spread, ceil_mode)

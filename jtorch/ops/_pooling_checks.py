@@ -53,7 +53,7 @@ def pool_arguments(
 
 
 def check_pool_rank(name: str, input: Array, ndim: int) -> None:
-    """A sample or a batch, of which only the batch may be empty."""
+    """A sample or a batch."""
     shape, empty = list(input.shape), 0 in input.shape[-ndim - 1 :]
     known = input.ndim in (ndim + 1, ndim + 2)
     if name == "max_pool1d" and (not known or empty):
@@ -64,12 +64,18 @@ def check_pool_rank(name: str, input: Array, ndim: int) -> None:
     if ndim == 1 and not known:
         raise RuntimeError(
             f"Expected 2 to 3 dimensions, but got {input.ndim}-dimensional tensor for argument #1 'self' "
-            f"(while checking arguments for {name})"
+            f"(while checking arguments for {name.removesuffix('_with_indices')})"
         )
     if not known and not (name == "avg_pool2d"):
         raise RuntimeError(f"non-empty {ndim + 1}D or {ndim + 2}D (batch mode) tensor expected for input")
     if input.ndim < ndim + 1:
         wrap_dim(-3, input.ndim)
+
+
+def check_pool_contents(name: str, input: Array, ndim: int) -> None:
+    """Only the batch may be empty."""
+    shape, empty = list(input.shape), 0 in input.shape[-ndim - 1 :]
+    known = input.ndim in (ndim + 1, ndim + 2)
     if ndim == 3 and empty:
         function = "max_pool3d_with_indices_out_cpu_template" if name == "max_pool3d" else name
         raise RuntimeError(
@@ -117,8 +123,31 @@ def check_pool(
     dilation: tuple[int, ...],
     along: Sequence[Windows],
 ) -> None:
-    """Margins of half a window at most, and at least one window."""
+    """Margins of half a window at most, something in it, and at least one window."""
     ndim = len(kernel)
+    check_pool_margins(name, kernel, pad, dilation)
+    check_pool_contents(name, input, ndim)
+    counts = [w.count for w in along]
+    if min(counts) >= 1:
+        return
+    if name == "max_pool1d":
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {counts[0]}")
+    channels, *sizes = input.shape[-ndim - 1 :]
+    if name == "avg_pool3d":
+        shown = [" ".join(f"{n}: {v}" for n, v in zip("THW", sizes, strict=True))]
+        shown.append(" ".join(f"k{n}: {v}" for n, v in zip("THW", kernel, strict=True)))
+        raise RuntimeError(f"input image ({shown[0]}) smaller than kernel size ({shown[1]})")
+    line = (1,) if ndim == 1 else ()
+    before, after = ("x".join(map(str, (channels, *line, *v))) for v in (sizes, counts))
+    raise RuntimeError(
+        f"Given input size: ({before}). Calculated output size: ({after}). Output size is too small"
+    )
+
+
+def check_pool_margins(
+    name: str, kernel: tuple[int, ...], pad: tuple[int, ...], dilation: tuple[int, ...]
+) -> None:
+    """Margins of half a window at most."""
     for p, k, d in zip(pad, kernel, dilation, strict=True):
         if name == "max_pool1d":
             if p < 0:
@@ -135,18 +164,3 @@ def check_pool(
                 "pad should be at most half of effective kernel size, "
                 f"but got pad={p}, kernel_size={k} and dilation={d}"
             )
-    counts = [w.count for w in along]
-    if min(counts) >= 1:
-        return
-    if name == "max_pool1d":
-        raise RuntimeError(f"max_pool1d() Invalid computed output size: {counts[0]}")
-    channels, *sizes = input.shape[-ndim - 1 :]
-    if name == "avg_pool3d":
-        shown = [" ".join(f"{n}: {v}" for n, v in zip("THW", sizes, strict=True))]
-        shown.append(" ".join(f"k{n}: {v}" for n, v in zip("THW", kernel, strict=True)))
-        raise RuntimeError(f"input image ({shown[0]}) smaller than kernel size ({shown[1]})")
-    line = (1,) if ndim == 1 else ()
-    before, after = ("x".join(map(str, (channels, *line, *v))) for v in (sizes, counts))
-    raise RuntimeError(
-        f"Given input size: ({before}). Calculated output size: ({after}). Output size is too small"
-    )

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._arithmetic import abs_, sub
-from jtorch.ops._checks import check_broadcast, kind, reject_kinds
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds
 from jtorch.ops._loss_reduction import broadcast_pair, reduced, reduction_of
 from jtorch.ops._reductions import sum_
 from jtorch.ops._registry import register
@@ -252,6 +253,15 @@ def poisson_nll_loss(
         stirling = target * jnp.log(count) - target + 0.5 * jnp.log(2 * math.pi * count)
         values = values + jnp.where(large, stirling, 0)
     return reduced(values, reduction)
+
+
+def check_variances(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Variances are not negative."""
+    if (values < 0).any():
+        raise ValueError("var has negative entry/entries")
+
+
+VALUE_CHECKS["nn.functional.gaussian_nll_loss"] = {"var": check_variances}
 
 
 @register(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from jtorch.ops._checks import kind, not_implemented, scalar_type
+from jtorch.ops._checks import VALUE_CHECKS, kind, not_implemented, scalar_type
 from jtorch.ops._pooling_windows import Sizes, repeated
 from jtorch.ops._registry import register
 
@@ -86,9 +89,40 @@ def max_unpool(name: str, ndim: int, input: Array, indices: Array, sizes: tuple[
     lead, points = input.shape[:-ndim], math.prod(sizes)
     values = input.reshape(math.prod(lead), -1) if input.size else input.reshape(math.prod(lead), 0)
     places = indices.reshape(values.shape)
+    return placed(values, places, points).reshape(*lead, *sizes)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def placed(values: Array, places: Array, size: int) -> Array:
+    """Rows of ``values`` at their ``places`` among zeros; even those overwritten have a gradient."""
     rows = jnp.arange(values.shape[0])[:, None]
-    flat = jnp.zeros((values.shape[0], points), input.dtype).at[rows, places].set(values, mode="drop")
-    return flat.reshape(*lead, *sizes)
+    return jnp.zeros((values.shape[0], size), values.dtype).at[rows, places].set(values, mode="drop")
+
+
+@placed.defjvp
+def _placed_jvp(size: int, primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
+    (values, places), (dvalues, _) = primals, tangents
+    rows = jnp.arange(values.shape[0])[:, None]
+    added = jnp.zeros((values.shape[0], size), values.dtype).at[rows, places].add(dvalues, mode="drop")
+    return placed(values, places, size), added
+
+
+def check_places(values: np.ndarray[Any, Any], arguments: Mapping[str, Any], ndim: int) -> None:
+    """Indices lie within the result."""
+    a = arguments
+    sizes = unpooled_size(
+        f"max_unpool{ndim}d", a["input"], a["kernel_size"], a["stride"], a["padding"], a["output_size"], ndim
+    )
+    outside = values[(values < 0) | (values >= math.prod(sizes))]
+    if outside.size:
+        shown = "x".join(map(str, [*sizes, *[1] * (ndim == 1)]))
+        raise RuntimeError(
+            f"Found an invalid max index: {outside.flat[0]} (output volumes are of size {shown})"
+        )
+
+
+for _ndim in (1, 2, 3):
+    VALUE_CHECKS[f"nn.functional.max_unpool{_ndim}d"] = {"indices": partial(check_places, ndim=_ndim)}
 
 
 def unpool(name: str, ndim: int, *arguments: Any) -> Array:

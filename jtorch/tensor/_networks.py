@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jtorch.dtypes import int64
@@ -12,6 +13,7 @@ from jtorch.tensor._creation import empty, empty_like
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._from_data import tensor as make_tensor
 from jtorch.tensor._inplace import assign, check_writable
+from jtorch.tensor._value_checks import checked
 
 __all__: list[str] = []
 
@@ -20,6 +22,12 @@ def _install(space: str, function: Any, name: str = "") -> None:
     function.__name__ = function.__qualname__ = name or function.__name__
     function.__module__ = "jtorch"
     derived[space][function.__name__] = function
+
+
+def _checked(name: str) -> Callable[..., Any]:
+    """The function of an internal op, with the checks of its operands' values."""
+    op = OPS[name]
+    return checked(op, lambda *args: run(op, args), bind)
 
 
 # ---- random windows and slopes -------------------------------------------------------------------------
@@ -197,11 +205,12 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("Class values must be smaller than num_classes.")
     elif num_classes < 1:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    return call("_one_hot", tensor, num_classes)  # type: ignore[no-any-return]
+    return _checked_one_hot(tensor, num_classes)  # type: ignore[no-any-return]
 
 
-_install("nn.functional", embedding)
-_install("nn.functional", embedding_bag)
+_install("nn.functional", checked(_EMBEDDING, embedding, bind), "embedding")
+_install("nn.functional", checked(_EMBEDDING_BAG, embedding_bag, bind), "embedding_bag")
+_checked_one_hot = _checked("_one_hot")
 _install("nn.functional", one_hot)
 _install("", embedding_renorm_)
 
@@ -284,11 +293,12 @@ def ctc_loss(
     longest = 0
     if targets.dim() == 1:
         longest = int(lengths._host().max(initial=0))
-    return call(  # type: ignore[no-any-return]
-        "_ctc_loss", log_probs, targets, steps, lengths, blank, reduction, bool(zero_infinity), longest
+    return _checked_ctc_loss(  # type: ignore[no-any-return]
+        log_probs, targets, steps, lengths, blank, reduction, bool(zero_infinity), longest
     )
 
 
+_checked_ctc_loss = _checked("_ctc_loss")
 ctc_loss.__doc__ = OPS["_ctc_loss"].fn.__doc__
 
 
@@ -308,3 +318,117 @@ def torch_ctc_loss(
 
 _install("nn.functional", ctc_loss)
 _install("", torch_ctc_loss, "ctc_loss")
+
+
+# ---- losses made of others -----------------------------------------------------------------------------
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """``max(margin + distance(anchor, positive) - distance(anchor, negative), 0)`` with any distance.
+
+    Args:
+        anchor: shape ``(*, D)``.
+        positive: of as many dimensions; should be near.
+        negative: of as many dimensions; should be far.
+        distance_function: of two tensors; ``pairwise_distance`` by default.
+        margin: positive.
+        swap: take the distance of ``positive`` and ``negative`` if it is less than that of ``anchor``.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+
+    Raises:
+        ValueError: ``margin`` is not positive, or another ``reduction``.
+        RuntimeError: numbers of dimensions that differ.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    dims = [x.dim() for x in (anchor, positive, negative)]
+    if len(set(dims)) > 1:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
+            "but got: "
+            f"anchor {dims[0]}D, positive {dims[1]}D, and negative {dims[2]}D inputs"
+        )
+    distance: Any = distance_function or derived["nn.functional"]["pairwise_distance"]
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    loss = (margin + near - far).clamp_min(0)
+    return loss if reduction == "none" else getattr(loss, reduction)()  # type: ignore[no-any-return]
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """``cross_entropy(linear(input, linear_weight, linear_bias), target)``.
+
+    Args:
+        input: features, shape ``(N, F)`` or ``(F,)``.
+        linear_weight: ``(C, *, F)``.
+        target: classes or their probabilities, as of ``cross_entropy`` for logits ``(N, C, *)``.
+        linear_bias: ``(C, *)``.
+        weight: factor of each class.
+        reduction: ``"none"``, ``"mean"`` or ``"sum"``.
+        ignore_index: targets of this value count for nothing.
+        label_smoothing: this share of each target is spread evenly over the classes.
+        options: how PyTorch saves memory; has no meaning here.
+
+    Raises:
+        RuntimeError: shapes that do not agree.
+    """
+    size, shape = tuple(input.shape), tuple(linear_weight.shape)
+    if not 1 <= len(size) <= 2:
+        raise RuntimeError(f"expected input with dimensionality 1 or 2, got {len(size)}")
+    if len(shape) < 2:
+        raise RuntimeError(f"expected linear_weight with dimensionality at least 2, got {len(shape)}")
+    if size[-1] != shape[-1]:
+        raise RuntimeError(
+            "expected equal input and linear_weight last dimensions (in_features), "
+            f"got {size[-1]} and {shape[-1]}, respectively"
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != shape[:-1]:
+        raise RuntimeError(f"expected linear_bias shape {shape[:-1]}, got {tuple(linear_bias.shape)}")
+    if len(shape) > 2 and len(size) == 1:
+        raise RuntimeError(
+            f"K-dimensional loss defined by linear_weight shape {shape} requires batched input, (N, "
+            f"{size[-1]}), "
+            f"got unbatched input with shape {size}"
+        )
+    logits_shape = (*size[:-1], *shape[:-1])
+    if tuple(target.shape) == logits_shape and ignore_index is not None:
+        raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
+    flat: Any = linear_weight if len(shape) == 2 else linear_weight.reshape(-1, shape[-1])
+    bias: Any = linear_bias if linear_bias is None or len(shape) == 2 else linear_bias.reshape(-1)
+    logits = call("nn.functional.linear", input, flat, bias).reshape(logits_shape)
+    ignored = -100 if ignore_index is None else ignore_index
+    return derived["nn.functional"]["cross_entropy"](  # type: ignore[no-any-return]
+        logits,
+        target,
+        weight,
+        ignore_index=ignored,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+
+
+_install("nn.functional", triplet_margin_with_distance_loss)
+_install("nn.functional", linear_cross_entropy)

@@ -41,6 +41,8 @@ def _batch_norm(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Result, mean and inverse deviation; the running statistics are updated in training."""
+    if input.dim() == 1 and not input.numel():
+        return call("_clone", input), input.detach(), input.detach()
     statistics = _frozen(running_mean), _frozen(running_var)
     operands = (input, *statistics, weight, bias, training, float(momentum), eps)
     y, mean, inverse, new_mean, new_var = run(_BATCH_NORM, operands)
@@ -128,6 +130,13 @@ def native_batch_norm(
     return results[0], *(s.detach() for s in results[1:])
 
 
+def native_batch_norm_legit(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`native_batch_norm`, which may be called without running statistics at all."""
+    if len(args) > 3 and isinstance(args[3], bool):
+        args = (*args[:3], None, None, *args[3:])
+    return native_batch_norm(*args, **kwargs)
+
+
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -198,4 +207,4 @@ _install("", "batch_norm", torch_batch_norm)
 _install("", "instance_norm", torch_instance_norm)
 _install("", "native_layer_norm", native_layer_norm)
 _install("", "native_batch_norm", native_batch_norm)
-_install("", "_native_batch_norm_legit", native_batch_norm)
+_install("", "_native_batch_norm_legit", native_batch_norm_legit)
