@@ -146,3 +146,54 @@ def column_stack(tensors: tuple[Array, ...]) -> Array:
     """
     check_some("column_stack", tensors)
     return joined(tuple(x if x.ndim > 1 else x.reshape(-1, 1) for x in tensors), 1)
+
+
+@register(
+    "_chunk_cat",
+    node="ChunkCatBackward0",
+    static="dim num_chunks",
+    lists="tensors",
+    promote=None,
+    saves="",
+    function=False,
+)
+def chunk_cat(tensors: tuple[Array, ...], dim: int, num_chunks: int) -> Array:
+    """Cut every tensor into ``num_chunks`` pieces along ``dim`` and join the pieces of equal number, flat.
+
+    The last pieces are filled up with zeros; the dims from ``dim`` on become two: the number and the
+    contents.
+
+    Raises:
+        IndexError: ``dim`` out of range.
+        RuntimeError: no tensors, empty ones, other dtypes, sizes before ``dim`` that differ.
+    """
+    dim = check_chunk_cat(tensors, dim, num_chunks)
+    pieces = []
+    for x in tensors:
+        missing = -x.shape[dim] % num_chunks
+        padding = [(0, missing if axis == dim else 0) for axis in range(x.ndim)]
+        pieces.append(jnp.pad(x, padding).reshape(*x.shape[:dim], num_chunks, -1))
+    return jnp.concatenate(pieces, dim + 1)
+
+
+def check_chunk_cat(tensors: tuple[Any, ...], dim: int, num_chunks: int) -> int:
+    """Sizes and types of ``_chunk_cat``; returns ``dim`` counted from the front."""
+    if num_chunks < 1:
+        raise RuntimeError("_chunk_cat expects positive num_chunks")
+    if not tensors:
+        raise RuntimeError("_chunk_cat expects a non-empty input tensor list")
+    first = tensors[0]
+    if any(x.dtype != first.dtype for x in tensors):
+        raise RuntimeError("_chunk_cat expects all input tensors with the same dtype")
+    if any(x.size == 0 for x in tensors):
+        raise RuntimeError("_chunk_cat expects non-empty tensor")
+    if any(x.ndim != first.ndim for x in tensors):
+        if dim < 0:
+            raise RuntimeError("_chunk_cat expects non-negative dim when input tensors have different ndims")
+    else:
+        dim = wrap_dim(dim, first.ndim)
+    if any(dim >= x.ndim for x in tensors):
+        raise RuntimeError("_chunk_cat expects dim < ndim for all input tensors")
+    if any(x.shape[:dim] != first.shape[:dim] for x in tensors):
+        raise RuntimeError("_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors")
+    return dim

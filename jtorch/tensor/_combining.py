@@ -269,6 +269,31 @@ def histogramdd(
 _install(histogramdd)
 
 
+def chunk_cat(tensors: Sequence[Tensor], dim: int, num_chunks: int, *, out: Tensor | None = None) -> Tensor:
+    """Pieces of tensors along ``dim``, those of equal number joined and flat (``torch._chunk_cat``).
+
+    Raises:
+        IndexError: ``dim`` out of range.
+        RuntimeError: tensors that do not go together.
+    """
+    result: Tensor = run(OPS["_chunk_cat"], (tensors, dim, num_chunks))
+    return result if out is None else write_out(out, result, "_chunk_cat")
+
+
+def unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], fill: float) -> Tensor:
+    """``input[indices]`` where the mask is set, ``fill`` elsewhere, whatever the indices are there."""
+    places: list[Any] = []
+    for axis, index in enumerate(indices):
+        size = input.shape[axis]
+        places.append(slice(None) if index is None else index.clamp(-size, size - 1))
+    result: Tensor = input[tuple(places)].masked_fill(~mask, fill)
+    return result
+
+
+_install(chunk_cat, name="_chunk_cat")
+_install(unsafe_masked_index, name="_unsafe_masked_index")
+
+
 # --- shapes ---
 
 

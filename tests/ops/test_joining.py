@@ -28,6 +28,11 @@ def test_joining_matches_torch(compare):
     compare("column_stack", [V[:2], A])
 
 
+def test_chunk_cat_matches_torch(compare):
+    compare("_chunk_cat", [A, A[:1]], 0, 2)
+    compare("_chunk_cat", [A, A], -1, 2)
+
+
 def test_errors_are_torchs(same_error):
     same_error("cat", [A, A], 2)
     same_error("cat", [A, V], 0)
@@ -40,3 +45,5 @@ def test_errors_are_torchs(same_error):
     for name in ("hstack", "vstack", "dstack", "column_stack"):
         same_error(name, [])
     same_error("hstack", [A, A[:1]])
+    same_error("_chunk_cat", [A, V], 1, 2)
+    same_error("_chunk_cat", [A, A], 0, 0)

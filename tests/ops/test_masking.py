@@ -18,6 +18,11 @@ def test_masking_matches_torch(compare):
     compare("masked_select", N, np.array(True))
 
 
+def test_unsafe_masked_index_reads_only_under_the_mask(compare):
+    rows, columns = np.array([0, 9]), np.array([1, 2])
+    compare("_unsafe_masked_index", X, np.array([True, False]), [rows, columns], 7.0)
+
+
 def test_errors_are_torchs(same_error):
     same_error("masked_fill", X, X, 1.0)
     same_error("masked_fill", X, MASK, X[0])
