@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from jtorch.dtypes import int64
 from jtorch.ops._registry import OPS
+from jtorch.rng import rrelu_noise
+from jtorch.tensor._arguments import make
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import Tensor, call, run
-from jtorch.tensor._creation import empty, empty_like
+from jtorch.tensor._creation import empty
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._from_data import tensor as make_tensor
 from jtorch.tensor._inplace import assign, check_writable
+from jtorch.tensor._random import engine_of
 from jtorch.tensor._value_checks import checked
 
 __all__: list[str] = []
@@ -123,10 +128,13 @@ def rrelu(
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if training:
-        slope: Any = empty_like(input.detach()).uniform_(lower, upper)
+        noise = rrelu_noise(engine_of(None), np.asarray(input._host()), float(lower), float(upper))
+        slope: Any = make(noise, input._aval().device)
     else:
         slope = (lower + upper) / 2
     result: Tensor = call("rrelu_with_noise", input, slope)
+    if result._aval().dtype is not input._aval().dtype:
+        result = call("_to_copy", result, input._aval().dtype)
     if not inplace:
         return result
     check_writable(input)
