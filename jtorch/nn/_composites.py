@@ -36,10 +36,10 @@ def gumbel_softmax(
     noise = -empty_like(logits.detach()).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
-        return soft  # type: ignore[no-any-return]
+        return soft
     index = soft.max(dim, keepdim=True)[1]
     one_hot = zeros_like(logits.detach()).scatter_(dim, index, 1.0)
-    return one_hot - soft.detach() + soft  # type: ignore[no-any-return]
+    return one_hot - soft.detach() + soft
 
 
 def triplet_margin_with_distance_loss(
@@ -82,7 +82,7 @@ def triplet_margin_with_distance_loss(
     if swap:
         far = call("minimum", far, distance(positive, negative))
     loss: Any = (margin + near - far).clamp_min(0)
-    return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()  # type: ignore[no-any-return]
+    return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
 
 
 def linear_cross_entropy(
@@ -116,7 +116,7 @@ def linear_cross_entropy(
         linear_bias = None if linear_bias is None else linear_bias.reshape(-1)
     logits = _functions["linear"](input, linear_weight, linear_bias)
     logits = logits.reshape(*input.shape[:-1], classes, *more)
-    return _functions["cross_entropy"](  # type: ignore[no-any-return]
+    return _functions["cross_entropy"](
         logits,
         target,
         weight=weight,

@@ -75,10 +75,11 @@ class _Orthogonal(Module):
 
     @no_grad()
     def right_inverse(self, Q: Any) -> Any:
-        """What is trained, so that the map gives an orthogonal matrix near ``Q`` (``Q`` itself if it is one)."""
+        """What is trained, so that the map gives an orthogonal matrix near ``Q``."""
         if Q.shape != self.shape:
             raise ValueError(
-                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {Q.shape}."
+                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape "
+                f"{Q.shape}."
             )
         wide = Q.size(-2) < Q.size(-1)
         q = Q.mT if wide else Q
@@ -86,7 +87,8 @@ class _Orthogonal(Module):
         if not hasattr(self, "base"):
             if self.orthogonal_map != "householder":
                 raise NotImplementedError(
-                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
+                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations "
+                    "when "
                     "use_trivialization=False."
                 )
             reflectors, tau = _torch["geqrf"](q)
@@ -128,7 +130,7 @@ def orthogonal(
     *,
     use_trivialization: bool = True,
 ) -> Any:
-    """Keep a matrix orthogonal (its columns, or rows if there are fewer of them, orthonormal) while it is trained.
+    """Keep the columns of a matrix (or rows, if there are fewer) orthonormal while it is trained.
 
     Args:
         module: that has it.

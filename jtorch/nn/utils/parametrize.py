@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -64,7 +64,8 @@ def _check_result(x: Any, expected: tuple[Any, Any], flag: str, names: tuple[str
     for what, before, after in (("dtype", expected[0], x.dtype), ("shape", expected[1], x.shape)):
         if before != after:
             raise ValueError(
-                f"Registering a parametrization may not change the {what} of the tensor, unless {flag} flag is enabled.\n"
+                f"Registering a parametrization may not change the {what} of the tensor, unless {flag} flag "
+                "is enabled.\n"
                 f"{names[0]}{what}: {before}\n{names[1]}{what}: {after}"
             )
 
@@ -92,10 +93,9 @@ class ParametrizationList(ModuleList):
             for module in reversed(list(self)):
                 inverse = getattr(module, "right_inverse", None)
                 if inverse is not None:
-                    try:
+                    # One that is not implemented is taken for the identity.
+                    with suppress(NotImplementedError):
                         new = inverse(new)
-                    except NotImplementedError:
-                        pass  # taken for the identity
         if not isinstance(new, Tensor | Sequence):
             raise ValueError(
                 "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
@@ -106,7 +106,7 @@ class ParametrizationList(ModuleList):
         if self.is_tensor:
             self._keep_one(original, new)
         else:
-            self._keep_several(original, new)
+            self._keep_several(original, tuple(new))
         if not unsafe:
             names = ("unparametrized ", "parametrized ")
             _check_result(self(), (kind, shape), "`unsafe`", names)
@@ -116,7 +116,8 @@ class ParametrizationList(ModuleList):
             before, after = getattr(original, what), getattr(new, what)
             if before != after:
                 raise ValueError(
-                    f"When `right_inverse` outputs one tensor, it may not change the {what}.\noriginal.{what}: {before}\n"
+                    "When `right_inverse` outputs one tensor, it may not change the "
+                    f"{what}.\noriginal.{what}: {before}\n"
                     f"right_inverse(original).{what}: {after}"
                 )
         with no_grad():
@@ -151,7 +152,8 @@ class ParametrizationList(ModuleList):
                     raise ValueError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
                 if value.dtype != self.original.dtype:
                     raise ValueError(
-                        f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` has dtype "
+                        f"The tensor returned by `right_inverse` has dtype {value.dtype} while `original` "
+                        "has dtype "
                         f"{self.original.dtype}"
                     )
                 _put(self.original, value)
@@ -162,19 +164,22 @@ class ParametrizationList(ModuleList):
                 )
             if len(value) != self.ntensors:
                 raise ValueError(
-                    f"'right_inverse' must return a sequence of tensors of length {self.ntensors}. Got a sequence of "
+                    f"'right_inverse' must return a sequence of tensors of length {self.ntensors}. Got a "
+                    "sequence of "
                     f"length {len(value)}."
                 )
             for i, part in enumerate(value):
                 mine = getattr(self, f"original{i}")
                 if not isinstance(part, Tensor):
                     raise ValueError(
-                        "'right_inverse' must return a sequence of tensors or reference-type opaques. Got element "
+                        "'right_inverse' must return a sequence of tensors or reference-type opaques. Got "
+                        "element "
                         f"{i} of type {type(part).__name__}."
                     )
                 if mine.dtype != part.dtype:
                     raise ValueError(
-                        f"Tensor {i} returned by `right_inverse` has dtype {part.dtype} while `original{i}` has dtype "
+                        f"Tensor {i} returned by `right_inverse` has dtype {part.dtype} while `original{i}` "
+                        "has dtype "
                         f"{mine.dtype}"
                     )
                 _put(mine, part)
@@ -240,8 +245,8 @@ def register_parametrization(
 ) -> Any:
     """Compute a parameter or buffer by a module from now on.
 
-    What the module receives is trained; a ``right_inverse`` it may have tells how to choose that so that the tensor
-    becomes a given one.
+    What the module receives is trained; a ``right_inverse`` it may have tells how to choose that so that the
+    tensor becomes a given one.
 
     Args:
         module: that has the tensor.
@@ -269,7 +274,8 @@ def register_parametrization(
         module.parametrizations[tensor_name] = chain
     else:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
         )
     return module
 
@@ -292,7 +298,8 @@ def _check_further(module: Any, name: str, parametrization: Any) -> None:
         before, after = getattr(y, what), getattr(z, what)
         if before != after:
             raise ValueError(
-                f"The tensor returned by parametrization.right_inverse must have the same {what} as module.{name}, unless "
+                f"The tensor returned by parametrization.right_inverse must have the same {what} as "
+                f"module.{name}, unless "
                 f"the `unsafe` flag is enabled.\nmodule.{name}.{what}: {before}\nreturned {what}: {after}"
             )
 
@@ -326,7 +333,8 @@ def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: b
         original = Parameter(value.detach()) if value.requires_grad else value
     else:
         raise ValueError(
-            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence "
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
+            "of a sequence "
             "of tensors."
         )
     delattr(module.__class__, tensor_name)

@@ -16,10 +16,9 @@ __all__ = ["functional_call"]
 def _tied(module: Module) -> list[set[str]]:
     """Groups of names of the same tensor."""
     groups: dict[int, set[str]] = {}
-    for name, tensor in module.named_parameters(remove_duplicate=False):
-        groups.setdefault(id(tensor), set()).add(name)
-    for name, tensor in module.named_buffers(remove_duplicate=False):
-        groups.setdefault(id(tensor), set()).add(name)
+    for walk in (module.named_parameters, module.named_buffers):
+        for name, tensor in walk(remove_duplicate=False):
+            groups.setdefault(id(tensor), set()).add(name)
     return [names for names in groups.values() if len(names) > 1]
 
 
@@ -30,7 +29,8 @@ def _with_ties(module: Module, given: dict[str, Any]) -> dict[str, Any]:
         mine = [n for n in names if n in given]
         if len({id(given[n]) for n in mine}) > 1:
             raise ValueError(
-                f"functional_call got multiple values for keys {sorted(mine)}, which are tied. Consider using "
+                f"functional_call got multiple values for keys {sorted(mine)}, which are tied. Consider "
+                "using "
                 "tie_weights=False"
             )
         for n in names if mine else ():
@@ -103,9 +103,10 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """Call a module with the given parameters and buffers (the old path of ``torch.func.functional_call``)."""
+    """Call a module with other parameters and buffers (the old path of ``torch.func.functional_call``)."""
     warnings.warn(
-        "`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be removed in a future version "
+        "`torch.nn.utils.stateless.functional_call` is deprecated as of PyTorch 2.0 and will be removed in a "
+        "future version "
         "of PyTorch. Please use `torch.func.functional_call` instead which is a drop-in replacement.",
         FutureWarning,
         stacklevel=2,
