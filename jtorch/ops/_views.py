@@ -275,22 +275,22 @@ def _bitcast(x: Array, to: Any) -> Array:
         x = x.astype(jnp.uint8)
     if to == jnp.bool_:
         return _bitcast(x, jnp.dtype(jnp.uint8)).astype(jnp.bool_)
+    if not x.ndim:
+        return _bitcast(x.reshape(1), to).reshape(())
+    *sizes, last = x.shape
     old, new = x.dtype.itemsize, to.itemsize
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        part = jnp.float32 if old == 8 else jnp.float64
-        x = jnp.stack([x.real, x.imag], -1).astype(part).reshape(*x.shape[:-1], -1)
-        return _bitcast(x, to)
+        return _bitcast(jnp.stack([x.real, x.imag], -1).reshape(*sizes, 2 * last), to)
     if jnp.issubdtype(to, jnp.complexfloating):
-        part = jnp.dtype(jnp.float32 if new == 8 else jnp.float64)
-        pairs = _bitcast(x, part)
-        pairs = pairs.reshape(*pairs.shape[:-1], -1, 2)
+        pairs = _bitcast(x, jnp.dtype(jnp.float32 if new == 8 else jnp.float64))
+        pairs = pairs.reshape(*sizes, last * old // new, 2)
         return lax.complex(pairs[..., 0], pairs[..., 1])
     if old == new:
         return lax.bitcast_convert_type(x, to)
     if old > new:
-        return lax.bitcast_convert_type(x, to).reshape(*x.shape[:-1], -1)
+        return lax.bitcast_convert_type(x, to).reshape(*sizes, last * old // new)
     ratio = new // old
-    return lax.bitcast_convert_type(x.reshape(*x.shape[:-1], -1, ratio), to)
+    return lax.bitcast_convert_type(x.reshape(*sizes, last // ratio, ratio), to)
 
 
 @register("_view.view_as_real", node="ViewAsRealBackward0", promote=None, saves="", function=False)

@@ -16,6 +16,7 @@ from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._inplace import copy_, fill_, zero_
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
+from jtorch.tensor._strides import pointwise_strides
 from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
 
 __all__ = ["attribute", "method"]
@@ -184,10 +185,14 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 
 @method
 def clone(self: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy in memory of its own, through which gradients flow; dense tensors keep their order of memory."""
+    """A copy in memory of its own, through which gradients flow; dimensions keep their order of memory."""
     result: Tensor = run(OPS["_clone"], (self,))
     if memory_format is None or memory_format.name == "preserve_format":
-        preserve_layout(result, (self,))
+        if self._strides is not None:
+            sizes = self._aval().shape
+            strides = pointwise_strides(sizes, ((sizes, self._strides),))
+            if strides is not None:
+                set_layout(result, strides)
     elif memory_format.name != "contiguous_format":
         set_layout(result, _format_strides(self._aval().shape, memory_format))
     return result
@@ -209,15 +214,6 @@ def set_layout(tensor: Tensor, strides: tuple[int, ...]) -> None:
     """Declare in which order a fresh tensor's elements lie in memory."""
     if strides != views.contiguous_strides(tensor._aval().shape):  # type: ignore[attr-defined]
         tensor._storage.strides = tensor._strides = strides
-
-
-def preserve_layout(result: Tensor, sources: tuple[Tensor, ...]) -> None:
-    """A fresh result has the memory order of a dense, permuted source, as PyTorch's pointwise ops do."""
-    for source in sources:
-        strides = source._strides
-        if strides is not None and source._aval().shape == result._aval().shape and _dense(source):
-            set_layout(result, strides)
-            return
 
 
 def _dense(x: Tensor) -> bool:
