@@ -48,7 +48,9 @@ def test_numpy_of_a_device_tensor_is_refused():
 
 def _train(device: str, steps: int) -> tuple[list[float], list[np.ndarray]]:
     jtorch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 4)).to(device)
+    model = nn.Sequential(
+        nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 4)
+    ).to(device)
     inputs = jtorch.randn(64, 16).to(device)
     targets = jtorch.randint(0, 4, (64,)).to(device)
     loss_function = nn.CrossEntropyLoss()

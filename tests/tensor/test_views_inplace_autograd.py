@@ -1,9 +1,10 @@
 """Views x in-place changes x autograd: random programs run in PyTorch and here, and everything is compared.
 
-A program starts from one small matrix and makes views of it, views of views, results of operations; it modifies
-the base or a view in place, with history and without, and at its end goes backward from all it made. After each
-step (or once at the end) the tensors' strides, offsets, versions and histories must be equal, and so must be the
-contents and gradients in the end. Errors must have PyTorch's type and text, and change nothing.
+A program starts from one small matrix and makes views of it, views of views, results of operations; it
+modifies the base or a view in place, with history and without, and at its end goes backward from all it
+made. After each step (or once at the end) the tensors' strides, offsets, versions and histories must be
+equal, and so must be the contents and gradients in the end. Errors must have PyTorch's type and text,
+and change nothing.
 """
 
 from __future__ import annotations
