@@ -209,7 +209,7 @@ def test_lazy_layers_take_sizes_from_the_first_input(torch):
     assert shapes[0] == shapes[1]
 
 
-def test_batch_norm_counts_without_recompiling():
+def test_batch_norm_counts_without_recompiling(lazy):
     m = nn.BatchNorm1d(2, momentum=None)
     x = jtorch.arange(8.0).reshape(4, 2)
     for _ in range(3):

@@ -29,7 +29,7 @@ def test_clip_grad_norm_matches_torch(torch, norm_type, max_norm):
         assert np.allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-6)
 
 
-def test_clip_grad_norm_compiles_once_and_reports():
+def test_clip_grad_norm_compiles_once_and_reports(lazy):
     p = nn.Parameter(jtorch.ones(2))
     for step in range(4):
         p.grad = jtorch.ones(2)

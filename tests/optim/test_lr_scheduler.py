@@ -83,7 +83,7 @@ def test_reduce_on_plateau_matches_torch(torch):
         assert settings_of(mine) == settings_of(theirs)
 
 
-def test_a_schedule_compiles_nothing():
+def test_a_schedule_compiles_nothing(lazy):
     p = nn.Parameter(jtorch.ones(2))
     optimizer = optim.SGD([p], lr=0.1)
     schedule = lr_scheduler.CosineAnnealingLR(optimizer, 10)

@@ -106,7 +106,7 @@ def test_a_run_continues_in_the_other_framework(torch, name, settings):
     assert largest_difference(mine, theirs) < 4e-6
 
 
-def test_changing_settings_and_counts_compile_nothing():
+def test_changing_settings_and_counts_compile_nothing(lazy):
     params = [nn.Parameter(jtorch.ones(3, 2)), nn.Parameter(jtorch.ones(2))]
     optimizer = optim.Adam(params, lr=0.1)
     for p in params:
@@ -223,7 +223,7 @@ def test_hooks_run_around_a_step():
     assert seen == [("pre", 1.0), ("post", 0.0), ("pre", 0.0)]
 
 
-def test_an_optimizer_of_the_users():
+def test_an_optimizer_of_the_users(lazy):
     class Plain(optim.Optimizer):
         def __init__(self, params, lr):
             super().__init__(params, {"lr": lr})

@@ -35,7 +35,7 @@ def test_averages_match_torch(torch, name):
         assert np.allclose(found[0][key], value, rtol=1e-5), key
 
 
-def test_averaging_compiles_once():
+def test_averaging_compiles_once(lazy):
     model = nn.Linear(2, 2)
     averaged = swa_utils.AveragedModel(model, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.5))
     counts = []

@@ -103,7 +103,7 @@ def test_leaving_a_loop_early_draws_no_more(torch):
     assert mine == theirs
 
 
-def test_rows_of_a_tensor_on_the_host_start_no_program():
+def test_rows_of_a_tensor_on_the_host_start_no_program(lazy):
     before = jtorch.metrics()["nodes"]
     loader = data.DataLoader(data.TensorDataset(jtorch.arange(20).reshape(10, 2)), 4)
     (first,) = next(iter(loader))
@@ -111,7 +111,7 @@ def test_rows_of_a_tensor_on_the_host_start_no_program():
     assert jtorch.metrics()["nodes"] == before
 
 
-def test_the_next_batch_runs_what_is_pending():
+def test_the_next_batch_runs_what_is_pending(lazy):
     x = jtorch.ones(3)
     kept = []
     for (row,) in data.DataLoader(data.TensorDataset(jtorch.arange(6.0))):
