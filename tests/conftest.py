@@ -2,14 +2,26 @@
 
 import os
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 # Before jtorch is imported, which reads them once.
 os.environ.setdefault("JTORCH_VERIFY", "1")
 os.environ.setdefault("JTORCH_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
+
+
+class _WithoutTorch(MetaPathFinder):
+    """Fails ``import torch`` as if it were not installed."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+
+
 if os.environ.get("JTORCH_TEST_WITHOUT_TORCH", "") not in ("", "0"):
-    # `import torch` fails as if it were not installed.
-    sys.modules["torch"] = None
+    # Not `sys.modules["torch"] = None`: SciPy takes any entry of that name for the package.
+    sys.meta_path.insert(0, _WithoutTorch())
 
 import pytest
 
