@@ -158,7 +158,7 @@ def celu(input: Array, alpha: float = 1.0) -> Array:
     return exponential_linear(input, 1.0, alpha, 1.0 / alpha)
 
 
-@activation("nn.functional.gelu", node="GeluBackward0", static="approximate", saves="input")
+@activation("nn.functional.gelu", node="GeluBackward0", static="approximate", saves="input", out=True)
 def gelu(input: Array, *, approximate: str = "none") -> Array:
     """``input`` times the normal distribution function of ``input``.
 

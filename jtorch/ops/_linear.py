@@ -96,7 +96,9 @@ def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Arr
     return lax.optimization_barrier(out).T.reshape(*input.shape[:-1], features[0])
 
 
-@register("nn.functional.linear", node=linear_node, promote=None, saves="input weight", cpu=linear_on_cpu)
+@register(
+    "nn.functional.linear", node=linear_node, promote=None, saves="input weight", out=True, cpu=linear_on_cpu
+)
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """``input @ weight.T + bias`` over the last dimension.
 

@@ -81,6 +81,7 @@ def margin_ranking_loss(
     static="margin " + LEGACY,
     promote="default",
     promoted="input",
+    opmath=False,  # the margin is rounded to the type of the input, too
     function=False,
     aliases="nn.functional.hinge_embedding_loss",
 )

@@ -365,8 +365,8 @@ def batch_norm(
         new_var = blended(running_var, variance * (count / max(count - 1, 1)), momentum)
     empty = jnp.zeros((0,), x.dtype)
     results = (
-        mean.reshape(-1) if training else empty,
-        inverse.reshape(-1) if training else empty,
+        mean.reshape(-1).astype(input.dtype) if training else empty.astype(input.dtype),
+        inverse.reshape(-1).astype(input.dtype) if training else empty.astype(input.dtype),
         empty if new_mean is None else new_mean,
         empty if new_var is None else new_var,
     )
@@ -481,4 +481,7 @@ def local_response_norm(
     around = jnp.pad(squares, padding)
     channels = input.shape[1]
     total = sum((around[:, i : i + channels] for i in range(1, size)), around[:, :channels])
+    if kind(input) == "i":  # the mean of integers is one, rounded towards 0
+        mean = lax.div(total, jnp.full_like(total, size)).astype(jnp.float32)
+        return input.astype(jnp.float32) / (k + alpha * mean) ** beta
     return input / (k + alpha * (total / size)) ** beta

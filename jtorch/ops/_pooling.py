@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jtorch.ops._checks import kind, not_implemented
 from jtorch.ops._half import widened
@@ -191,7 +191,7 @@ def avg_pool(
     if divisor is None:
         divisor = divisors(along, input.shape[-ndim:], count_include_pad)  # type: ignore[assignment]
     if kind(input) == "i":
-        return (jnp.sign(total) * (jnp.abs(total) // divisor)).astype(input.dtype)  # type: ignore[operator]
+        return lax.div(total, jnp.broadcast_to(jnp.asarray(divisor, total.dtype), total.shape))
     return (total / jnp.asarray(divisor, total.dtype)).astype(input.dtype)
 
 
@@ -236,6 +236,7 @@ def avg_pool1d(
     static=AVG_POOL + " divisor_override",
     promote=None,
     saves="",
+    out=True,
     aliases="_C._nn.avg_pool2d",
 )
 def avg_pool2d(
@@ -267,6 +268,7 @@ def avg_pool2d(
     static=AVG_POOL + " divisor_override",
     promote=None,
     saves="",
+    out=True,
     aliases="_C._nn.avg_pool3d",
 )
 def avg_pool3d(

@@ -24,7 +24,7 @@ class _Constant:
 
 
 class layout(_Constant):
-    """How elements are stored; only ``torch.strided`` exists here."""
+    """How elements are stored: tensors are ``torch.strided``, the others are names to compare with."""
 
 
 class memory_format(_Constant):
@@ -32,6 +32,12 @@ class memory_format(_Constant):
 
 
 strided = layout("strided")
+sparse_coo = layout("sparse_coo")
+sparse_csr = layout("sparse_csr")
+sparse_csc = layout("sparse_csc")
+sparse_bsr = layout("sparse_bsr")
+sparse_bsc = layout("sparse_bsc")
+jagged = layout("jagged")
 contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")
