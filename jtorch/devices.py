@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-__all__ = ["as_device", "device", "jax_device", "platform_available"]
+__all__ = ["as_device", "device", "forbid_backends", "jax_device", "platform_available"]
 
 #: JAX's platform names behind PyTorch's device types.
 PLATFORMS = {"cpu": "cpu", "cuda": "gpu", "tpu": "tpu", "xla": "tpu", "mps": "mps"}
@@ -127,7 +127,7 @@ def set_default_device(target: Any) -> None:
 def platform_available(kind: str) -> bool:
     """Whether JAX has a backend for this device type (starts JAX's backends)."""
     platform = PLATFORMS.get(kind)
-    if platform is None:
+    if platform is None or _backends_forbidden:
         return False
     try:
         return bool(jax.devices(platform))
@@ -151,13 +151,34 @@ def as_device(target: Any) -> device:
     return canonical(target if isinstance(target, device) else device(target))
 
 
+_backends_forbidden = False
+
+
+def forbid_backends() -> None:
+    """In this process :func:`jax_device` raises from now on: a DataLoader's worker leaves XLA alone."""
+    global _backends_forbidden
+    _backends_forbidden = True
+    jax_device.cache_clear()
+
+
 @functools.cache
 def jax_device(target: device) -> Any:
     """The ``jax.Device`` behind a device.
 
     Raises:
-        RuntimeError: the backend is missing or has fewer devices; texts as PyTorch's without CUDA.
+        RuntimeError: the backend is missing or has fewer devices; texts as PyTorch's without CUDA. Or this is
+            a DataLoader's worker.
     """
+    if _backends_forbidden:
+        if target.type == "cuda":
+            raise RuntimeError(
+                "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must "
+                "use the 'spawn' start method"
+            )
+        raise RuntimeError(
+            "a DataLoader worker computes with NumPy and cannot use JAX's devices; do this in the main "
+            "process, or use num_workers=0"
+        )
     platform = PLATFORMS[target.type]
     try:
         found = jax.local_devices(backend=platform)

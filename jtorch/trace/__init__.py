@@ -1,45 +1,43 @@
 """The lazy graph and its executor: knows arrays and JAX, no Tensor, no autograd."""
 
 from jtorch.trace._executor import (
+    Program,
     clear_programs,
     computed,
+    evaluate,
     flush,
     flush_all,
+    fused,
     host_array,
+    leave_xla,
+    load_host_engine,
+    operand,
     run_small_programs_inline,
     start_compilation_cache,
     synchronize,
 )
 from jtorch.trace._explain import explain
-from jtorch.trace._graph import LOCK, Signature, record, recorder, recorders, settings, verify
+from jtorch.trace._graph import (
+    LOCK,
+    Graph,
+    Signature,
+    leave_session,
+    nodes,
+    record,
+    recorder,
+    recorders,
+    series,
+    session,
+    settings,
+    verify,
+)
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
-from jtorch.trace._value import Aval, TracedValue, Value, aval_of, from_host, from_jax
+from jtorch.trace._value import Aval, TracedValue, Value, Withheld, aval_of, from_host, from_jax
 
 __all__ = [
-    "LOCK",
-    "Aval",
-    "Signature",
-    "TracedValue",
-    "Value",
-    "aval_of",
-    "clear_programs",
-    "computed",
-    "counters",
-    "explain",
-    "flush",
-    "flush_all",
-    "from_host",
-    "from_jax",
-    "host_array",
-    "metrics",
-    "record",
-    "recorder",
-    "recorders",
-    "reset_metrics",
-    "run_small_programs_inline",
-    "settings",
-    "start_compilation_cache",
-    "synchronize",
-    "user_line",
-    "verify",
-]
+    "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aval_of",
+    "clear_programs", "computed", "counters", "evaluate", "explain", "flush", "flush_all", "from_host",
+    "from_jax", "fused", "host_array", "leave_session", "leave_xla", "load_host_engine", "metrics", "nodes", "operand",
+    "record", "recorder", "recorders", "reset_metrics", "run_small_programs_inline", "series", "session",
+    "settings", "start_compilation_cache", "synchronize", "user_line", "verify",
+]  # fmt: skip

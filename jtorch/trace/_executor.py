@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from jtorch.devices import CPU, jax_device
+from jtorch.devices import CPU, forbid_backends, jax_device
 from jtorch.errors import AsyncExecutionError, with_hint
 from jtorch.trace import _graph
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._graph import LOCK, Graph, Recorder, Signature, nodes, recorder, recorders, series, settings
 from jtorch.trace._metrics import counters, user_line
 from jtorch.trace._pieces import Piece, split
-from jtorch.trace._value import TracedValue, Value
+from jtorch.trace._value import TracedValue, Value, Withheld
 
-__all__ = ["Program", "clear_programs", "computed", "flush", "flush_all", "host_array", "synchronize"]
+__all__ = [
+    "Program", "clear_programs", "computed", "evaluate", "flush", "flush_all", "fused", "host_array",
+    "leave_xla", "load_host_engine", "operand", "synchronize",
+]  # fmt: skip
 
 #: Longer graphs are fused only once they recur. Shorter ones at first sight, unless they are a loop unrolled.
 FUSE_AT_ONCE = 1200
@@ -99,17 +103,7 @@ class Program:
             arrays: list[Any] = [None] * len(order)
             for i, a in zip(order, (*kept, *given), strict=True):
                 arrays[i] = a
-            outputs: list[Any] = []
-            for signature, slots in body:
-                operands = []
-                for slot in slots:
-                    if slot >= 0:
-                        operands.append(outputs[slot])
-                    else:
-                        kind, index = series(slot)
-                        operands.append((arrays, numbers, integers)[kind][index])
-                with jax.named_scope(signature.name):
-                    outputs.extend(signature.fn(*operands))
+            outputs = evaluate(body, arrays, numbers, integers)
             return [outputs[i] for i in wanted]
 
         # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way.
@@ -144,6 +138,39 @@ class Program:
             array = jax.device_put(numbers, self.device)
             self.held[which] = (mine, array)
         return array
+
+
+def evaluate(
+    body: Sequence[tuple[Signature, Sequence[int]]],
+    arrays: Sequence[Any],
+    floats: Any,
+    ints: Any,
+    outputs: list[Any] | None = None,
+) -> list[Any]:
+    """Apply the operations of a graph.
+
+    Args:
+        body: operations with the slots of their operands.
+        arrays: the leaves.
+        floats: the numbers that are floats, an array or a sequence.
+        ints: the others.
+        outputs: results of operations before ``body``.
+
+    Returns:
+        All results, by slot.
+    """
+    outputs = [] if outputs is None else outputs
+    for signature, slots in body:
+        operands = []
+        for slot in slots:
+            if slot >= 0:
+                operands.append(outputs[slot])
+            else:
+                kind, index = series(slot)
+                operands.append((arrays, floats, ints)[kind][index])
+        with jax.named_scope(signature.name):
+            outputs.extend(signature.fn(*operands))
+    return outputs
 
 
 def _successors(
@@ -196,6 +223,8 @@ class Failed:
 
 def computed(value: Value) -> Any:
     """The value as a ``jax.Array`` on its device, computing it if it is pending."""
+    if type(value.array) is Withheld:
+        value.array.reveal()
     if value.array is None:
         with LOCK:
             if value.pending:
@@ -222,12 +251,20 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
                 "this Tensor is inside a JAX transform (jax.jit, jtorch.func.*, vmap): it has no concrete "
                 "values to read"
             )
+        if type(value.array) is Withheld:
+            value.array.reveal()
+            return host_array(value)
         if value.array is None:
             with LOCK:
                 if value.pending:
                     line = user_line()
                     counters.reads[line] += 1
                     flush(recorder(value.aval.device), "read")
+        if _run_on_host is not None:
+            if value.host is not None:
+                return value.host
+            if value.aval.device is not CPU:
+                jax_device(value.aval.device)  # raises
         try:
             host = np.asarray(value.array)
         except jax.errors.JaxRuntimeError as error:
@@ -272,6 +309,7 @@ def flush_all(reason: str) -> None:
 
 def synchronize() -> None:
     """Run what is pending everywhere and wait for the devices."""
+    _graph.leave_session("waits for the device")
     flush_all("synchronize")
     for r in recorders():
         if r.jax_device is not None:
@@ -282,6 +320,8 @@ def flush(recorder: Recorder, reason: str) -> None:
     """Compute every pending value of the device that is still alive."""
     global _storm
     with LOCK:
+        if settings.session is not None and recorder.graph.nodes and settings.session.holds(reason):
+            return
         graph = recorder.graph
         if not graph.nodes:
             return
@@ -294,7 +334,7 @@ def flush(recorder: Recorder, reason: str) -> None:
             graph.notes.close()
             graph.notes = None
         device = recorder.jax_device
-        if device is None:
+        if device is None and _run_on_host is None:
             device = recorder.jax_device = jax_device(recorder.device)
         live: list[int] = []
         values: list[Value] = []
@@ -308,6 +348,9 @@ def flush(recorder: Recorder, reason: str) -> None:
             _release(graph)
             return
         counters.nodes += graph.nodes
+        if _run_on_host is not None:
+            _flush_on_host(_run_on_host, graph, values, live)
+            return
         try:
             with jax.enable_x64(True):
                 if reason in ("cap", "eager"):
@@ -325,13 +368,58 @@ def flush(recorder: Recorder, reason: str) -> None:
         _release(graph)
 
 
+#: Runs graphs with NumPy instead; set by :func:`leave_xla`.
+_run_on_host: Callable[[Graph, Sequence[Value], Sequence[int]], dict[int, Exception]] | None = None
+
+
+def load_host_engine() -> Any:
+    """Load what :func:`leave_xla` needs, so that processes forked later have it; returns the function."""
+    return import_module("jtorch.trace._host").run_graph
+
+
+def leave_xla() -> None:
+    """In this process graphs run with NumPy from now on, and nothing calls XLA.
+
+    For a DataLoader's workers: in a forked process XLA's threads are missing, so a call would wait for ever.
+    """
+    global _run_on_host
+    _run_on_host = load_host_engine()
+    forbid_backends()
+    for r in recorders():
+        r.jax_device = None
+
+
+def _after_fork() -> None:
+    """A forked process cannot use the XLA client that it has inherited."""
+    if jax_device.cache_info().currsize:
+        leave_xla()
+    LOCK.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # With the lock held: no other thread is in the middle of a graph when the process is copied.
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=_after_fork)
+
+
+def _flush_on_host(run: Callable[..., Any], graph: Graph, values: list[Value], live: list[int]) -> None:
+    if graph.device is not CPU:
+        jax_device(graph.device)
+    failed = run(graph, values, live)
+    _release(graph)
+    for value, slot in zip(values, live, strict=True):
+        if slot in failed:
+            value.array, value.graph = Failed(failed[slot]), None
+    if failed:
+        raise next(iter(failed.values()))
+
+
 def _recover(graph: Graph, values: list[Value], live: list[int], device: Any, error: Exception) -> None:
     """After a failure run op by op, so that only what depends on the failing op is lost.
 
     Raises:
         AsyncExecutionError: naming the op, unless every op succeeds by itself.
     """
-    arrays = [_operand(leaf, device) for leaf in graph.leaves]
+    arrays = [operand(leaf, device) for leaf in graph.leaves]
     outputs: list[Any] = []
     first: Exception | None = None
     for signature, slots in nodes(graph.flat):
@@ -408,7 +496,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         _seen.pop(key, None)
         if len(_programs) > MAX_PROGRAMS:
             _programs.popitem(last=False)
-    arrays = [_operand(leaf, device) for leaf in graph.leaves]
+    arrays = [operand(leaf, device) for leaf in graph.leaves]
     if donated:
         counters.donated_buffers += len(donated)
         for i in donated:
@@ -429,6 +517,23 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
     if new:
         _wasted += program.seconds
         note_compilation(key, program.seconds, storm=_wasted >= WASTED_SECONDS)
+
+
+def fused(graph: Graph, live: Sequence[int], donated: tuple[int, ...], device: Any) -> Program:
+    """The program of a graph that was recorded to be replayed; compiled when it first runs.
+
+    It is the one that a flush of the same graph would use.
+    """
+    key = (tuple(graph.flat), tuple(live), donated, len(graph.leaves))
+    program = _programs.get(key)
+    if program is None:
+        program = _programs[key] = Program(
+            nodes(graph.flat), live, len(graph.leaves), donated, len(graph.floats), len(graph.ints), device
+        )
+        counters.programs_compiled += 1
+        if len(_programs) > MAX_PROGRAMS:
+            _programs.popitem(last=False)
+    return program
 
 
 def _in_pieces(key: Any, graph: Graph, live: list[int]) -> list[Piece] | None:
@@ -486,7 +591,7 @@ def _donations(graph: Graph, values: list[Value]) -> tuple[int, ...]:
     return tuple(result)
 
 
-def _operand(leaf: Value, device: Any) -> Any:
+def operand(leaf: Value, device: Any) -> Any:
     array = leaf.array
     if array is not None:
         return array
@@ -503,7 +608,7 @@ def _run_pieces(graph: Graph, values: list[Value], live: list[int], device: Any,
     """Run without a program of the whole: stretch by stretch, each compiled once wherever it recurs."""
     counters.node_by_node += 1
     leaves = graph.leaves
-    arrays = [_operand(leaf, device) for leaf in leaves]
+    arrays = [operand(leaf, device) for leaf in leaves]
     outputs: list[Any] = [None] * len(graph.outputs)
     floats, ints = graph.floats, graph.ints
     for piece in pieces:

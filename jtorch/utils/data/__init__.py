@@ -1,9 +1,10 @@
 """Data sets, samplers and loaders (``torch.utils.data``)."""
 
-from jtorch.utils.data._collate import default_collate as default_collate
-from jtorch.utils.data._collate import default_convert as default_convert
-from jtorch.utils.data._worker import get_worker_info as get_worker_info
 from jtorch.utils.data.dataloader import DataLoader as DataLoader
+from jtorch.utils.data.dataloader import _DatasetKind as _DatasetKind
+from jtorch.utils.data.dataloader import default_collate as default_collate
+from jtorch.utils.data.dataloader import default_convert as default_convert
+from jtorch.utils.data.dataloader import get_worker_info as get_worker_info
 from jtorch.utils.data.dataset import ChainDataset as ChainDataset
 from jtorch.utils.data.dataset import ConcatDataset as ConcatDataset
 from jtorch.utils.data.dataset import Dataset as Dataset

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
+import multiprocessing
+import os
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-
-from jtorch.devices import platform_available
-from jtorch.tensor import Tensor
-from jtorch.tensor._core import from_value
-from jtorch.trace import flush_all, from_host, recorders
-from jtorch.utils.data._collate import default_collate, default_convert
-from jtorch.utils.data._draws import seed
-from jtorch.utils.data._worker import get_worker_info
-from jtorch.utils.data.dataset import IterableDataset, Subset, TensorDataset
-from jtorch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from jtorch.utils.data._iterators import (
+    _BaseDataLoaderIter,
+    _DatasetKind,
+    _InfiniteConstantSampler,
+    _SingleProcessDataLoaderIter,
+)
+from jtorch.utils.data._multiprocess import _MultiProcessingDataLoaderIter
+from jtorch.utils.data._utils.collate import default_collate, default_convert
+from jtorch.utils.data._utils.worker import get_worker_info
+from jtorch.utils.data.dataset import Dataset, IterableDataset
+from jtorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
-
-class _DatasetKind:
-    Map = 0
-    Iterable = 1
-
-
-class _Forever:
-    """Stands for indices where samples come in their own order."""
-
-    def __iter__(self) -> Iterator[None]:
-        return itertools.repeat(None)
-
-
-_InfiniteConstantSampler = _Forever
+_T_co = TypeVar("_T_co", covariant=True)
 
 #: Attributes that decide how the loader works and must not change.
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
-class DataLoader:
+class DataLoader(Generic[_T_co]):
     """Iterates over a data set in batches.
 
     Args:
@@ -63,7 +51,18 @@ class DataLoader:
         in_order: give batches in order even if a later one is ready first.
     """
 
+    dataset: Dataset[_T_co]
+    batch_size: int | None
+    num_workers: int
+    pin_memory: bool
+    drop_last: bool
+    timeout: float
+    sampler: Sampler[Any] | Iterable[Any]
+    pin_memory_device: str
+    prefetch_factor: int | None
+    _iterator: _BaseDataLoaderIter | None
     __initialized = False
+    __multiprocessing_context: Any
 
     def __init__(
         self,
@@ -114,7 +113,7 @@ class DataLoader:
             )
         if sampler is None:
             if self._dataset_kind == _DatasetKind.Iterable:
-                sampler = _Forever()
+                sampler = _InfiniteConstantSampler()
             elif shuffle:
                 sampler = RandomSampler(dataset, generator=generator)
             else:
@@ -127,9 +126,10 @@ class DataLoader:
             collate_fn = default_collate if self._auto_collation else default_convert
         self.collate_fn = collate_fn
         self.persistent_workers = persistent_workers
-        self._IterableDataset_len_called: int | None = None
-        self._iterator: Any = None
         self.__initialized = True
+        self._IterableDataset_len_called: int | None = None
+        self._iterator = None
+        self.check_worker_number_rationality()
 
     @staticmethod
     def _check_workers(workers: int, timeout: float, prefetch_factor: Any, persistent: bool) -> None:
@@ -177,15 +177,48 @@ class DataLoader:
     def _index_sampler(self) -> Any:
         return self.batch_sampler if self._auto_collation else self.sampler
 
-    def __iter__(self) -> Any:
-        return self._get_iterator()
+    def __iter__(self) -> _BaseDataLoaderIter:
+        if not (self.persistent_workers and self.num_workers > 0):
+            return self._get_iterator()
+        if self._iterator is None:
+            self._iterator = self._get_iterator()
+        else:
+            self._iterator._reset(self)
+        return self._iterator
 
-    def _get_iterator(self) -> Any:
-        if self.num_workers:
-            raise NotImplementedError(
-                f"num_workers={self.num_workers}: worker processes are not available yet"
-            )
-        return _SingleProcessDataLoaderIter(self)
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        if self.num_workers == 0:
+            return _SingleProcessDataLoaderIter(self)
+        self.check_worker_number_rationality()
+        return _MultiProcessingDataLoaderIter(self)
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        """How workers are started: a start method's name when set, a context when read, ``None`` by default."""
+        return self.__multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, multiprocessing_context: Any) -> None:
+        if multiprocessing_context is not None:
+            if self.num_workers <= 0:
+                raise ValueError(
+                    "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
+                    f"but got num_workers={self.num_workers}"
+                )
+            if isinstance(multiprocessing_context, str):
+                known = multiprocessing.get_all_start_methods()
+                if multiprocessing_context not in known:
+                    raise ValueError(
+                        f"multiprocessing_context option should specify a valid start method in {known!r}, "
+                        f"but got multiprocessing_context={multiprocessing_context!r}"
+                    )
+                multiprocessing_context = multiprocessing.get_context(multiprocessing_context)
+            if not isinstance(multiprocessing_context, multiprocessing.context.BaseContext):
+                raise TypeError(
+                    "multiprocessing_context option should be a valid context object or a string specifying "
+                    f"the start method, but got multiprocessing_context={multiprocessing_context}"
+                )
+        self.__multiprocessing_context = multiprocessing_context
 
     def __len__(self) -> int:
         if self._dataset_kind == _DatasetKind.Iterable:
@@ -196,133 +229,26 @@ class DataLoader:
         return len(self._index_sampler)
 
     def check_worker_number_rationality(self) -> None:
-        """PyTorch warns here about more workers than cores."""
-
-
-class _BaseDataLoaderIter:
-    """One pass over a loader."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        self._loader = loader
-        self._dataset = loader.dataset
-        self._kind = loader._dataset_kind
-        self._pin_memory = loader.pin_memory and _has_accelerator()
-        if loader.pin_memory and not self._pin_memory:
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
-                "won't be used.",
-                stacklevel=3,
+        """Warn about more workers than this process may use cores."""
+        if not self.num_workers:
+            return
+        knows_affinity = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if knows_affinity else os.cpu_count()
+        if cores is None:
+            suggestion = (
+                "DataLoader is not able to compute a suggested max number of worker in current system."
             )
-        self._sampler_iter = iter(loader._index_sampler)
-        self._base_seed = seed(loader.generator)
-        self._num_yielded = 0
-
-    def __iter__(self) -> Any:
-        return self
-
-    def _next_data(self) -> Any:
-        raise NotImplementedError
-
-    def __next__(self) -> Any:
-        for r in recorders():
-            if r.graph.nodes:
-                # A loop that reads nothing must not grow one graph over all its batches.
-                flush_all("next batch")
-                break
-        data = self._next_data()
-        self._num_yielded += 1
-        loader = self._loader
-        length = loader._IterableDataset_len_called
-        if self._kind == _DatasetKind.Iterable and length is not None and self._num_yielded > length:
-            warnings.warn(
-                f"Length of IterableDataset {self._dataset} was reported to be {length} (when accessing "
-                "len(dataloader)), "
-                f"but {self._num_yielded} samples have been fetched. ",
-                stacklevel=2,
+        elif self.num_workers <= cores:
+            return
+        else:
+            note = "" if knows_affinity else " (`cpuset` is not taken into account)"
+            suggestion = (
+                f"Our suggested max number of worker in current system is {cores}{note}, which is smaller than "
+                "what this DataLoader is going to create."
             )
-        return data
-
-    def __len__(self) -> int:
-        return len(self._loader._index_sampler)
-
-    def __getstate__(self) -> Any:
-        raise NotImplementedError("{} cannot be pickled", self.__class__.__name__)
-
-
-class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
-    """Loads in this process."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        super().__init__(loader)
-        if loader.timeout != 0:
-            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
-        self._fetch = fetcher(loader)
-
-    def _next_data(self) -> Any:
-        return self._fetch(next(self._sampler_iter))
-
-
-def _has_accelerator() -> bool:
-    return any(platform_available(kind) for kind in ("cuda", "tpu", "mps"))
-
-
-def fetcher(loader: DataLoader) -> Callable[[Any], Any]:
-    """The function from an index, or a list of them, to a batch."""
-    collate_fn, dataset = loader.collate_fn, loader.dataset
-    if loader._dataset_kind == _DatasetKind.Iterable:
-        return _iterable_fetcher(loader, iter(dataset))
-    if not loader._auto_collation:
-        return lambda index: collate_fn(dataset[index])
-    rows = _row_fetcher(dataset) if collate_fn is default_collate else None
-    if rows is not None:
-        return rows
-    if callable(getattr(dataset, "__getitems__", None)):
-        return lambda indices: collate_fn(dataset.__getitems__(indices))
-    return lambda indices: collate_fn([dataset[i] for i in indices])
-
-
-def _iterable_fetcher(loader: DataLoader, samples: Iterator[Any]) -> Callable[[Any], Any]:
-    collate_fn, drop_last = loader.collate_fn, loader.drop_last
-    if not loader._auto_collation:
-        return lambda _: collate_fn(next(samples))
-
-    def fetch(indices: list[Any]) -> Any:
-        batch = list(itertools.islice(samples, len(indices)))
-        if not batch or (drop_last and len(batch) < len(indices)):
-            raise StopIteration
-        return collate_fn(batch)
-
-    return fetch
-
-
-def _row_fetcher(dataset: Any) -> Callable[[list[int]], Any] | None:
-    """Batches of plain tensors in one gather each, instead of row by row; the result is the same."""
-    chosen: list[Any] = []
-    while type(dataset) is Subset:
-        chosen.append(np.asarray(dataset.indices))
-        dataset = dataset.dataset
-    if type(dataset) is not TensorDataset or any(c.dtype.kind not in "iu" or c.ndim != 1 for c in chosen):
-        return None
-    tensors = dataset.tensors
-    if any(type(t) is not Tensor or t._requires or t._fn is not None for t in tensors):
-        return None
-    size = len(dataset)
-
-    def fetch(indices: list[int]) -> Any:
-        rows = np.asarray(indices)
-        if rows.dtype.kind not in "iu" or rows.ndim != 1:
-            return default_collate([dataset[i] for i in indices])
-        for c in chosen:
-            rows = c[rows]
-        if len(rows) and not (-size <= rows.min() and rows.max() < size):
-            dataset[int(next(i for i in rows if not -size <= i < size))]
-        return [_rows(t, rows) for t in tensors]
-
-    return fetch
-
-
-def _rows(t: Any, rows: np.ndarray[Any, Any]) -> Tensor:
-    storage = t._storage
-    if storage.buffer is not None or (storage.value is not None and storage.value.host is not None):
-        return from_value(from_host(t._host()[rows]))
-    return t[from_value(from_host(rows.astype(np.int64)))]  # type: ignore[no-any-return]
+        warnings.warn(
+            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} Please be "
+            "aware that excessive worker creation might get DataLoader running slow or even freeze, lower the "
+            "worker number to avoid potential slowness/freeze if necessary.",
+            stacklevel=2,
+        )

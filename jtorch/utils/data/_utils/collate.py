@@ -81,7 +81,7 @@ def collate(batch: Sequence[Any], *, collate_fn_map: Mapping[Any, Callable[..., 
         made = {k: collate([d[k] for d in batch], collate_fn_map=collate_fn_map) for k in first}
         return _like_mapping(first, made)
     if isinstance(first, tuple) and hasattr(first, "_fields"):
-        columns = zip(*batch, strict=True)
+        columns = zip(*batch, strict=False)
         return kind(*(collate(column, collate_fn_map=collate_fn_map) for column in columns))
     if isinstance(first, Sequence):
         size = len(first)

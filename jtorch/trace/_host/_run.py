@@ -1,0 +1,81 @@
+"""Running a recorded graph, operation by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jtorch.trace._graph import Graph, Signature, nodes, series
+from jtorch.trace._host._jaxpr import Body, compiled
+from jtorch.trace._value import Aval, Value
+
+__all__ = ["run_graph"]
+
+_NUMBERS = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
+
+#: By signature number: the operation as a body.
+_bodies: dict[int, Body] = {}
+
+
+def _body(signature: Signature) -> Body:
+    found = _bodies.get(signature.id)
+    if found is None:
+        specs = [
+            jax.ShapeDtypeStruct(x.shape, x.dtype.numpy)
+            if isinstance(x, Aval)
+            else jax.ShapeDtypeStruct((), _NUMBERS[x])
+            for x in signature.operands
+        ]
+        with jax.enable_x64(True):
+            closed = jax.make_jaxpr(signature.fn)(*specs)
+        try:
+            found = compiled(closed)
+        except NotImplementedError as missing:
+            raise NotImplementedError(
+                f"{signature.name}: a DataLoader worker computes with NumPy, which does not do {missing}; apply "
+                "it to the batch in the main process, or use num_workers=0"
+            ) from None
+        _bodies[signature.id] = found
+    return found
+
+
+def run_graph(graph: Graph, values: Sequence[Value], live: Sequence[int]) -> dict[int, Exception]:
+    """Compute the values of the ``live`` slots.
+
+    Returns:
+        For slots that could not be computed, why.
+    """
+    outputs: list[Any] = []
+    failed: dict[int, Exception] = {}
+    with np.errstate(all="ignore"):
+        for signature, slots in nodes(graph.flat):
+            first = len(outputs)
+            reason = next((failed[s] for s in slots if s in failed), None)
+            if reason is None:
+                try:
+                    operands = [outputs[s] if s >= 0 else _operand(graph, s) for s in slots]
+                    outputs.extend(_body(signature)(*operands))
+                    continue
+                except Exception as error:
+                    reason = error
+            del outputs[first:]
+            outputs.extend([None] * len(signature.outputs))
+            failed.update(dict.fromkeys(range(first, len(outputs)), reason))
+    for value, slot in zip(values, live, strict=True):
+        if slot not in failed:
+            value.host = np.ascontiguousarray(outputs[slot]).reshape(value.aval.shape)
+            value.graph = None
+    return {slot: failed[slot] for slot in live if slot in failed}
+
+
+def _operand(graph: Graph, slot: int) -> Any:
+    kind, index = series(slot)
+    if kind == 1:
+        return np.asarray(graph.floats[index], np.float64)
+    if kind == 2:
+        return np.asarray(graph.ints[index], np.int64)
+    leaf = graph.leaves[index]
+    return leaf.host if leaf.host is not None else np.asarray(leaf.array)
