@@ -18,7 +18,10 @@ from jtorch.errors import TraceError
 from jtorch.trace._metrics import user_line
 from jtorch.trace._value import Aval, TracedValue, Value
 
-__all__ = ["LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "record", "recorder", "settings", "verify"]
+__all__ = [
+    "LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "leave_session", "record", "recorder", "session",
+    "settings", "verify",
+]  # fmt: skip
 
 #: One lock for recording and flushing: graphs of several devices refer to each other through transfers.
 LOCK = threading.RLock()
@@ -42,7 +45,10 @@ class Settings:
         eager: run each op at once.
         max_nodes, max_bytes: where a graph is cut.
         verify: check every graph before it runs.
+        session: what is recording a function to replay it later (``jtorch.compile``); asked before a flush.
     """
+
+    session: Any = None
 
     def __init__(self) -> None:
         self.eager = os.environ.get("JTORCH_EAGER", "") not in ("", "0")
@@ -242,6 +248,19 @@ def nodes(flat: Sequence[int]) -> list[tuple[Signature, Sequence[int]]]:
         result.append((signature, flat[i + 1 : stop]))
         i = stop
     return result
+
+
+def session() -> Any:
+    """The recording of a function that is under way in this thread, if any."""
+    found = settings.session
+    return found if found is not None and found.thread == threading.get_ident() else None
+
+
+def leave_session(why: str) -> None:
+    """Something happens that a replay could not repeat: whatever is being recorded goes on unrecorded."""
+    found = session()
+    if found is not None:
+        found.leave(why)
 
 
 def series(slot: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,7 +14,7 @@ from jtorch.dtypes import dtype, from_numpy_dtype
 if TYPE_CHECKING:
     from jtorch.trace._graph import Graph
 
-__all__ = ["Aval", "TracedValue", "Value", "aval_of", "from_host", "from_jax"]
+__all__ = ["Aval", "TracedValue", "Value", "Withheld", "aval_of", "from_host", "from_jax"]
 
 
 class Aval:
@@ -82,6 +83,19 @@ class Value:
     def __repr__(self) -> str:
         state = "pending" if self.pending else "host" if self.array is None else "computed"
         return f"<{type(self).__name__} {self.aval} {state}>"
+
+
+class Withheld:
+    """Stands in a value for contents that a recording does not know: they differ from call to call.
+
+    Attributes:
+        reveal: called when someone looks all the same; afterwards the value has its contents.
+    """
+
+    __slots__ = ("reveal",)
+
+    def __init__(self, reveal: Callable[[], None]) -> None:
+        self.reveal = reveal
 
 
 class TracedValue(Value):
