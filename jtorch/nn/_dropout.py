@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
 from jtorch.tensor import Tensor
-from jtorch.tensor._creation import empty, empty_like
+from jtorch.tensor._dropout import alpha_masked, channel_shape, masked
 from jtorch.tensor._inplace import assign, check_writable
 
 __all__ = [
@@ -47,26 +46,20 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     _check_probability(p)
     if p == 0 or not training or not input.numel():
         return input
-    return _store(input, _masked(input, p, None), inplace)
-
-
-def _masked(input: Any, p: float, noise_shape: Any) -> Any:
-    if p == 1:
-        return input * 0.0
-    if noise_shape is None:
-        noise = empty_like(input.detach()).bernoulli_(1 - p)
-    else:
-        noise = empty(noise_shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
-    return input * noise.div_(1 - p)
+    return _store(input, masked(input, p), inplace)
 
 
 def _channels(input: Any, p: float, training: bool, inplace: bool) -> Any:
     if p == 0 or not training or not input.numel():
         return input
-    if input.dim() < 2:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*input.shape[:2], *(1 for _ in input.shape[2:]))
-    return _store(input, _masked(input, p, shape), inplace)
+    return _store(input, masked(input, p, channel_shape(input)), inplace)
+
+
+def _sample(input: Any, p: float, training: bool, inplace: bool) -> Any:
+    """:func:`_channels` of one sample, without a dimension for the batch."""
+    if inplace:
+        return _channels(input.unsqueeze_(0), p, training, inplace).squeeze_(0)
+    return _channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -80,10 +73,9 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "optional batch "
             "dimension (i.e. 2D or 3D inputs)."
         )
-    if input.dim() == 3:
-        return _channels(input, p, training, inplace)
-    result = _channels(input.unsqueeze(0), p, training, inplace)
-    return result.squeeze(0)
+    return (
+        _channels(input, p, training, inplace) if input.dim() == 3 else _sample(input, p, training, inplace)
+    )
 
 
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -128,22 +120,9 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "an optional batch dimension (i.e. 4D or 5D inputs).",
             stacklevel=2,
         )
-    if input.dim() == 4:
-        return _channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
-    return _channels(input, p, training, inplace)
-
-
-#: Minus the value that SELU tends to: what dropped units are set to.
-_ALPHA = 1.7580993408473766
-
-
-def _alpha_masked(input: Any, p: float, noise_shape: Any) -> Any:
-    if p == 1:
-        return input * 0.0
-    noise = empty(noise_shape, dtype=input.dtype, device=input.device).bernoulli_(1 - p)
-    a = 1.0 / math.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
-    shift = noise.add(-1).mul_(_ALPHA * a).add_(_ALPHA * a * p)
-    return input * noise.mul_(a) + shift
+    return (
+        _sample(input, p, training, inplace) if input.dim() == 4 else _channels(input, p, training, inplace)
+    )
 
 
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
@@ -151,7 +130,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     _check_probability(p)
     if p == 0 or not training or not input.numel():
         return input
-    return _store(input, _alpha_masked(input, p, input.shape), inplace)
+    return _store(input, alpha_masked(input, p), inplace)
 
 
 def feature_alpha_dropout(
@@ -161,7 +140,4 @@ def feature_alpha_dropout(
     _check_probability(p)
     if p == 0 or not training or not input.numel():
         return input
-    if input.dim() < 2:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    shape = (*input.shape[:2], *(1 for _ in input.shape[2:]))
-    return _store(input, _alpha_masked(input, p, shape), inplace)
+    return _store(input, alpha_masked(input, p, channel_shape(input)), inplace)

@@ -52,6 +52,19 @@ def zero(input: Array) -> Array:
     return jnp.zeros_like(input)
 
 
+@register(
+    "_drawn",
+    node=lambda shapes, static: static["node"],
+    static="node",
+    promote=None,
+    saves="",
+    function=False,
+)
+def drawn(values: Array, first: Array | None, second: Array | None, node: str) -> Array:
+    """Random numbers as they are: no gradient but zeros reaches the parameters they were drawn with."""
+    return values
+
+
 @register("_sum_to", node="SumBackward1", static="shape", promote=None, saves="", function=False)
 def sum_to(input: Array, shape: tuple[int, ...]) -> Array:
     """Sums over the dimensions along which ``shape`` broadcasts to the input's."""

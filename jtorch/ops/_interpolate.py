@@ -182,6 +182,43 @@ def interpolate(
     return x.astype(input.dtype)
 
 
+@register(
+    "_upsample_bilinear2d_aa",
+    node="UpsampleBilinear2DAaBackward0",
+    static="output_size align_corners scale_factors scales_h scales_w",
+    promote=None,
+    saves="",
+)
+def upsample_bilinear2d_aa(
+    input: Array,
+    output_size: Sequence[int] | None,
+    align_corners: bool,
+    scale_factors: Sequence[float] | None = None,
+    scales_h: float | None = None,
+    scales_w: float | None = None,
+) -> Array:
+    """:func:`interpolate` by lines with a filter that widens; ``scales`` beside a size set its step.
+
+    Raises:
+        RuntimeError: neither or both of size and factors, empty sizes.
+    """
+    if (output_size is None) == (scale_factors is None):
+        raise RuntimeError("Must specify exactly one of output_size and scale_factors")
+    if output_size is None:
+        return interpolate(input, None, scale_factors, "bilinear", align_corners, None, True)
+    check_sizes("bilinear", input, tuple(output_size))
+    x = widened(input)
+    if kind(x) == "i":
+        x = x.astype(jnp.float32)
+    real = np.float64 if x.dtype == jnp.float64 else np.float32
+    for axis, factor in ((3, scales_w), (2, scales_h)):
+        taps = taps_of("linear", x.shape[axis], output_size[axis - 2], align_corners, factor, True, real)
+        x = resample(x, axis, taps)
+    if kind(input) == "i":
+        x = jnp.clip(jnp.round(x), 0, 255)
+    return x.astype(input.dtype)
+
+
 def warn_old(name: str) -> None:
     """PyTorch's names for :func:`interpolate` before 0.4."""
     warnings.warn(

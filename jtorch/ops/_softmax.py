@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from jtorch import dtypes
@@ -74,6 +75,41 @@ def softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
 def log_softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """The logarithm of :func:`softmax`, without underflow."""
     return normalized("log_softmax", jax.nn.log_softmax, input, dim, dtype)
+
+
+@register("_safe_softmax", node="SafeSoftmaxBackward0", static="dim dtype", promote=None)
+def safe_softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
+    """:func:`softmax` that gives zeros, not nan, where everything along ``dim`` is minus infinity."""
+    empty = jnp.all(input == -jnp.inf, wrap_dim(dim, input.ndim) if input.ndim else None, keepdims=True)
+    result = softmax(jnp.where(empty, 0, input), dim, dtype)
+    return jnp.where(empty, jnp.zeros((), result.dtype), result)
+
+
+@register(
+    "_softmax_backward_data", node="SoftmaxBackwardDataBackward0", static="dim input_dtype", promote=None
+)
+def softmax_backward_data(grad_output: Array, output: Array, dim: int, input_dtype: dtypes.dtype) -> Array:
+    """The gradient of :func:`softmax`'s input, from its result and the gradient of that."""
+    wide = grad_output.astype(widened(output).dtype) * output
+    along = wrap_dim(dim, output.ndim) if output.ndim else None
+    result = wide - output * jnp.sum(wide, along, keepdims=True)
+    return result.astype(input_dtype.numpy)
+
+
+@register(
+    "_log_softmax_backward_data",
+    node="LogSoftmaxBackwardDataBackward0",
+    static="dim input_dtype",
+    promote=None,
+)
+def log_softmax_backward_data(
+    grad_output: Array, output: Array, dim: int, input_dtype: dtypes.dtype
+) -> Array:
+    """The gradient of :func:`log_softmax`'s input, from its result and the gradient of that."""
+    wide = grad_output.astype(widened(output).dtype)
+    along = wrap_dim(dim, output.ndim) if output.ndim else None
+    result = wide - jnp.exp(output) * jnp.sum(wide, along, keepdims=True)
+    return result.astype(input_dtype.numpy)
 
 
 @register(

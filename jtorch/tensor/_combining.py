@@ -10,7 +10,7 @@ from jtorch.ops._checks import check_broadcast
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, named_result, run
 from jtorch.tensor._derive import bind, derived
-from jtorch.tensor._inplace import write_out
+from jtorch.tensor._inplace import fill_, write_out
 from jtorch.tensor._out_checks import check_memory
 from jtorch.tensor._size import Size
 from jtorch.tensor._views import expand, unsqueeze, view_shape
@@ -290,8 +290,31 @@ def unsafe_masked_index(input: Tensor, mask: Tensor, indices: Sequence[Tensor | 
     return result
 
 
+def unsafe_masked_index_put_accumulate(
+    input: Tensor, mask: Tensor, indices: Sequence[Tensor | None], values: Tensor
+) -> Tensor:
+    """``values`` added to a copy of ``input`` at ``indices`` where the mask is set, whatever they are."""
+    places: list[Any] = []
+    for axis, index in enumerate(indices):
+        size = input.shape[axis]
+        places.append(None if index is None else index.clamp(-size, size - 1))
+    result: Tensor = input.index_put(places, values.masked_fill(~mask, 0), accumulate=True)
+    return result
+
+
 _install(chunk_cat, name="_chunk_cat")
 _install(unsafe_masked_index, name="_unsafe_masked_index")
+_install(unsafe_masked_index_put_accumulate, name="_unsafe_masked_index_put_accumulate")
+derived[""]["_segment_reduce"] = derived[""]["segment_reduce"]
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A copy of ``input`` with every element set to a number or a 0-dim tensor (``torch.fill``)."""
+    result: Tensor = fill_(input.clone(), value)
+    return result
+
+
+_install(fill)
 
 
 # --- shapes ---

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from jtorch.tensor import _combining as _combining
+from jtorch.tensor import _copies as _copies
+from jtorch.tensor import _dropout as _dropout
 from jtorch.tensor import _linalg as _linalg
 from jtorch.tensor import _lowrank as _lowrank
 from jtorch.tensor import _methods as methods
 from jtorch.tensor import _networks as _networks
 from jtorch.tensor import _normalizing as _normalizing
 from jtorch.tensor import _overloads as _overloads
+from jtorch.tensor import _products as _products
 from jtorch.tensor import _sequences as _sequences
 from jtorch.tensor import _views as views
 from jtorch.tensor import _windows as _windows
 from jtorch.tensor._autograd import detach, detach_
-from jtorch.tensor._copies import COPIES
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._inplace import fill_, zero_
 from jtorch.tensor._resizing import adjoint, resize_as_, split_with_sizes
@@ -39,8 +41,6 @@ from jtorch.tensor._views import (
     view_as_complex,
     view_as_real,
 )
-
-globals().update(COPIES)
 
 __all__ = [
     "adjoint",

@@ -331,9 +331,26 @@ def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[
             "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
         )
     d = wrap_dim(dim, len(sizes))
-    total = sizes[d]
     if isinstance(indices_or_sections, Tensor):
+        found = indices_or_sections._aval().dtype
+        if found is not dtypes.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{dtypes.scalar_type_name(found)}"
+            )
         indices_or_sections = indices_or_sections.tolist()
+    if not isinstance(indices_or_sections, int | list | tuple):
+        raise TypeError(
+            f"tensor_split() received an invalid combination of arguments - got (Tensor, "
+            f"{type(indices_or_sections).__name__}), but expected one of:\n * (Tensor input, tuple of ints "
+            "indices, int dim = 0)\n * (Tensor input, Tensor tensor_indices_or_sections, int dim = 0)\n * "
+            "(Tensor input, int sections, int dim = 0)\n"
+        )
+    return _cut(self, indices_or_sections, d)
+
+
+def _cut(self: Tensor, indices_or_sections: Any, d: int) -> tuple[Tensor, ...]:
+    total = self._aval().shape[d]
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {indices_or_sections}")
@@ -348,26 +365,45 @@ def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[
 def _split_along(name: str, dims: Callable[[int], int], least: int) -> None:
     def function(self: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
         sizes = self._aval().shape
+        if not isinstance(indices_or_sections, int | list | tuple):
+            got = type(indices_or_sections).__name__
+            forms = "".join(
+                f" * (Tensor input, {form})\n      didn't match because some of the arguments have invalid "
+                f"types: (Tensor, !{got}!)\n"
+                for form in ("int sections", "tuple of ints indices")
+            )
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got (Tensor, {got}), but expected "
+                f"one of:\n{forms}"
+            )
         if len(sizes) < least:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but "
-                f"got a tensor with {len(sizes)} dimensions!"
+                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
+                f"{len(sizes)} dimensions!"
             )
         d = dims(len(sizes))
-        if (
-            isinstance(indices_or_sections, int)
-            and indices_or_sections > 0
-            and sizes[d] % indices_or_sections
-        ):
+        parts = indices_or_sections
+        if isinstance(parts, int) and (parts == 0 or (parts > 0 and sizes[d] % parts)):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {d}, but the size of the dimension "
-                f"{sizes[d]} is not divisible by the split_size {indices_or_sections}!"
+                f"{sizes[d]} is not divisible by the split_size {parts}!"
             )
-        return tensor_split(self, indices_or_sections, d)
+        return _cut(self, parts, d)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = "Pieces along a fixed dimension; see :meth:`tensor_split`."
-    setattr(Tensor, name, function)
+    def split(*args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+        return function(*args, **_with_either(kwargs))
+
+    split.__name__ = split.__qualname__ = name
+    split.__doc__ = "Pieces along a fixed dimension; see :meth:`tensor_split`."
+    setattr(Tensor, name, split)
+
+
+def _with_either(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """``indices=`` and ``sections=`` as the one parameter that takes both."""
+    for either in ("indices", "sections", "tensor_indices_or_sections"):
+        if either in kwargs:
+            return {"indices_or_sections": kwargs.pop(either), **kwargs}
+    return kwargs
 
 
 _split_along("hsplit", lambda n: 0 if n == 1 else 1, 1)

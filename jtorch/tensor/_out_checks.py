@@ -22,6 +22,7 @@ _EXACT = {
     "all": "all only supports bool tensor for result, got: {got}",
     "amax": "Expected the dtype for input and out to match, but got {want} for input's dtype and {got} for "
     "out's dtype.",
+    "complex": "Expected object of scalar type {want} but got scalar type {got} for argument 'out'",
     "any": "any only supports bool tensor for result, got: {got}",
     "diff": "expected scalar_type {want} but found {got}",
     "dot": "result dtype {got} does not match input dtype {want}",
@@ -51,10 +52,12 @@ _EXACT = {
     "where": "Expected out type to be {want} but got {got}",
 }
 _EXACT["amin"] = _EXACT["amax"]
+_EXACT["polar"] = _EXACT["complex"]
 _EXACT["tensordot"] = _EXACT["inner"]
 _EXACT["vdot"] = _EXACT["dot"]
 for _name in [
     "addmm",
+    "aminmax",
     "addmv",
     "argmax",
     "argmin",
@@ -119,7 +122,12 @@ def check_out_dtype(op: Op, out: Tensor, result: Tensor) -> None:
 
 #: Ops that read their operands after they have begun to write: not even the same memory will do.
 _APART = frozenset(
-    {"cat", "gather", "index_select", "masked_select", "put", "scatter", "scatter_add", "take"}
+    {"cat", "gather", "index_select", "kthvalue", "masked_select", "put", "scatter", "scatter_add", "take"}
+)
+
+_ON_OPERAND = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+    "memory location. Please clone() the tensor before performing the operation."
 )
 
 
@@ -130,6 +138,8 @@ def check_memory(name: str, out: Tensor, shape: tuple[int, ...], operands: Seque
         RuntimeError: it does.
     """
     size = math.prod(shape)
+    if name in _APART and any(x is out for x in _tensors(operands)):
+        raise RuntimeError(_ON_OPERAND)
     if not size or size > out._aval().size:
         return  # it gets memory of its own
     strides = _strides(out) if out._aval().shape == shape else contiguous_strides(shape)
@@ -148,11 +158,7 @@ def check_memory(name: str, out: Tensor, shape: tuple[int, ...], operands: Seque
             and name not in _APART
         ):
             continue
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-            "single "
-            "memory location. Please clone() the tensor before performing the operation."
-        )
+        raise RuntimeError(_ON_OPERAND)
 
 
 def _tensors(operands: Sequence[Any]) -> Iterator[Tensor]:

@@ -40,7 +40,7 @@ def arange(
     Raises:
         RuntimeError: a step of 0, or in the wrong direction.
     """
-    names = ["end"] if len(args) == 1 and start is None else ["start", "end", "step"]
+    names = ["end"] if len(args) == 1 and start is None and end is None else ["start", "end", "step"]
     given = {"start": start, "end": end, "step": step}
     if len(args) > 3 or any(given[n] is not None for n in names[: len(args)]) or (not args and end is None):
         kinds = ", ".join(type(a).__name__ for a in args)
@@ -48,8 +48,6 @@ def arange(
             "arange() received an invalid combination of arguments - got "
             f"({kinds}), but expected one of:\n{_ARANGE_FORMS}"
         )
-    if len(args) == 1 and start is None and end is not None:
-        names = ["start"]
     given.update(zip(names, args, strict=False))
     if given["end"] is None:
         raise TypeError('arange() missing 1 required positional arguments: "end"')
@@ -88,7 +86,7 @@ def _arange(start: Any, end: Any, step: Any, d: dtype) -> np.ndarray[Any, Any]:
         if d is dtypes.int64:
             first, by = int(start), int(step)
             if by == 0:
-                raise RuntimeError("step must be nonzero")
+                raise ValueError("step must be nonzero")
             count = max(-((first - int(end)) // by), 0)
         else:
             first, by, count = int(start), int(step), math.ceil((end - start) / step)

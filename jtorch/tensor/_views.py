@@ -7,7 +7,7 @@ from typing import Any
 
 from jtorch import dtypes
 from jtorch.dispatch import GRAD, modes
-from jtorch.dtypes import dtype
+from jtorch.dtypes import INT, dtype
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, plan_for, run, value_of, view, view_fn
 from jtorch.tensor._history import MADE_WITH_OTHERS
@@ -245,11 +245,12 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
             "movedim: Invalid source or destination dims: source "
             f"({sources} dims) should contain the same number of dims as destination ({targets} dims)"
         )
+    given = (("source", sources), ("destination", targets))
     sources = [wrap_dim(d, ndim) for d in sources]
     targets = [wrap_dim(d, ndim) for d in targets]
-    for name, found in (("source", sources), ("destination", targets)):
+    for (name, dims), found in zip(given, (sources, targets), strict=True):
         if len(set(found)) != len(found):
-            raise RuntimeError(f"movedim: repeated dim in `{name}` ({found})")
+            raise RuntimeError(f"movedim: repeated dim in `{name}` ({dims})")
     if not ndim:
         return alias(input)
     order = [-1] * ndim
@@ -370,6 +371,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     d = wrap_dim(dim, len(shape))
+    if isinstance(start, Tensor) and (start._aval().ndim or start._aval().dtype.category != INT):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     start = int(start)
     if not -shape[d] <= start <= shape[d]:
         raise IndexError(
@@ -654,7 +657,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along a dimension (``torch.unbind``)."""
     shape = input._aval().shape
     if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        wrap_dim(dim, 0)
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     d = wrap_dim(dim, len(shape))
     node = _history_of_several(input, "_view.unbind", (d,)) if shape[d] else None
     return tuple(_part_of_several(select(input, d, i, fn=node), i) for i in range(shape[d]))
