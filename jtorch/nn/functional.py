@@ -9,6 +9,7 @@ from jtorch.nn._attention import _canonical_mask as _canonical_mask
 from jtorch.nn._attention import multi_head_attention_forward as multi_head_attention_forward
 from jtorch.nn._composites import *  # noqa: F403
 from jtorch.nn._dropout import *  # noqa: F403
+from jtorch.nn._products import *  # noqa: F403
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import run
