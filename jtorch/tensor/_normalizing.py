@@ -8,6 +8,7 @@ from jtorch.dispatch import NO_GRAD, modes
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, call, from_value, run, value_of, write
 from jtorch.tensor._derive import derived
+from jtorch.tensor._inplace import write_out
 
 __all__: list[str] = []
 
@@ -124,10 +125,15 @@ def native_batch_norm(
     training: bool,
     momentum: float,
     eps: float,
+    *,
+    out: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``nn.functional.batch_norm`` with mean and inverse deviation of the batch, empty if not in training."""
-    results = _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
-    return results[0], *(s.detach() for s in results[1:])
+    y, mean, inverse = _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+    results = y, mean.detach(), inverse.detach()
+    if out is None:
+        return results
+    return tuple(write_out(o, r, "native_batch_norm") for o, r in zip(out, results, strict=True))  # type: ignore[return-value]
 
 
 def native_batch_norm_legit(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
