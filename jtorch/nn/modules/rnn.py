@@ -171,6 +171,11 @@ class RNNBase(Module):
             text += f", dropout={self.dropout}"
         return text + (f", bidirectional={self.bidirectional}" if self.bidirectional is not False else "")
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state["_flat_weights"] = self._flat_weights  # an attribute of PyTorch's modules
+        return state
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__.setdefault("proj_size", 0)
