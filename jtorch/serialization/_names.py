@@ -9,6 +9,7 @@ from typing import Any
 from jtorch import dtypes
 from jtorch.devices import device
 from jtorch.dtypes import dtype
+from jtorch.nn import MultiheadAttention, functional
 from jtorch.tensor import Size, Tensor
 
 __all__ = ["StorageType", "find", "storage_type", "torch_name"]
@@ -58,7 +59,10 @@ SPECIAL: dict[Any, tuple[str, str]] = {
     Size: ("torch", "Size"),
     device: ("torch", "device"),
     dtype: ("torch", "dtype"),
+    MultiheadAttention: ("torch.nn.modules.activation", "MultiheadAttention"),
 }
+#: Where PyTorch had things before 1.8, and functions that it writes in C++.
+_MOVED = {"torch.tensor": "torch._tensor", "torch.functional": "torch", "torch._C._nn": "torch.nn.functional"}
 #: The same table read backwards, by ``module.name``.
 BY_NAME: dict[str, Any] = {}
 
@@ -81,6 +85,8 @@ def torch_name(obj: Any, name: str | None = None) -> tuple[str, str]:
     name = name or getattr(obj, "__qualname__", None) or obj.__name__
     module = getattr(obj, "__module__", None) or "__main__"
     if module == "jtorch" or module.startswith("jtorch."):
+        if isinstance(obj, types.FunctionType) and getattr(functional, name, None) is obj:
+            return "torch.nn.functional", name
         module = module[1:]
     return module, name
 
@@ -91,8 +97,7 @@ def find(module: str, name: str) -> Any:
     Raises:
         AttributeError: jtorch has nothing of that name.
     """
-    if module == "torch.tensor":
-        module = "torch._tensor"  # where PyTorch had it before 1.8
+    module = _MOVED.get(module, module)
     known = BY_NAME.get(f"{module}.{name}")
     if known is not None:
         return known
