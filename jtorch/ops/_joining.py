@@ -54,6 +54,7 @@ def joined(tensors: tuple[Array, ...], dim: int) -> Array:
     saves="",
     out=True,
     aliases="concat concatenate",
+    joins="cat",
 )
 def cat(tensors: tuple[Array, ...], dim: int = 0) -> Array:
     """Join along a dimension that exists; the other sizes are equal.
@@ -69,7 +70,14 @@ def cat(tensors: tuple[Array, ...], dim: int = 0) -> Array:
 
 
 @register(
-    node="StackBackward0", static="dim", lists="tensors", promote="default", opmath=False, saves="", out=True
+    node="StackBackward0",
+    static="dim",
+    lists="tensors",
+    promote="default",
+    opmath=False,
+    saves="",
+    out=True,
+    joins="cat",
 )
 def stack(tensors: tuple[Array, ...], dim: int = 0) -> Array:
     """Join tensors of one shape along a new dimension.

@@ -35,6 +35,7 @@ class Op:
         "function",
         "host",
         "inplace",
+        "joins",
         "kinds",
         "lists",
         "method",
@@ -63,6 +64,7 @@ class Op:
     saves: frozenset[str] | None
     returns: str | None
     result_like: str | None
+    joins: str | None
     method: str
     varargs: str
     baked: frozenset[str]
@@ -147,6 +149,7 @@ def register(
     host: bool = False,
     result_like: str | None = None,
     cpu: Callable[..., Any] | None = None,
+    joins: str | None = None,
 ) -> Callable[[F], F]:
     """Make an op of a pure function; the function itself is returned unchanged.
 
@@ -191,6 +194,8 @@ def register(
         cpu: the same function in a form that XLA's CPU compiler runs faster, used for operands on the CPU.
         result_like: operand whose dtype an in-place or floating result is cast to, where it is not
             promotion's.
+        joins: name of an op that joins results of this one: for a long list, ``fn(list, dim)`` equals that op
+            applied to ``[fn(stretch, dim), ...]`` of its stretches, along the same dim.
     """
 
     def decorate(fn: F) -> F:
@@ -220,6 +225,7 @@ def register(
             host=host,
             result_like=result_like,
             cpu=cpu,
+            joins=joins,
         )
         return fn
 

@@ -516,7 +516,9 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         value.graph = None
     if new:
         _wasted += program.seconds
-        note_compilation(key, program.seconds, storm=_wasted >= WASTED_SECONDS)
+        # One program that takes long to compile is no storm.
+        storm = _wasted >= WASTED_SECONDS and _storm >= STORM / 2
+        note_compilation(key, program.seconds, storm=storm)
 
 
 def fused(graph: Graph, live: Sequence[int], donated: tuple[int, ...], device: Any) -> Program:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 from weakref import ref
 
@@ -92,7 +93,9 @@ class Signature:
             SIGNATURES.append(self)
 
     def __repr__(self) -> str:
-        operands = ", ".join(o.__name__ if isinstance(o, type) else repr(o) for o in self.operands)
+        spelled = (o.__name__ if isinstance(o, type) else repr(o) for o in self.operands)
+        runs = ((text, len(list(run))) for text, run in groupby(spelled))
+        operands = ", ".join(", ".join([text] * n) if n <= 3 else f"{n} x {text}" for text, n in runs)
         return f"{self.name}({operands}) -> {', '.join(map(repr, self.outputs))}"
 
 
