@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module as _import_module
+from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from jtorch import dtypes as _dtypes
-from jtorch._version import PYTORCH as _PYTORCH
+from jtorch import ops as _ops
+from jtorch._install import install
 from jtorch.devices import device
 from jtorch.dtypes import dtype, finfo, iinfo
 from jtorch.tensor import Size, Tensor
@@ -14,6 +16,8 @@ from jtorch.tensor import _bridge as _bridge
 from jtorch.tensor import _calls as _calls
 from jtorch.tensor import _derive as _derive
 from jtorch.tensor import _pickling as _pickling
+from jtorch.tensor._aten import aten as _aten
+from jtorch.tensor._autocast import *  # noqa: F403
 from jtorch.tensor._autograd import (
     enable_grad,
     inference_mode,
@@ -30,6 +34,7 @@ from jtorch.tensor._distributions import *  # noqa: F403
 from jtorch.tensor._distributions import _sample_dirichlet as _sample_dirichlet
 from jtorch.tensor._distributions import _standard_gamma as _standard_gamma
 from jtorch.tensor._functions import *  # noqa: F403
+from jtorch.tensor._gradient_scaling import *  # noqa: F403
 from jtorch.tensor._indexing import *  # noqa: F403
 from jtorch.tensor._interop import *  # noqa: F403
 from jtorch.tensor._layout import (
@@ -52,6 +57,9 @@ from jtorch.tensor._printing import set_printoptions
 from jtorch.tensor._random import *  # noqa: F403
 from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_matmul_precision
 from jtorch.tensor._storages import *  # noqa: F403
+from jtorch.tensor._switches import *  # noqa: F403
+from jtorch.tensor._symbolic import *  # noqa: F403
+from jtorch.torch_version import __version__ as __version__
 from jtorch.trace import (
     explain,
     metrics,
@@ -61,8 +69,6 @@ from jtorch.trace import (
     synchronize,
 )
 
-__version__ = _PYTORCH
-
 for _d in _dtypes.ALL:
     globals()[_d.name] = _d
 for _name, _d in _dtypes.ALIASES.items():
@@ -71,16 +77,36 @@ for _name, _f in _derive.derived[""].items():
     if not callable(globals().get(_name)):  # `trace` is the engine's package as well
         globals()[_name] = _f
 
+#: An index that inserts a dimension.
+newaxis = None
+
+_ops.aten = _aten  # type: ignore[attr-defined]
+
 start_compilation_cache()
 run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
 _NAMESPACES = frozenset(
-    ["autograd", "fft", "func", "linalg", "masked", "nn", "optim", "random", "signal", "special", "utils"]
+    [
+        "_dynamo", "amp", "autograd", "compiler", "fft", "func", "hub", "linalg", "masked", "nn", "optim", "random", "safetensors",
+        "serialization", "signal", "special", "utils",
+        "version",
+    ]  # fmt: skip
 )
+#: Names that are found in a namespace, which loads when they are used.
+_ELSEWHERE = {"GradScaler": "amp", "autocast": "amp", "compile": "compiler", "load": "serialization", "save": "serialization"} | dict.fromkeys(
+    [
+        "adaptive_max_pool1d", "binary_cross_entropy_with_logits", "convolution", "cosine_embedding_loss",
+        "hinge_embedding_loss", "kl_div", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
+        "max_pool2d", "max_pool3d", "poisson_nll_loss", "triplet_margin_loss",
+    ],
+    "nn._flat",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:
     if name in _NAMESPACES:
         return _import_module(f"jtorch.{name}")
+    if name in _ELSEWHERE:
+        return getattr(_import_module(f"jtorch.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module 'jtorch' has no attribute '{name}'")

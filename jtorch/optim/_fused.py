@@ -21,9 +21,9 @@ from jtorch.dispatch import NO_GRAD, Plan, modes
 from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
-from jtorch.tensor._core import from_value, to_device, value_of, write
+from jtorch.tensor._core import apply, from_value, to_device, value_of, write
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Value, aval_of, from_host, record
+from jtorch.trace import Value, aval_of, from_host, leave_session, record, session
 
 __all__ = [
     "FusedOptimizer",
@@ -64,6 +64,7 @@ class NumberStorage(Storage):
 
     @property
     def value(self) -> Value | None:
+        leave_session("reads a count that an optimizer keeps")
         made = self._made
         if made is None and self._number is not None:
             made = self._made = from_host(np.array(self._number, self.kind))
@@ -113,9 +114,17 @@ def advance(state: dict[str, Any]) -> float:
     return number + 1
 
 
-def setting(x: Any) -> float:
-    """A setting as a Python float; tensors are read."""
-    return x if type(x) is float else float(x.item() if isinstance(x, Tensor) else x)
+def setting(x: Any) -> Any:
+    """A setting as an operand: a float, or the tensor it is in, which nobody needs to read."""
+    if type(x) is float:
+        return x
+    if not isinstance(x, Tensor):
+        return float(x)
+    recording = session()
+    if recording is None:
+        return x
+    with recording.paused():  # a replay reads it anew
+        return float(x.item())
 
 
 def check_settings(lr: Any, **checks: tuple[Any, str]) -> None:
@@ -140,6 +149,10 @@ def check_settings(lr: Any, **checks: tuple[Any, str]) -> None:
 #: One parameter's update: ``rule(param, grad, state arrays, its numbers, settings) -> (param, state)``.
 Rule = Callable[[Any, Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
+#: Where PyTorch takes ``capturable`` and ``fused``; the texts of errors name them.
+CAPTURABLE = ["cuda", "xpu", "hpu", "privateuseone", "xla"]
+FUSED = ["mps", "cuda", "xpu", "hpu", "cpu", "mtia", "privateuseone"]
+
 #: Everything recorded so far, shared by all optimizers: (class, flags, avals) -> plan.
 _plans: dict[Any, Plan] = {}
 
@@ -148,10 +161,12 @@ class FusedOptimizer(Optimizer):
     """An optimizer whose step is one operation per group.
 
     ``_varying``: parameters have only some of the tensors that ``_slots`` names.
+    ``_captured``: what has to be on an accelerator for ``capturable=True``, in the words of PyTorch's error.
 
     A subclass defines:
 
-    * ``_settings(group)``: ``(flags, numbers)``: what is part of the program, and settings that may change;
+    * ``_settings(group)``: ``(flags, numbers)``: what is part of the program, and settings that may change,
+      each a float or a tensor;
     * ``_slots(flags)``: names of the state tensors;
     * ``_prepare(param, state, group)``: fills the state of a parameter before its first update, and returns
       the numbers of this parameter that change at each step (its count);
@@ -159,8 +174,18 @@ class FusedOptimizer(Optimizer):
     """
 
     _varying = False
+    _captured = "params and state_steps"
+    _foreach_on_xla = False
 
-    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+        if defaults.get("fused"):
+            if defaults["differentiable"]:
+                raise RuntimeError("`fused` does not support `differentiable`")
+            if defaults["foreach"]:
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         raise NotImplementedError
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
@@ -187,7 +212,11 @@ class FusedOptimizer(Optimizer):
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self._step_group(group)
+            if group.get("differentiable"):
+                with enable_grad():
+                    self._step_differentiable(group)
+            else:
+                self._step_group(group)
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
@@ -221,19 +250,30 @@ class FusedOptimizer(Optimizer):
                     held.append(value_of(t))
         if not params:
             return
+        if group.get("capturable"):
+            self._check_capturable(group, params)
         operands = [*values, *gradients, *held]
         avals = tuple([v.aval for v in operands])
-        key = (type(self), flags, avals, *counts)
+        kinds = None
+        if any([type(x) is not float for x in settings]):
+            settings = tuple([_operand(x, avals[0].device) for x in settings])
+            kinds = tuple([float if type(x) is float else x.aval for x in settings])
+        key = (type(self), flags, avals, kinds, *counts)
         plan = _plans.get(key)
         if plan is None:
             if len({a.device for a in avals}) > 1:
                 self._step_devices(group, params, numbers)
                 return
+            if group.get("fused"):
+                _check_fused(avals[: len(params)])
             each = len(numbers) // len(params)
             counts = counts or [len(slots)] * len(params)
-            plan = _plans[key] = _plan(self, flags, avals, counts, each, len(settings))
+            plan = _plans[key] = _plan(self, flags, avals, counts, each, kinds or (float,) * len(settings))
         if plan.signature is None:
             return
+        recording = session()
+        if recording is not None:
+            recording.numbers(len(numbers) + len(settings), StepNumbers(self, group, params, flags))
         operands += numbers
         operands += settings
         made = record(plan.signature, operands)
@@ -247,6 +287,41 @@ class FusedOptimizer(Optimizer):
                 storage.writes += 1
             else:
                 _write(t, value)
+
+    def _step_differentiable(self, group: dict[str, Any]) -> None:
+        """The same operation with history: results are functions of gradients, state and tensor settings."""
+        if group["foreach"]:
+            raise AssertionError("_foreach ops don't support autograd")
+        flags, settings = self._settings(group)
+        slots = self._slots(flags)
+        params = [p for p in group["params"] if p.grad is not None]
+        if group.get("capturable"):
+            self._check_capturable(group, params)
+        for p in params:
+            state = self.state[p] if slots else {}
+            numbers = self._prepare(p, state, group) if slots else ()
+            changed = [p, *(state[name] for name in slots)]
+            # Copies: what the gradient needs must survive that its source is overwritten.
+            tensors = [x.clone() for x in changed]
+            tensors.insert(1, p.grad)
+            avals = tuple(x._aval() for x in tensors)
+            hyper = [_on(x, p.device) for x in settings]
+            kinds = tuple(float if type(x) is float else x._aval() for x in hyper)
+            key = (type(self), flags, avals, kinds, "differentiable")
+            plan = _plans.get(key)
+            if plan is None:
+                node = type(self).__name__ + "StepBackward0"
+                plan = _plans[key] = _plan(self, flags, avals, [len(slots)], len(numbers), kinds, node)
+            for x, new in zip(changed, apply(plan, [*tensors, *numbers, *hyper]), strict=True):
+                x.copy_(new)
+
+    def _check_capturable(self, group: dict[str, Any], params: Sequence[Any]) -> None:
+        """Refuse to capture what is on the CPU, as PyTorch does."""
+        if any(p.device.type == "cpu" for p in params):
+            devices = CAPTURABLE[:-1] if group["foreach"] and not self._foreach_on_xla else CAPTURABLE
+            raise AssertionError(
+                f"If capturable=True, {self._captured} must be on supported devices: {devices}."
+            )
 
     def _step_devices(self, group: dict[str, Any], params: Sequence[Any], numbers: Sequence[Any]) -> None:
         """A group whose parameters are on several devices: one operation per device."""
@@ -264,6 +339,53 @@ class FusedOptimizer(Optimizer):
             del self._prepare
 
 
+class StepNumbers:
+    """The numbers among a step's operands, asked for anew whenever a recorded step is replayed."""
+
+    __slots__ = ("flags", "group", "optimizer", "params", "settings", "states")
+
+    def __init__(
+        self, optimizer: FusedOptimizer, group: dict[str, Any], params: Sequence[Any], flags: tuple[Any, ...]
+    ) -> None:
+        self.optimizer, self.group, self.params, self.flags = optimizer, group, params, flags
+        self.states = [optimizer.state[p] for p in params] if optimizer._slots(flags) else None
+        self.settings: tuple[float, ...] = ()
+
+    def holds(self) -> bool:
+        """Whether the step is still the same operation; changes nothing."""
+        flags, settings = self.optimizer._settings(self.group)
+        self.settings = tuple([x if type(x) is float else float(x) for x in settings])
+        return flags == self.flags
+
+    def __call__(self) -> list[float]:
+        """Count a step; what :meth:`holds` found goes with it."""
+        numbers: list[float] = []
+        if self.states is not None:
+            prepare, group = self.optimizer._prepare, self.group
+            for p, state in zip(self.params, self.states, strict=True):
+                numbers.extend(prepare(p, state, group))
+        numbers.extend(self.settings)
+        return numbers
+
+
+def _check_fused(avals: Sequence[Any]) -> None:
+    for a in avals:
+        if not a.dtype.is_floating_point:
+            raise RuntimeError(
+                "`fused=True` requires all the params to be floating point Tensors of supported devices: "
+                f"{FUSED} but {a.dtype} and {a.device.type}"
+            )
+
+
+def _on(x: Any, where: Any) -> Any:
+    """A setting beside the parameters: a tensor of one element may come from the CPU."""
+    return x if type(x) is float or x.device is where else x.to(where)
+
+
+def _operand(x: Any, where: Any) -> Any:
+    return x if type(x) is float else value_of(_on(x, where))
+
+
 def _write(tensor: Any, value: Value) -> None:
     level, modes.level = modes.level, NO_GRAD
     try:
@@ -274,7 +396,7 @@ def _write(tensor: Any, value: Value) -> None:
 
 def weak(number: Any) -> Any:
     """A number operand (float64) as one that adapts to the dtype of the array it meets."""
-    wide = jnp.asarray(number, jnp.float64)
+    wide = jnp.asarray(number, jnp.float64).reshape(())
     return convert_element_type_p.bind(wide, new_dtype=np.dtype(np.float64), weak_type=True, sharding=None)
 
 
@@ -284,7 +406,8 @@ def _plan(
     avals: tuple[Any, ...],
     counts: Sequence[int],
     each: int,
-    settings: int,
+    kinds: Sequence[Any],
+    node: str | None = None,
 ) -> Plan:
     """The operation of a group.
 
@@ -294,7 +417,8 @@ def _plan(
         avals: of parameters, gradients and state tensors.
         counts: state tensors of each parameter.
         each: numbers of each parameter.
-        settings: how many settings are operands.
+        kinds: of the settings: ``float``, or the aval of a tensor.
+        node: name of the autograd node, if the step is to have history.
 
     Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings;
     its results new parameters and state tensors.
@@ -316,8 +440,8 @@ def _plan(
         return (*new_params, *new_state)
 
     title = type(optimizer).__name__ + ".step"
-    operands = [*avals, *([float] * (count * each + settings))]
-    return Plan(title, step, operands, device=avals[0].device, node=None, single=False)
+    operands = [*avals, *([float] * (count * each)), *kinds]
+    return Plan(title, step, operands, device=avals[0].device, node=node, single=False)
 
 
 def _apply(rule: Rule, p: Any, g: Any, state: Any, numbers: Any, hyper: Any) -> tuple[Any, Any]:

@@ -8,12 +8,16 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from copy import deepcopy
 from itertools import chain
-from typing import Any
+from typing import Any, Self, TypeAlias
+
+import numpy as np
 
 from jtorch.dtypes import float32
 from jtorch.nn.modules.module import clear_gradient, typename
 from jtorch.tape import RemovableHandle
 from jtorch.tensor import Tensor
+from jtorch.tensor._creation import from_numpy
+from jtorch.tensor._interop import from_dlpack
 from jtorch.trace import flush_all
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
@@ -97,6 +101,10 @@ class Optimizer:
         defaults: settings of groups that do not give them.
     """
 
+    OptimizerPreHook: TypeAlias = Callable[[Self, tuple[Any, ...], dict[str, Any]], Any]  # type: ignore[misc]
+    OptimizerPostHook: TypeAlias = Callable[[Self, tuple[Any, ...], dict[str, Any]], None]  # type: ignore[misc]
+    profile_hook_step = staticmethod(_stepping)
+
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self._optimizer_step_pre_hooks: dict[int, Any] = OrderedDict()
@@ -136,11 +144,11 @@ class Optimizer:
         self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
-        lines = [self.__class__.__name__ + " ("]
+        text = self.__class__.__name__ + " ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            text += f"\nParameter Group {i}\n"
+            text += "".join(f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params")
+        return text + ")"
 
     # ---- hooks -------------------------------------------------------------------------------------------
 
@@ -246,7 +254,9 @@ class Optimizer:
         """Drop the gradients of all parameters, or set them to zero."""
         for group in self.param_groups:
             for param in group["params"]:
-                if param._grad is not None:
+                if set_to_none:
+                    param._grad = None
+                elif param._grad is not None:
                     clear_gradient(param, set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -346,6 +356,9 @@ def _converted(
         if param.is_floating_point():
             return value.to(dtype=param.dtype, device=param.device)
         return value.to(device=param.device)
+    if hasattr(value, "__dlpack__"):  # NumPy's, or another framework's
+        own = from_numpy(value.copy()) if isinstance(value, np.ndarray) else from_dlpack(value).clone()
+        return _converted(param, own, number, groups, key)
     if isinstance(value, dict):
         return {k: _converted(param, v, number, groups, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):

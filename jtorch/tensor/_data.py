@@ -11,6 +11,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.dtypes import COMPLEX, FLOAT, INT, dtype, from_numpy_dtype, promote_types
 from jtorch.tensor._core import Tensor
+from jtorch.trace import leave_session
 
 __all__ = ["array_from_data"]
 
@@ -60,6 +61,7 @@ def _from_array(data: np.ndarray[Any, Any], d: dtype | None) -> np.ndarray[Any, 
             "given numpy array has byte order different from the native byte order. Conversion between "
             "byte orders is currently not supported."
         )
+    leave_session("makes a tensor of a NumPy array, whose contents may change from call to call")
     own = from_numpy_dtype(data.dtype)
     if d is None or d is own:
         return np.array(data, order="C", copy=True, subok=False)

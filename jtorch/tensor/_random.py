@@ -26,7 +26,7 @@ from jtorch.tensor._formats import format_strides
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._layout import preserve_format
 from jtorch.tensor._methods import _dense, method
-from jtorch.trace import from_host
+from jtorch.trace import leave_session, session
 
 __all__ = [
     "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "normal",
@@ -117,6 +117,7 @@ default_generator.seed()
 
 def manual_seed(seed: Any) -> Generator:
     """Start the default stream of ``seed`` anew; returns its generator (``torch.manual_seed``)."""
+    leave_session("seeds the random generator")
     default_generator._engine.manual_seed(int(seed))
     return default_generator
 
@@ -143,11 +144,32 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def engine_of(generator: Any) -> MT19937:
     """The engine behind a ``generator=`` argument."""
+    recording = session()
+    if recording is not None:
+        recording.engines += 1
     if generator is None:
         return default_generator._engine
     if not isinstance(generator, Generator):
         raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
     return generator._engine
+
+
+def drawn(
+    draw: Callable[[], np.ndarray[Any, Any]],
+    where: device = CPU,
+    requires_grad: bool = False,
+    strides: tuple[int, ...] | None = None,
+) -> Tensor:
+    """A tensor of random numbers. A function that is recorded draws anew whenever it is replayed."""
+    recording = session()
+
+    def fresh() -> np.ndarray[Any, Any]:
+        return np.asarray(draw(), order="C")
+
+    made = make(fresh(), where, requires_grad, strides)
+    if recording is not None:
+        recording.drew(made._storage, fresh)
+    return made
 
 
 Draw = Callable[..., np.ndarray[Any, Any]]
@@ -177,8 +199,10 @@ def _create(
     target = as_device(where)
     if target is META:
         return make(np.zeros(sizes, d.numpy), META, requires_grad)
-    array = draw(engine_of(generator), sizes, d.numpy, *parameters, strides=strides)
-    return make(np.asarray(array, order="C"), target, requires_grad, strides)
+    engine = engine_of(generator)
+    return drawn(
+        lambda: draw(engine, sizes, d.numpy, *parameters, strides=strides), target, requires_grad, strides
+    )
 
 
 def rand(
@@ -283,8 +307,10 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else as_dtype(dtype, "randperm")
-    array = draw_permutation(engine_of(generator), n, d.numpy)
-    return into(out, array) if out is not None else make(array, as_device(device), requires_grad)
+    engine = engine_of(generator)
+    if out is not None:
+        return into(out, draw_permutation(engine, n, d.numpy))
+    return drawn(lambda: draw_permutation(engine, n, d.numpy), as_device(device), requires_grad)
 
 
 def dense_strides(x: Tensor) -> tuple[int, ...] | None:
@@ -321,6 +347,7 @@ def rand_like(
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: Any = None,
     generator: Any = None,
@@ -335,6 +362,7 @@ def randn_like(
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: Any = None,
     generator: Any = None,
@@ -351,6 +379,7 @@ def randint_like(
     dtype: Any = None,
     layout: Any = None,
     device: Any = None,
+    pin_memory: bool = False,
     requires_grad: bool = False,
     memory_format: Any = None,
     generator: Any = None,
@@ -401,15 +430,25 @@ def normal(
         if stds:
             if std._aval().size and float(call("min", std).item()) < 0:
                 raise RuntimeError("normal expects all elements of std >= 0.0")
-            drawn = make(draw_normal(engine_of(generator), shape, first._aval().dtype.numpy))
-            result = drawn * std + mean
+            engine, kind = engine_of(generator), first._aval().dtype.numpy
+            noise = drawn(lambda: draw_normal(engine, shape, kind))
+            result = noise * std + mean
         else:
             _check_std(std)
-            drawn = make(draw_normal(engine_of(generator), shape, first._aval().dtype.numpy, 0.0, float(std)))
-            result = drawn + mean
+            engine, kind, spread = engine_of(generator), first._aval().dtype.numpy, float(std)
+            noise = drawn(lambda: draw_normal(engine, shape, kind, 0.0, spread))
+            result = noise + mean
     if out is not None:
         return into(out, np.array(result._host()))
-    return result  # type: ignore[no-any-return]
+    form = 3 if means and stds else 1 if means else 2
+    return with_history(result, f"NormalBackward{form}", mean if means else None, std if stds else None)
+
+
+def with_history(result: Tensor, node: str, first: Tensor | None, second: Tensor | None = None) -> Tensor:
+    """Draws that count as differentiable in their parameters, with gradients of zero, as PyTorch's do."""
+    if modes.level != GRAD or not any(t is not None and t.requires_grad for t in (first, second)):
+        return result
+    return call("_drawn", result, first, second, node)  # type: ignore[no-any-return]
 
 
 def _check_std(std: Any) -> None:
@@ -431,10 +470,15 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """Ones with the probabilities in ``input``, or with probability ``p``, else zeros."""
     aval = input._aval()
     chance = np.array(input._host()) if p is None else float(p)
-    array = draw_bernoulli(engine_of(generator), aval.shape, aval.dtype.numpy, chance, dense_strides(input))
+    engine, strides = engine_of(generator), dense_strides(input)
+
+    def draw() -> Any:
+        return draw_bernoulli(engine, aval.shape, aval.dtype.numpy, chance, strides)
+
     if out is not None:
-        return into(out, np.asarray(array, order="C"))
-    return make(np.asarray(array, order="C"), aval.device, strides=dense_strides(input))
+        return into(out, np.asarray(draw(), order="C"))
+    node = "BernoulliBackward0" if p is None else "NotImplemented"
+    return with_history(drawn(draw, aval.device, strides=strides), node, input)
 
 
 # ---- in place
@@ -447,17 +491,17 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
     aval = self._aval()
     if aval.device is META:
         return self
-    array = draw(engine_of(generator), aval.shape, aval.dtype.numpy, *parameters, strides=self._strides)
-    drawn = from_value(from_host(np.asarray(array, order="C")))
+    engine, strides = engine_of(generator), self._strides
+    noise = drawn(lambda: draw(engine, aval.shape, aval.dtype.numpy, *parameters, strides=strides))
     if (
         self._view is None
         and aval.device is CPU
         and self._fn is None
         and not (self._requires and modes.level == GRAD)
     ):
-        self._storage.write(value_of(drawn), count=self._own_version is None)
+        self._storage.write(value_of(noise), count=self._own_version is None)
         return self
-    return overwrite(self, drawn)
+    return overwrite(self, noise)
 
 
 @method

@@ -11,7 +11,7 @@ from jtorch.devices import CPU
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import Op
 from jtorch.tensor._core import Tensor, value_of
-from jtorch.trace import TracedValue
+from jtorch.trace import TracedValue, Withheld
 
 __all__ = ["checked", "known_values"]
 
@@ -23,7 +23,8 @@ def known_values(x: Tensor) -> np.ndarray[Any, Any] | None:
     value = value_of(x)
     if value.host is not None:
         return value.host
-    if value.array is not None and value.aval.device is CPU and type(value) is not TracedValue:
+    hidden = type(value) is TracedValue or type(value.array) is Withheld
+    if value.array is not None and value.aval.device is CPU and not hidden:
         return x._host()
     return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
-from jtorch.nn.modules.module import Module, _indent, typename
+from jtorch.nn.modules.module import Module, _indent, changes, typename
 from jtorch.nn.parameter import Parameter
 from jtorch.tensor import Tensor
 
@@ -220,6 +220,7 @@ class ModuleList(Module):
         for i in range(len(self._modules), index, -1):
             self._modules[str(i)] = self._modules[str(i - 1)]
         self._modules[str(index)] = module
+        changes[0] += 1
 
     def append(self, module: Module) -> Any:
         """Add a module at the end."""

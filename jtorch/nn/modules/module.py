@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 Self = TypeVar("Self", bound="Module")
+
+#: How often attributes or hooks of any module changed: what was derived from a module is checked again only
+#: if this moved on.
+changes = [0]
 _EXTRA_STATE = "_extra_state"
 
 
@@ -80,6 +84,7 @@ class _Handle(RemovableHandle):
         self.extra = extra
 
     def remove(self) -> None:
+        changes[0] += 1
         super().remove()
         for kept in self.extra:
             kept.pop(self.id, None)
@@ -99,6 +104,7 @@ def _add_hook(
     hooks: dict[int, Any], hook: Any, prepend: bool = False, **extra: dict[int, bool]
 ) -> RemovableHandle:
     """Add to ``hooks``; each of ``extra`` notes the hook's number too and is cleared with it."""
+    changes[0] += 1
     handle = _Handle(hooks, *extra.values())
     hooks[handle.id] = hook
     for kept in extra.values():
@@ -109,6 +115,7 @@ def _add_hook(
 
 
 def _add_global(hooks: dict[int, Any], hook: Any, *extra: dict[int, bool]) -> RemovableHandle:
+    changes[0] += 1
     handle = _GlobalHandle(hooks, *extra)
     hooks[handle.id] = hook
     for kept in extra:
@@ -293,6 +300,7 @@ class Module:
         """
         if "_buffers" not in self.__dict__:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
+        changes[0] += 1
         self._check_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
@@ -311,6 +319,7 @@ class Module:
         """Add a parameter under an attribute name; ``None`` reserves the name."""
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
+        changes[0] += 1
         self._check_name("parameter", name, self._parameters)
         if param is not None:
             if not isinstance(param, Parameter):
@@ -351,6 +360,7 @@ class Module:
             raise KeyError(f'module name can\'t contain ".", got: {name}')
         if name == "":
             raise KeyError('module name can\'t be empty string ""')
+        changes[0] += 1
         self._modules[name] = _replaced(_global.module, self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -375,6 +385,7 @@ class Module:
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        changes[0] += 1
         own = self.__dict__
         params = own.get("_parameters")
         if isinstance(value, Parameter):
@@ -438,6 +449,7 @@ class Module:
                     place.discard(name)
 
     def __delattr__(self, name: str) -> None:
+        changes[0] += 1
         for kind in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__.get(kind, ()):
                 del self.__dict__[kind][name]
@@ -520,6 +532,7 @@ class Module:
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Replace parameters, gradients and buffers by ``fn`` of them; parameters keep their identity."""
+        changes[0] += 1
         if recurse:
             for module in self.children():
                 module._apply(fn)
@@ -1176,7 +1189,9 @@ class Module:
                 stacklevel=2,
             )
         for param in self.parameters():
-            if param._grad is not None:
+            if set_to_none:
+                param._grad = None
+            elif param._grad is not None:
                 clear_gradient(param, set_to_none)
 
     # ---- printing ----------------------------------------------------------------------------------------

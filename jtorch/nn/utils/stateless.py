@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from jtorch.nn.modules.module import Module
+from jtorch.nn.modules.module import Module, changes
 from jtorch.nn.parallel import DataParallel
 
 __all__ = ["functional_call"]
@@ -59,6 +59,7 @@ def _reparametrize_module(
             body = "\n\t".join(texts)
             raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t{body}")
     places = []
+    changes[0] += 1
     for name, tensor in tensors.items():
         path, _, last = name.rpartition(".")
         owner = module.get_submodule(path)
@@ -72,6 +73,7 @@ def _reparametrize_module(
     try:
         yield
     finally:
+        changes[0] += 1
         for store, last, original, name in reversed(places):
             if name in given:
                 given[name] = store[last]

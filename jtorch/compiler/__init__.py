@@ -1,0 +1,36 @@
+"""Compiling whole functions (``torch.compiler``); :func:`compile` is also ``jtorch.compile``.
+
+>>> import jtorch as torch
+>>> @torch.compile
+... def f(x, y):
+...     return torch.sin(x) + y
+>>> f(torch.tensor([0.0]), torch.tensor([1.0]))
+tensor([1.])
+"""
+
+from jtorch.compiler._api import (
+    allow_in_graph,
+    assume_constant_result,
+    compile,
+    cudagraph_mark_step_begin,
+    disable,
+    explain,
+    is_compiling,
+    is_dynamo_compiling,
+    is_exporting,
+    list_backends,
+    lower,
+    reset,
+    set_enable_guard_collectives,
+    set_stance,
+    substitute_in_graph,
+)
+from jtorch.compiler._config import config
+from jtorch.compiler._module import OptimizedModule
+
+__all__ = [
+    "OptimizedModule", "allow_in_graph", "assume_constant_result", "compile", "config",
+    "cudagraph_mark_step_begin", "disable", "explain", "is_compiling", "is_dynamo_compiling", "is_exporting",
+    "list_backends", "lower", "reset", "set_enable_guard_collectives", "set_stance",
+    "substitute_in_graph",
+]  # fmt: skip

@@ -1,0 +1,276 @@
+"""The functions of ``torch.compiler`` and ``torch.compile`` itself."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from jtorch.compiler._compiled import CompiledFunction, compiled
+from jtorch.compiler._config import state
+from jtorch.compiler._module import OptimizedModule
+from jtorch.errors import with_hint
+from jtorch.nn import Module
+from jtorch.trace import clear_programs, leave_session, session
+
+__all__ = [
+    "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable", "explain",
+    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "lower", "reset",
+    "set_enable_guard_collectives", "set_stance", "substitute_in_graph",
+]  # fmt: skip
+
+_BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "xla", "openxla", "openxla_eval")
+_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
+
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str | Callable[..., Any] = "inductor",
+    mode: str | None = None,
+    options: dict[str, Any] | None = None,
+    disable: bool = False,
+) -> Any:
+    """Record a function once and run its program from then on (``torch.compile``).
+
+    The function may be a model or a whole training step: ``backward()``, gradient clipping,
+    ``optimizer.step()``, ``zero_grad()``, schedulers, batch statistics and random numbers are part of the
+    program. A call with other shapes, dtypes or Python numbers, or after a change of something that the
+    function reads (a module's mode, a global number), is recorded anew; :func:`jtorch.explain` says why.
+
+    A line that needs the value of a tensor (``if loss > 1:``, ``.item()``) cannot be part of a program. Such
+    calls run uncompiled, with the same results.
+
+    Args:
+        model: the function or module; without it, a decorator is returned.
+        fullgraph: raise an error that names the line instead of running uncompiled.
+        dynamic: accepted; every combination of shapes has its own program.
+        backend: every name that PyTorch knows means XLA; ``"eager"`` runs uncompiled. A function is not
+            supported: there is no FX graph to give it.
+        mode: accepted; XLA makes no difference between them.
+        options: accepted.
+        disable: return the function as it is.
+
+    Returns:
+        The compiled function, or an :class:`OptimizedModule`.
+
+    Raises:
+        RuntimeError: both ``mode`` and ``options`` are given, or ``mode`` is unknown.
+    """
+    if mode is not None and options is not None:
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
+    if model is None:
+
+        def decorator(function: Callable[..., Any]) -> Any:
+            return compile(
+                function, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options,
+                disable=disable,
+            )  # fmt: skip
+
+        return decorator
+    _check(backend, mode)
+    if disable or backend == "eager" or getattr(model, "_torchdynamo_disable", False):
+        return model
+    if isinstance(model, OptimizedModule):
+        return model
+    if isinstance(model, Module):
+        return OptimizedModule(model, fullgraph)
+    if not callable(model):
+        raise RuntimeError(f"compile() expects a function or a module, not {type(model).__name__}")
+    if hasattr(model, "_compiled_function"):
+        model = model._compiled_function.function
+    return compiled(model, fullgraph)
+
+
+def _check(backend: Any, mode: str | None) -> None:
+    if not isinstance(backend, str):
+        raise with_hint(
+            NotImplementedError(
+                "torch.compile(backend=<function>): there is no FX graph to hand to a custom backend"
+            ),
+            "to work on the program itself, use jtorch.compiler.lower(f, *args) or jtorch.export",
+        )
+    if backend not in _BACKENDS:
+        raise RuntimeError(
+            f"Invalid backend: '{backend}', please check `torch.compiler.list_backends()` for available "
+            "backends."
+        )
+    if mode is not None and mode not in _MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+
+
+def function_of(f: Any) -> CompiledFunction:
+    """The :class:`CompiledFunction` behind what :func:`compile` returned."""
+    made = getattr(f, "_compiled_function", None)
+    if made is None and isinstance(f, Module):
+        made = getattr(f.__dict__.get("_compiled_call_impl"), "_compiled_function", None)
+    if not isinstance(made, CompiledFunction):
+        raise TypeError(f"expected a compiled function or module, got {type(f).__name__}")
+    return made
+
+
+def explain(f: Any) -> str:
+    """Why a compiled function was recorded, each time, and which calls are not replayed and why."""
+    return function_of(f).explain()
+
+
+def lower(f: Any, *args: Any, **kwargs: Any) -> Any:
+    """The program of one call as JAX lowers it, ahead of time and without running it.
+
+    ``lower(f, x).compile()`` has ``cost_analysis()`` and ``memory_analysis()``; ``lower(f, x).as_text()`` is
+    StableHLO.
+
+    Args:
+        f: a function, a module, or what :func:`compile` made of one.
+        *args: its arguments; the function runs once to be recorded, and what it changes is taken back.
+        **kwargs: its keyword arguments.
+
+    Returns:
+        A ``jax.stages.Lowered``.
+
+    Raises:
+        Unsupported: the call cannot be recorded as one graph.
+    """
+    from jtorch.compiler._lowering import lowered  # noqa: PLC0415  # seldom needed
+
+    return lowered(f, args, kwargs)
+
+
+def disable(
+    fn: Callable[..., Any] | None = None, recursive: bool = True, *, reason: str | None = None
+) -> Any:
+    """Keep a function out of programs: a compiled function that calls it runs uncompiled.
+
+    Args:
+        fn: the function; without it, a decorator is returned.
+        recursive: accepted; what ``fn`` calls is kept out in any case.
+        reason: shown in explanations.
+    """
+    if fn is None:
+        return lambda function: disable(function, recursive, reason=reason)
+    inner = getattr(fn, "_compiled_function", None)
+    function: Any = fn if inner is None else inner.function
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        name = getattr(function, "__qualname__", type(function).__name__)
+        leave_session(f"calls {name}, which is kept out of programs" + (f" ({reason})" if reason else ""))
+        stance, state.stance = state.stance, "force_eager"
+        try:
+            return function(*args, **kwargs)
+        finally:
+            state.stance = stance
+
+    wrapper._torchdynamo_disable = True  # type: ignore[attr-defined]
+    return wrapper
+
+
+def is_compiling() -> bool:
+    """Whether a function is being recorded."""
+    return session() is not None
+
+
+def is_dynamo_compiling() -> bool:
+    """Whether a function is being recorded (the name in ``torch.compiler``)."""
+    return session() is not None
+
+
+_exporting = [False]
+
+
+def is_exporting() -> bool:
+    """Whether :func:`jtorch.export.export` is recording."""
+    return _exporting[0]
+
+
+def reset() -> None:
+    """Forget all recordings and programs (``torch.compiler.reset``)."""
+    state.generation += 1
+    clear_programs()
+
+
+def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
+    """Names that :func:`compile` takes as ``backend``; all but ``"eager"`` mean XLA."""
+    return sorted(b for b in _BACKENDS if b not in ("eager", "aot_eager") or not exclude_tags)
+
+
+class set_stance:
+    """What calls of compiled functions do from now on, or in a ``with`` block.
+
+    Args:
+        stance: ``"default"``: record and replay; ``"force_eager"``: run uncompiled;
+            ``"eager_on_recompile"``: replay, and run uncompiled what was not recorded yet;
+            ``"fail_on_recompile"``: raise in that case.
+        skip_guard_eval_unsafe: not supported.
+        force_backend: only ``None``.
+    """
+
+    def __init__(
+        self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None
+    ) -> None:
+        if stance not in ("default", "force_eager", "eager_on_recompile", "fail_on_recompile"):
+            raise RuntimeError(f"invalid torch.compile stance '{stance}'")
+        if skip_guard_eval_unsafe or force_backend is not None:
+            raise NotImplementedError("set_stance(): only the stance itself is supported")
+        self.previous, self.stance = state.stance, stance
+        state.stance = stance
+
+    def __enter__(self) -> set_stance:
+        state.stance = self.stance
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        state.stance = self.previous
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        state.stance = self.previous
+        stance = self.stance
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with set_stance(stance):
+                return function(*args, **kwargs)
+
+        return wrapper
+
+
+def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark that a function returns the same in each call: while recording, what it reads becomes a constant.
+
+    It runs while a function is recorded, not when the recording is replayed.
+    """
+
+    @functools.wraps(fn)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        recording = session()
+        if recording is None:
+            return fn(*args, **kwargs)
+        with recording.paused():
+            return fn(*args, **kwargs)
+
+    return wrapper
+
+
+def allow_in_graph(fn: Any) -> Any:
+    """Accepted: every function is recorded by running it."""
+    return fn
+
+
+def substitute_in_graph(original_fn: Any, *, can_constant_fold_through: bool = False, **_: Any) -> Any:
+    """Not supported: functions are recorded by running them, so no other one can stand in."""
+    raise NotImplementedError(
+        "torch.compiler.substitute_in_graph: functions are recorded by running them; call the other one"
+    )
+
+
+def cudagraph_mark_step_begin() -> None:
+    """Nothing to do: programs do not share output memory from step to step."""
+
+
+def set_enable_guard_collectives(enabled: bool) -> bool:
+    """Accepted; processes do not compare their recordings. Returns the former setting, ``False``."""
+    return False

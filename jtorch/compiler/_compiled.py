@@ -1,0 +1,274 @@
+"""``jtorch.compile``: record a function once, replay the program afterwards."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jtorch import devices, dtypes
+from jtorch.compiler._assembly import Assembly
+from jtorch.compiler._config import config, state
+from jtorch.compiler._errors import FailOnRecompileLimitHit
+from jtorch.compiler._guards import Guards, describe
+from jtorch.compiler._recorded import STALE, Recorded
+from jtorch.compiler._results import NotReplayable
+from jtorch.compiler._session import Session
+from jtorch.dispatch import autocast_state, modes
+from jtorch.errors import warn_user
+from jtorch.ops._precision import precision
+from jtorch.tape import sequence
+from jtorch.tensor import Tensor
+from jtorch.tensor._core import value_of
+from jtorch.trace import TracedValue, Value, counters, flush_all, session
+
+__all__ = ["CompiledFunction", "Unguarded"]
+
+
+class Unguarded(Exception):
+    """An argument that cannot be compared with those of later calls."""
+
+
+def _key_of(x: Any, tensors: list[Any]) -> Any:
+    """What has to be equal for two calls to be the same, tensors being collected in order."""
+    if isinstance(x, Tensor):
+        value = x._storage.value if x._view is None else None
+        if value is None:
+            value = x._read()
+        if type(value) is TracedValue:
+            raise Unguarded
+        tensors.append(x)
+        wants = x._requires or x._fn is not None or (x._abase is not None and x._abase.requires_grad)
+        return value.aval, wants, x._strides, type(x)
+    kind = type(x)
+    if kind in (int, float, bool, str, complex, bytes):
+        return kind, x
+    if x is None:
+        return None
+    if kind is list or kind is tuple:
+        return kind, *[_key_of(y, tensors) for y in x]
+    if kind is dict:
+        return kind, *[(k, _key_of(y, tensors)) for k, y in x.items()]
+    if kind.__module__ == "numpy":
+        raise Unguarded
+    if isinstance(x, list | tuple):
+        return kind, *[_key_of(y, tensors) for y in x]
+    return kind, id(x)
+
+
+def _objects(x: Any, found: list[Any]) -> None:
+    """Arguments that are compared by identity, to be kept alive."""
+    if isinstance(x, list | tuple):
+        for y in x:
+            _objects(y, found)
+    elif isinstance(x, dict):
+        for y in x.values():
+            _objects(y, found)
+    elif not isinstance(x, Tensor):
+        found.append(x)
+
+
+def _surroundings() -> tuple[Any, ...]:
+    """Switches that change what operations do."""
+    a = autocast_state
+    return (
+        modes.level, modes.anomaly, modes.saved_hooks, modes.unchecked, dtypes.get_default_dtype(),
+        devices.default_device(), precision(), frozenset(a.enabled) if a.enabled else None,
+        tuple(a.dtypes.items()) if a.enabled else None,
+    )  # fmt: skip
+
+
+class Variant:
+    """What is known of one kind of call.
+
+    Attributes:
+        recorded: recordings, the last one used first; they differ in what they depend on besides arguments.
+        lazy: why such calls are not replayed.
+    """
+
+    __slots__ = ("kept", "lazy", "recorded")
+
+    def __init__(self) -> None:
+        self.recorded: list[Recorded] = []
+        self.lazy: str | None = None
+        self.kept: list[Any] = []
+
+
+class CompiledFunction:
+    """A function whose calls are recorded once per kind of arguments and replayed afterwards.
+
+    See :func:`jtorch.compile` for the arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any], fullgraph: bool, donate: bool = True) -> None:
+        self.function, self.fullgraph, self.donate = function, fullgraph, donate
+        self.variants: dict[Any, Variant] = {}
+        self.recordings = 0
+        self.reasons: list[str] = []
+        self.last: Any = None
+        self.name = getattr(function, "__qualname__", None) or type(function).__name__
+        self.name = self.name.replace("<locals>.", "")
+        self.generation = state.generation
+        code = getattr(function, "__code__", None)
+        self.file = ("<unknown>", 0) if code is None else (code.co_filename, code.co_firstlineno)
+        self.plain = inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if state.stance == "force_eager" or self.plain or session() is not None:
+            return self.function(*args, **kwargs)
+        if self.generation != state.generation:
+            self.variants.clear()
+            self.recordings, self.generation = 0, state.generation
+        tensors: list[Any] = []
+        try:
+            key: Any = (_surroundings(), *[_key_of(x, tensors) for x in args])
+            if kwargs:
+                key += (None, *[(k, _key_of(x, tensors)) for k, x in kwargs.items()])
+            if len(tensors) > 1:
+                storages = [id(t._storage) for t in tensors]
+                if len(set(storages)) != len(storages):
+                    key += (tuple([storages.index(s) for s in storages]),)
+            variant = self.variants.get(key)
+        except (Unguarded, TypeError):
+            return self.function(*args, **kwargs)
+        reason = None
+        if variant is not None:
+            if variant.lazy is not None:
+                return self.function(*args, **kwargs)
+            for i, recorded in enumerate(variant.recorded):
+                reason = recorded.guards.broken()
+                if reason is None:
+                    result = recorded.replay(tensors)
+                    if result is not STALE:
+                        if i:
+                            variant.recorded.insert(0, variant.recorded.pop(i))
+                        return result
+                    reason = "the state that it reads has another shape, dtype or gradient"
+        return self._record(key, args, kwargs, tensors, reason)
+
+    # ---- recording
+
+    def _why(self, key: Any, reason: str | None) -> str:
+        if reason is not None:
+            return reason
+        if self.last is None:
+            return "first call"
+        for i, (a, b) in enumerate(zip(key[1:], self.last[1:], strict=False)):
+            if a != b:
+                return f"argument {i} is {_text(a)}, was {_text(b)}"
+        if key[0] != self.last[0]:
+            return "grad mode, autocast or another switch changed"
+        return "the arguments differ in number"
+
+    def _record(self, key: Any, args: Any, kwargs: Any, tensors: Sequence[Any], reason: str | None) -> Any:
+        why = self._why(key, reason)
+        if state.stance == "eager_on_recompile":
+            return self.function(*args, **kwargs)
+        if state.stance == "fail_on_recompile":
+            raise RuntimeError(
+                "Detected recompile when torch.compile stance is 'fail_on_recompile'. "
+                f"filename: '{self.file[0]}', function name: '{self.name}', line number: {self.file[1]}"
+            )
+        if self.recordings and self.recordings >= config.recompile_limit:
+            return self._limit(args, kwargs, why)
+        self.recordings += 1
+        self.reasons.append(why)
+        self.last = key
+        counters.history.append(f"recorded {self.name}: {why}")
+        flush_all("compile")
+        guards = Guards(self.function, args, kwargs)
+        variant = self.variants.setdefault(key, Variant())
+        if not variant.kept:
+            _objects((args, kwargs), variant.kept)
+        recording = Session(self.fullgraph, self.name)
+        views = self._show_views(recording, tensors)
+        start = next(sequence)
+        result = recording.run(self.function, args, kwargs)
+        if recording.broken is not None:
+            return self._unrecorded(variant, recording.broken, result)
+        assembly = Assembly(recording, guards, tensors, views, start)
+        try:
+            assembly.take(result)
+            assembly.plan_backward()
+        except NotReplayable as error:
+            return self._left(variant, recording, str(error), result)
+        del result
+        try:
+            assembly.assemble()
+        except NotReplayable as error:
+            text = str(error)
+        else:
+            recorded = assembly.commit()
+            if not self.donate:
+                recorded.donate = []
+            variant.recorded.insert(0, recorded)
+            return recorded.replay(tensors, first=True)
+        return self._left(variant, recording, text, assembly.give_up())
+
+    def _left(self, variant: Variant, recording: Session, text: str, result: Any) -> Any:
+        """The recording turned out to be no use: the call goes on as an ordinary one."""
+        if recording.broken is None:
+            recording.broken = text
+            recording.materialize()
+            counters.history.append(f"{self.name} is not replayed: {text}")
+        return self._unrecorded(variant, recording.broken, result)
+
+    def _unrecorded(self, variant: Variant, text: str, result: Any) -> Any:
+        variant.lazy = text
+        self.reasons.append(f"not replayed: {text}")
+        return result
+
+    def _show_views(self, recording: Session, tensors: Sequence[Any]) -> dict[int, Value]:
+        """Arguments that are views are known by what they show, not by their base."""
+        shown: dict[int, Value] = {}
+        for i, t in enumerate(tensors):
+            if t._view is None:
+                continue
+            value = value_of(t)
+            if value.pending:
+                flush_all("compile")
+            placeholder = recording.stand_in(value)
+            t._cached, t._cached_writes = placeholder, t._storage.writes
+            recording.cached.add(id(t))
+            shown[i] = placeholder
+        return shown
+
+    def _limit(self, args: Any, kwargs: Any, why: str) -> Any:
+        text = (
+            f"torch._dynamo hit config.recompile_limit ({config.recompile_limit})\n"
+            f"   function: '{self.name}'\n   last reason: {why}"
+        )
+        if self.fullgraph:
+            raise FailOnRecompileLimitHit(text)
+        if not state.warned(self):
+            warn_user(
+                text + "\nCalls of other kinds run uncompiled from now on. A number that changes from call "
+                "to call can be passed as a tensor."
+            )
+        return self.function(*args, **kwargs)
+
+    def explain(self) -> str:
+        """Why the function was recorded, and what is not replayed, one line each."""
+        return "\n".join(f"{self.name}: {r}" for r in self.reasons)
+
+
+def _text(key: Any) -> str:
+    if isinstance(key, tuple) and key and hasattr(key[0], "shape"):
+        return f"{key[0]}" + (" requiring grad" if key[1] else "")
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], type):
+        return describe(key[1]) if key[0] in (int, float, bool, str, complex, bytes) else key[0].__name__
+    return "another value"
+
+
+def compiled(function: Callable[..., Any], fullgraph: bool) -> Any:
+    """``function`` with its calls recorded and replayed."""
+    made = CompiledFunction(function, fullgraph)
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return made(*args, **kwargs)
+
+    wrapper._compiled_function = made  # type: ignore[attr-defined]
+    wrapper._torchdynamo_orig_callable = function  # type: ignore[attr-defined]
+    return wrapper

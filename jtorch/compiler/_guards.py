@@ -1,0 +1,314 @@
+"""What a recorded function depends on besides its arguments, found by looking where Python would look.
+
+A function reaches objects through its closure, the globals that its code names, its defaults, the object it
+is bound to, and from these through attributes and items. All of that is looked through once; numbers and
+strings are remembered by value, everything else by identity. A replay is right as long as nothing of it
+changed.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import sys
+import types
+from operator import is_
+from typing import Any
+
+from jtorch.nn import Module
+from jtorch.nn.modules.module import changes
+from jtorch.optim import Optimizer
+from jtorch.tensor import Tensor
+
+__all__ = ["Guards", "describe"]
+
+_SCALARS = (int, float, str, bool, complex, bytes, type(None))
+_DEPTH, _ITEMS, _OBJECTS = 8, 4096, 50_000
+_MISSING: Any = object()
+#: Packages whose own functions and objects do not change under a program.
+_FIXED = frozenset({"jtorch", "jax", "jaxlib", "numpy", "optax", "torch", "scipy", "matplotlib", "tqdm"})
+_FIXED_MODULES = (_FIXED | sys.stdlib_module_names) - {"test"}
+#: Attributes that every module has; what matters of them is compared by :func:`_contents`.
+_MODULE_PRIVATE = (frozenset(Module().__dict__) | {"_compiled_call_impl"}) - {"training"}
+
+
+def _fixed(name: Any) -> bool:
+    return isinstance(name, str) and name.partition(".")[0] in _FIXED_MODULES and name != "__main__"
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is type(b) and isinstance(a, _SCALARS) and (a == b or (a != a and b != b)))
+
+
+def describe(x: Any) -> str:
+    """A value in a reason."""
+    if isinstance(x, _SCALARS):
+        text = repr(x)
+        return text if len(text) < 60 else text[:57] + "..."
+    return f"a {type(x).__name__}"
+
+
+@functools.cache
+def _names_of(code: types.CodeType) -> tuple[str, ...]:
+    """Globals that a function's code reads, nested functions included."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names.update(_names_of(constant))
+    return tuple(sorted(names))
+
+
+class Guards:
+    """The objects that a function can reach and the values that it can read.
+
+    Attributes:
+        tensors: all that were found, by ``id``.
+        optimizers: all that were found.
+        fixed: pairs of a tensor and what it has to keep: its storage, and whether it wants a gradient.
+    """
+
+    def __init__(self, function: Any, args: Any, kwargs: Any) -> None:
+        self.names: list[tuple[Any, Any, Any, str]] = []
+        self.cells: list[tuple[Any, Any, str]] = []
+        self.sequences: list[tuple[Any, tuple[Any, ...], str]] = []
+        self.modules: list[tuple[Any, dict[str, Any], tuple[Any, ...], str]] = []
+        self.tensors: dict[int, Any] = {}
+        self.optimizers: list[Any] = []
+        self.fixed: list[tuple[Any, Any, bool]] = []
+        self._seen: dict[int, Any] = {}
+        self._visit(function, "", 0)
+        for i, x in enumerate(args):
+            self._argument(x, f"argument {i}")
+        for name, x in kwargs.items():
+            self._argument(x, f"argument {name}")
+        self.epoch = changes[0]
+
+    # ---- looking
+
+    def _argument(self, x: Any, where: str) -> None:
+        """Tensors and containers belong to the key of the call; other objects are looked through."""
+        if isinstance(x, list | tuple):
+            for i, y in enumerate(x):
+                self._argument(y, f"{where}[{i}]")
+        elif isinstance(x, dict):
+            for key, y in x.items():
+                self._argument(y, f"{where}[{key!r}]")
+        elif not isinstance(x, Tensor):
+            self._visit(x, where, 0)
+
+    def _visit(self, x: Any, where: str, depth: int) -> None:
+        if isinstance(x, _SCALARS) or id(x) in self._seen or depth > _DEPTH or len(self._seen) > _OBJECTS:
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, Tensor):
+            self.tensors[id(x)] = x
+        elif isinstance(x, Module):
+            self._visit_module(x, where, depth)
+        elif isinstance(x, Optimizer):
+            self.visit_optimizer(x, where)
+        elif isinstance(x, types.FunctionType):
+            self._visit_function(x, where, depth)
+        elif isinstance(x, types.MethodType):
+            self._visit(x.__func__, where, depth)
+            self._visit(x.__self__, where, depth)
+        elif isinstance(x, functools.partial):
+            for i, y in enumerate((x.func, *x.args, *x.keywords.values())):
+                self._visit(y, f"{where}.args[{i}]", depth + 1)
+        elif isinstance(x, list | tuple):
+            if len(x) <= _ITEMS:
+                if isinstance(x, list):
+                    self.sequences.append((x, tuple(x), where))
+                for i, y in enumerate(x):
+                    self._visit(y, f"{where}[{i}]", depth + 1)
+        elif isinstance(x, dict):
+            if len(x) <= _ITEMS:
+                self.sequences.append((x, tuple(x), where))
+                for key, y in list(x.items()):
+                    self.names.append((x, key, y, f"{where}[{key!r}]"))
+                    self._visit(y, f"{where}[{key!r}]", depth + 1)
+        elif isinstance(x, type):
+            if not _fixed(x.__module__):
+                self._visit_class(x, where, depth)
+        elif hasattr(x, "_compiled_function"):
+            self._visit(x._compiled_function, where, depth)
+        elif not isinstance(x, types.ModuleType) and not _fixed(type(x).__module__):
+            own = getattr(x, "__dict__", None)
+            if isinstance(own, dict):
+                self._attributes(own, where, depth)
+            self._visit_class(type(x), where, depth)
+
+    def _attributes(self, own: dict[str, Any], where: str, depth: int) -> None:
+        for key, y in list(own.items()):
+            self.names.append((own, key, y, f"{where}.{key}"))
+            self._visit(y, f"{where}.{key}", depth + 1)
+
+    def _visit_class(self, cls: type, where: str, depth: int) -> None:
+        for base in cls.__mro__:
+            if _fixed(base.__module__) or (id(base) in self._seen and base is not cls):
+                continue
+            self._seen[id(base)] = base
+            for name, y in list(vars(base).items()):
+                if isinstance(y, staticmethod | classmethod):
+                    y = y.__func__
+                elif isinstance(y, property):
+                    y = y.fget
+                if isinstance(y, types.FunctionType):
+                    self._visit_function(y, where, depth + 1)
+                elif not name.startswith("__") and isinstance(y, (*_SCALARS, list, tuple, dict)):
+                    self.names.append((vars(base), name, y, f"{base.__name__}.{name}"))
+                    self._visit(y, f"{base.__name__}.{name}", depth + 1)
+
+    def _visit_function(self, function: Any, where: str, depth: int) -> None:
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self._visit(wrapped, where, depth)
+        if _fixed(function.__module__) and wrapped is None:
+            return
+        code, scope = function.__code__, function.__globals__
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+            try:
+                y = cell.cell_contents
+            except ValueError:
+                continue
+            self.cells.append((cell, y, name))
+            self._visit(y, name, depth + 1)
+        for name in _names_of(code):
+            y = scope.get(name, _MISSING)
+            if y is _MISSING:
+                continue
+            self.names.append((scope, name, y, name))
+            if isinstance(y, types.ModuleType):
+                self._visit_python_module(y, code, name, depth)
+            else:
+                self._visit(y, name, depth + 1)
+        for y in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+            self._visit(y, f"default of {function.__name__}", depth + 1)
+
+    def _visit_python_module(self, module: Any, code: types.CodeType, where: str, depth: int) -> None:
+        """Attributes of a module of the user that the code may read."""
+        file = getattr(module, "__file__", None) or ""
+        if _fixed(module.__name__) or "site-packages" in file:
+            return
+        for name in code.co_names:
+            y = vars(module).get(name, _MISSING)
+            if y is not _MISSING:
+                self.names.append((vars(module), name, y, f"{where}.{name}"))
+                self._visit(y, f"{where}.{name}", depth + 1)
+
+    def _visit_module(self, module: Any, where: str, depth: int) -> None:
+        own = module.__dict__
+        self.modules.append((module, _plain(own), _contents(own), where or type(module).__name__))
+        for kind in ("_parameters", "_buffers", "_modules"):
+            for name, y in own.get(kind, {}).items():
+                self._visit(y, f"{where}.{name}".lstrip("."), depth if kind == "_modules" else depth + 1)
+        for name, y in own.items():
+            if name not in _MODULE_PRIVATE:
+                self._visit(y, f"{where}.{name}".lstrip("."), depth + 1)
+        if not _fixed(type(module).__module__):
+            self._visit_class(type(module), where, depth)
+
+    def visit_optimizer(self, optimizer: Any, where: str = "optimizer") -> None:
+        """Groups and state; settings of optimizers whose step is one operation are operands."""
+        self._seen[id(optimizer)] = optimizer
+        if optimizer not in self.optimizers:
+            self.optimizers.append(optimizer)
+        own = optimizer.__dict__
+        for key in ("state", "param_groups"):
+            self.names.append((own, key, own[key], f"{where}.{key}"))
+        self.sequences.append((own["param_groups"], tuple(own["param_groups"]), f"{where}.param_groups"))
+        operands = hasattr(optimizer, "_step_group")
+        for i, group in enumerate(own["param_groups"]):
+            place = f"{where}.param_groups[{i}]"
+            self.names.append((group, "params", group["params"], f"{place}['params']"))
+            self._visit(group["params"], f"{place}['params']", 0)
+            if not operands:
+                for key, y in group.items():
+                    if key != "params":
+                        self.names.append((group, key, y, f"{place}['{key}']"))
+        self.visit_state(optimizer, where)
+        if not _fixed(type(optimizer).__module__):
+            self._attributes({k: v for k, v in own.items() if k not in ("state", "param_groups")}, where, 0)
+            self._visit_class(type(optimizer), where, 0)
+
+    def visit_state(self, optimizer: Any, where: str = "optimizer") -> None:
+        """The tensors that an optimizer keeps."""
+        for state in list(optimizer.state.values()):
+            if not isinstance(state, dict) or id(state) in self._seen:
+                continue
+            self._seen[id(state)] = state
+            for key, y in state.items():
+                if isinstance(y, Tensor):
+                    self.tensors[id(y)] = y
+                    self.names.append((state, key, y, f"{where}.state[...]['{key}']"))
+
+    # ---- checking
+
+    def broken(self) -> str | None:
+        """What changed since; ``None`` if nothing did."""
+        for own, key, value, where in self.names:
+            found = own.get(key, _MISSING)
+            if found is not value and not _same(found, value):
+                return _changed(where, value, found)
+        for cell, value, where in self.cells:
+            try:
+                found = cell.cell_contents
+            except ValueError:
+                found = _MISSING
+            if found is not value and not _same(found, value):
+                return _changed(where, value, found)
+        for sequence, contents, where in self.sequences:
+            if len(sequence) != len(contents) or not all(map(is_, sequence, contents)):
+                return f"the contents of {where} changed"
+        for tensor, storage, requires in self.fixed:
+            if tensor._storage is not storage:
+                return f"a tensor of shape {tuple(tensor.shape)} got other memory"
+            if tensor._requires is not requires:
+                return f"requires_grad of a tensor of shape {tuple(tensor.shape)} is {tensor._requires} now"
+        if changes[0] != self.epoch:
+            reason = self._modules_changed()
+            if reason is not None:
+                return reason
+            self.epoch = changes[0]
+        return None
+
+    def _modules_changed(self) -> str | None:
+        for module, plain, contents, where in self.modules:
+            now = module.__dict__
+            for name, value in plain.items():
+                found = now.get(name, _MISSING)
+                if found is not value and not _same(found, value):
+                    return _changed(f"{where}.{name}".lstrip("."), value, found)
+            if len(_plain(now)) != len(plain):
+                return f"attributes of {where} were added"
+            mine = _contents(now)
+            if len(mine) != len(contents) or not all(map(is_, mine, contents)):
+                return f"parameters, buffers, submodules or hooks of {where} changed"
+        return None
+
+    def fix(self, storages: Any) -> None:
+        """Tensors on one of these storages (by ``id``) have to keep it, and their ``requires_grad``."""
+        for tensor in self.tensors.values():
+            storage = tensor.__dict__.get("_storage")
+            if id(storage) in storages:
+                self.fixed.append((tensor, storage, tensor._requires))
+
+
+def _plain(own: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in own.items() if k not in _MODULE_PRIVATE}
+
+
+def _contents(own: dict[str, Any]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for kind in ("_parameters", "_buffers", "_modules"):
+        found.extend(own.get(kind, {}).values())
+    for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+        found.extend(own.get(kind, {}).values())
+    return tuple(found)
+
+
+def _changed(where: str, old: Any, new: Any) -> str:
+    if new is _MISSING:
+        return f"{where} is gone"
+    if isinstance(old, _SCALARS) and isinstance(new, _SCALARS):
+        return f"{where} is {describe(new)}, was {describe(old)}"
+    return f"{where} is another object now"

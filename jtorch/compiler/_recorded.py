@@ -1,0 +1,327 @@
+"""A recorded call: where its operands come from, where its results go, and running it again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jtorch.compiler._guards import Guards
+from jtorch.compiler._session import Draw, Numbers
+from jtorch.dispatch import INFERENCE, modes
+from jtorch.tensor import Tensor
+from jtorch.tensor._core import from_value, value_of
+from jtorch.tensor._storage import Storage
+from jtorch.trace import Aval, Graph, Value, counters, flush, from_host, fused, operand, recorder
+from jtorch.trace._explain import note_compilation
+
+__all__ = ["STALE", "Recorded", "Result", "Target", "view_numbers"]
+
+_new = object.__new__
+
+#: What a replay returns if it turned out not to fit; nothing has happened then.
+STALE: Any = object()
+
+
+class Target:
+    """A tensor or storage of each call: a fixed one, or that of an argument, or a gradient's.
+
+    Attributes:
+        storage: a storage that is the same in all calls.
+        tensor: a tensor that is the same in all calls.
+        argument: the number of an argument otherwise.
+    """
+
+    __slots__ = ("argument", "storage", "tensor")
+
+    def __init__(self, storage: Any = None, tensor: Any = None, argument: int = -1) -> None:
+        self.storage, self.tensor, self.argument = storage, tensor, argument
+
+    def of(self, tensors: Sequence[Any]) -> Any:
+        """The tensor in this call."""
+        return tensors[self.argument] if self.argument >= 0 else self.tensor
+
+
+class Result:
+    """One tensor of the result.
+
+    Attributes:
+        same: an argument's number, or the object itself, if the function handed a tensor through.
+        ref: which output of the program, or (negative) which leaf, holds its value.
+        kind, attributes: class of the tensor, and what else it has.
+        strides: memory order, if it is not row-major.
+        slot: its number among the results of the node that gradients come back through; -1 for none.
+        value, edge: while it is worked out: its value and history in the recording.
+    """
+
+    __slots__ = ("attributes", "edge", "kind", "ref", "same", "slot", "strides", "value")
+
+    def __init__(self) -> None:
+        self.same: Any = None
+        self.ref = 0
+        self.attributes: dict[str, Any] = {}
+        self.strides: Any = None
+        self.kind: type = Tensor
+        self.slot = -1
+        self.value: Any = None
+        self.edge: Any = None
+
+
+class Recorded:
+    """One recording, ready to be run again.
+
+    A *ref* says where a value is found: an output of the program from 0 on, a leaf (counted down from -1).
+
+    Attributes:
+        guards: what it depends on besides the arguments.
+        graph: what was recorded; ``live``: its outputs that are wanted, ``avals`` theirs.
+        template: values of the leaves that are the same in every call, ``None`` for the others.
+        storages: ``(leaf, storage, aval)`` of leaves that are read from storages.
+        arguments: ``(leaf, number of the argument)``.
+        gradients: ``(leaf, target, aval)`` of leaves that are read from a ``.grad``.
+        draws: leaf of each action that draws random numbers.
+        actions: what runs on the host, in order.
+        written: ``(target, is a gradient's storage, ref, versions, writes)`` of storages that change.
+        stored: ``(target, ref or None)`` of ``.grad`` that is set.
+        asked: ``(target, whether it had one)`` of ``.grad`` that is read.
+        views: arguments of which the view itself, not only what it shows, has to be the same.
+        donate: leaves whose memory may be reused.
+    """
+
+    def __init__(self, guards: Guards, graph: Graph, device: Any) -> None:
+        self.guards, self.graph, self.device = guards, graph, device
+        self.live: list[int] = []
+        self.avals: list[Aval] = []
+        self.template: list[Any] = []
+        self.storages: list[tuple[int, Any, Any]] = []
+        self.arguments: list[tuple[int, int]] = []
+        self.gradients: list[tuple[int, Target, Any]] = []
+        self.draws: dict[int, int] = {}
+        self.actions: list[Any] = []
+        self.written: list[tuple[Target, bool, int, int, int]] = []
+        self.stored: list[tuple[Target, int | None]] = []
+        self.asked: list[tuple[Target, bool]] = []
+        self.views: list[tuple[int, Any]] = []
+        self.donate: list[int] = []
+        self.results: list[Result] = []
+        self.rebuild: Any = None
+        self.single = False
+        self.differentiable: Any = None
+        self.programs: dict[tuple[int, ...], Any] = {}
+        self.held: Any = None
+        self.uses = 0
+
+    # ---- running
+
+    def gather(self, tensors: Sequence[Any]) -> list[Value] | None:
+        """The operands' values in order, ``None`` for random draws; ``None`` if something does not fit."""
+        values: list[Any] = self.template.copy()
+        for leaf, storage, aval in self.storages:
+            value = storage.value
+            if value is None:
+                value = storage.read()
+            if value.aval is not aval or value.__class__ is not Value:
+                return None
+            values[leaf] = value
+        for leaf, number in self.arguments:
+            values[leaf] = value_of(tensors[number])
+        for target, had in self.asked:
+            if (target.of(tensors)._grad is not None) is not had:
+                return None
+        for leaf, target, aval in self.gradients:
+            grad = target.of(tensors)._grad
+            if grad is None or grad._view is not None:
+                return None
+            value = value_of(grad)
+            if value.aval is not aval:
+                return None
+            values[leaf] = value
+        for number, steps in self.views:
+            if steps != view_numbers(tensors[number]):
+                return None
+        for action in self.actions:
+            if type(action) is Numbers and not action.source.holds():
+                return None
+        return values
+
+    def act(self, values: list[Any]) -> list[float]:
+        """Do what happens on the host: count steps, draw random numbers."""
+        floats = self.graph.floats
+        if self.actions:
+            floats = floats.copy()
+            moved = False
+            for place, action in enumerate(self.actions):
+                kind = type(action)
+                if kind is Numbers:
+                    if moved:
+                        action.source.holds()  # a schedule stepped since settings were read
+                    floats[action.start : action.start + action.count] = action.source()
+                elif kind is Draw:
+                    leaf = self.draws.get(place)
+                    array = action.draw()
+                    if leaf is not None:
+                        values[leaf] = from_host(array)
+                else:
+                    action()
+                    moved = True
+        return floats
+
+    def recorded_numbers(self, values: list[Any]) -> list[float]:
+        """What :meth:`act` did while the function was recorded."""
+        for place, leaf in self.draws.items():
+            values[leaf] = self.actions[place].value
+        return self.graph.floats
+
+    def replay(self, tensors: Sequence[Any], first: bool = False) -> Any:
+        """Run again; :data:`STALE` if an operand does not fit any more, in which case nothing has changed."""
+        values = self.gather(tensors)
+        if values is None:
+            return STALE
+        floats = self.recorded_numbers(values) if first else self.act(values)
+        if self.differentiable is not None:
+            made, node = self.differentiable.record(values, floats, tensors)
+        else:
+            made, node = self._run(values, floats), None
+        self.scatter(made, values, tensors)
+        self.uses += 1
+        if self.single:
+            return self._result(self.results[0], made, values, tensors, node)
+        return self.rebuild([self._result(r, made, values, tensors, node) for r in self.results])
+
+    def _run(self, values: list[Any], floats: list[float]) -> list[Value]:
+        graph, device = self.graph, self.device
+        for value in values:
+            if value.array is None and value.host is None:
+                flush(recorder(graph.device), "compiled call")
+                break
+        with jax.enable_x64(True):
+            donated = self._donations(values) if self.donate else ()
+            program = self.programs.get(donated)
+            if program is None:
+                program = self.programs[donated] = fused(graph, self.live, donated, device)
+            else:
+                counters.cache_hits += 1
+            arrays = []
+            for value in values:
+                array = value.array
+                arrays.append(operand(value, device) if array is None else array)
+            if program.seconds and not donated and not self.actions:
+                results = program.call([], *self._numbers(program), *arrays)
+            else:
+                results = self._run_with(program, values, arrays, floats, donated)
+        counters.nodes += graph.nodes
+        made = []
+        for aval, array in zip(self.avals, results, strict=True):
+            value = _new(Value)
+            value.aval, value.array = aval, array
+            made.append(value)
+        return made
+
+    def _numbers(self, program: Any) -> tuple[Any, Any]:
+        """The numbers of a graph that never change, on the device."""
+        held = self.held
+        if held is None:
+            graph, device = self.graph, self.device
+            held = self.held = (
+                jax.device_put(np.array(graph.floats), device) if graph.floats else None,
+                jax.device_put(np.array(graph.ints, np.int64), device) if graph.ints else None,
+            )
+        return held  # type: ignore[no-any-return]
+
+    def _run_with(
+        self, program: Any, values: list[Any], arrays: list[Any], floats: list[float], donated: Any
+    ) -> list[Any]:
+        new = not program.seconds
+        for i in donated:
+            counters.donated_bytes += values[i].aval.nbytes
+            values[i].array = None
+        counters.donated_buffers += len(donated)
+        try:
+            results: list[Any] = program.run(arrays, floats, self.graph.ints)
+        except BaseException:
+            for i in donated:
+                values[i].array = arrays[i]
+            raise
+        if new:
+            key = (tuple(self.graph.flat), tuple(self.live), donated, len(values))
+            note_compilation(key, program.seconds, storm=False)
+        return results
+
+    def _donations(self, values: list[Any]) -> tuple[int, ...]:
+        """Leaves that a replaced storage alone holds: their memory may be overwritten."""
+        found = []
+        getrefcount = sys.getrefcount
+        for i in self.donate:
+            # A gradient or a result that reads the leaf keeps it from being overwritten: it is counted, too.
+            # References: the storage, the list of values, the argument.
+            if getrefcount(values[i]) != 3:
+                continue
+            value = values[i]
+            if value.pinned:
+                continue
+            if value.array is None:
+                host = value.host
+                value.array = jax.device_put(host, self.device, may_alias=False)
+                value.host = host = None
+            elif value.host is not None or getrefcount(value.array) != 2:
+                continue
+            found.append(i)
+        return tuple(found)
+
+    @staticmethod
+    def value(ref: int, made: Sequence[Value], values: Sequence[Any]) -> Value:
+        """The value of a reference: an output of the program from 0 on, a leaf below."""
+        return made[ref] if ref >= 0 else values[-1 - ref]
+
+    def scatter(self, made: Sequence[Value], values: Sequence[Any], tensors: Sequence[Any]) -> None:
+        """Store what the program computed in the storages and gradients that it changes."""
+        for target, of_gradient, ref, versions, writes in self.written:
+            storage = target.storage
+            if storage is None:
+                tensor = target.of(tensors)
+                storage = (tensor._grad if of_gradient else tensor)._storage
+            value = made[ref] if ref >= 0 else values[-1 - ref]
+            if storage.buffer is None:
+                storage.value = value
+                storage.version += versions
+                storage.writes += writes
+            else:
+                storage.write(value)
+        for target, gradient in self.stored:
+            tensor = target.of(tensors)
+            tensor._grad = None if gradient is None else from_value(self.value(gradient, made, values))
+
+    def _result(
+        self,
+        result: Result,
+        made: Sequence[Value],
+        values: Sequence[Any],
+        tensors: Sequence[Any],
+        node: Any,
+    ) -> Any:
+        same = result.same
+        if same is not None:
+            return tensors[same] if type(same) is int else same
+        tensor = _new(Tensor)
+        storage = tensor._storage = _new(Storage)
+        storage.value = self.value(result.ref, made, values)
+        if result.strides is not None:
+            storage.strides = tensor._strides = result.strides
+        if result.attributes:
+            tensor.__dict__.update(result.attributes)
+        if result.slot >= 0:
+            tensor._fn, tensor._nr = node, result.slot
+        if modes.level == INFERENCE:
+            tensor._inference = True
+        if result.kind is not Tensor:
+            tensor.__class__ = result.kind
+        return tensor
+
+
+def view_numbers(tensor: Any) -> Any:
+    """The steps from a view's base to the view, as comparable objects."""
+    view = tensor._view
+    return () if view is None else tuple((s.plan, s.numbers) for s in view.steps())

@@ -1,0 +1,58 @@
+"""Taking apart what a function returned, and putting it together again in each replay."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jtorch.compiler._errors import TorchDynamoException
+from jtorch.devices import device
+from jtorch.dtypes import dtype
+from jtorch.tensor import Size, Tensor
+from jtorch.tensor._size import Size as _Size
+
+__all__ = ["NotReplayable", "flatten"]
+
+#: What may stand in a result besides tensors: objects that never change.
+_CONSTANT = (int, float, str, bool, complex, bytes, type(None), dtype, device, Size, _Size)
+
+#: Makes a result from its tensors.
+Rebuild = Callable[[Sequence[Any]], Any]
+
+
+class NotReplayable(TorchDynamoException):
+    """A call cannot be repeated by running its graph; the text says why."""
+
+
+def flatten(result: Any, tensors: list[Any]) -> Rebuild:
+    """Append the tensors of a result to ``tensors``; returns what makes such a result of others.
+
+    Raises:
+        NotReplayable: it contains an object of a kind that could change.
+    """
+    if isinstance(result, Tensor):
+        place = len(tensors)
+        tensors.append(result)
+        return lambda made: made[place]
+    if isinstance(result, _CONSTANT):
+        return lambda made: result
+    if isinstance(result, list | tuple):
+        parts = [flatten(x, tensors) for x in result]
+        kind = type(result)
+        if kind in (list, tuple):
+            return lambda made: kind([p(made) for p in parts])
+        if hasattr(kind, "_make"):
+            return lambda made: kind._make([p(made) for p in parts])
+        if kind.__module__.endswith("return_types"):
+            return lambda made: kind([p(made) for p in parts])
+    elif isinstance(result, dict) and type(result).__init__ is dict.__init__:
+        keys, values = list(result), [flatten(x, tensors) for x in result.values()]
+        cls = type(result)
+        return lambda made: cls(zip(keys, [p(made) for p in values], strict=True))
+    elif dataclasses.is_dataclass(result) and not isinstance(result, type):
+        names = [f.name for f in dataclasses.fields(result) if f.init]
+        fields = [flatten(getattr(result, n), tensors) for n in names]
+        made_by: Any = type(result)
+        return lambda made: made_by(**dict(zip(names, [p(made) for p in fields], strict=True)))
+    raise NotReplayable(f"it returns an object of type {type(result).__name__}")

@@ -1,0 +1,385 @@
+"""Recording one call of a function: what it read, what it wrote, and what would differ in another call.
+
+While a function is recorded, the contents of every tensor that existed before are withheld: storages hand
+out placeholders, which become operands of the graph. A line that looks at contents all the same ends the
+recording; the call then goes on as an ordinary one, with all values in their places, so its results are right
+in any case.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from jtorch.compiler._errors import Unsupported
+from jtorch.devices import META
+from jtorch.dispatch import autocast_state
+from jtorch.optim import lr_scheduler
+from jtorch.tensor import Tensor
+from jtorch.tensor._storage import Storage
+from jtorch.trace import (
+    LOCK,
+    Graph,
+    TracedValue,
+    Value,
+    Withheld,
+    counters,
+    flush_all,
+    from_host,
+    host_array,
+    recorders,
+    settings,
+    user_line,
+)
+
+__all__ = ["Session", "Touched"]
+
+#: Reasons to run a graph that a recording passes over.
+_HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
+
+
+class Touched:
+    """A storage from before that the function read or wrote.
+
+    Attributes:
+        value, buffer: its contents before.
+        placeholder: stands for them in the graph.
+        version, writes: its counters before.
+    """
+
+    __slots__ = ("buffer", "placeholder", "storage", "value", "version", "writes")
+
+    def __init__(self, storage: Any, value: Any, buffer: Any, placeholder: Any) -> None:
+        self.storage, self.value, self.buffer, self.placeholder = storage, value, buffer, placeholder
+        self.version, self.writes = storage.version, storage.writes
+
+
+class GradLog:
+    """The ``.grad`` of a tensor from before.
+
+    Attributes:
+        initial: what it was.
+        read: the function asked for it before it set it.
+    """
+
+    __slots__ = ("initial", "read", "tensor")
+
+    def __init__(self, tensor: Any, initial: Any, read: bool) -> None:
+        self.tensor, self.initial, self.read = tensor, initial, read
+
+
+class Numbers:
+    """Floats among the operands that are asked for anew in each replay: ``count`` of them from ``start``."""
+
+    __slots__ = ("count", "source", "start")
+
+    def __init__(self, start: int, count: int, source: Any) -> None:
+        self.start, self.count, self.source = start, count, source
+
+
+class Draw:
+    """Random numbers that are drawn anew in each replay, and the placeholder that stands for them."""
+
+    __slots__ = ("draw", "placeholder", "value")
+
+    def __init__(self, draw: Callable[[], Any], value: Value, placeholder: Value) -> None:
+        self.draw, self.value, self.placeholder = draw, value, placeholder
+
+
+class Session:
+    """One recording.
+
+    Attributes:
+        thread: the thread that records.
+        broken: why the recording ended early; ``None`` if it did not.
+        touched: storages from before, by ``id``.
+        grads: tensors from before whose ``.grad`` was read or set, by ``id``.
+        actions: what runs on the host in each replay, in order: :class:`Numbers`, :class:`Draw`, functions.
+        constants: values made from data inside the function, by ``id``.
+        initial: first value of storages made inside the function, by the storage's ``id``.
+        engines, draws: random draws that were begun, and that can be repeated.
+    """
+
+    def __init__(self, fullgraph: bool, name: str) -> None:
+        self.thread = threading.get_ident()
+        self.fullgraph, self.name = fullgraph, name
+        self.broken: str | None = None
+        self.line = ""
+        self.touched: dict[int, Touched] = {}
+        self.grads: dict[int, GradLog] = {}
+        self.fresh: set[int] = set()
+        self.cached: set[int] = set()
+        self.initial: dict[int, Value] = {}
+        self.constants: dict[int, Value] = {}
+        self.actions: list[Any] = []
+        self.engines = self.draws = 0
+        self.graph: Graph | None = None
+        self.shown: list[tuple[Value, Value]] = []
+
+    # ---- asked by the layers below
+
+    def holds(self, reason: str) -> bool:
+        """Whether a flush for this reason is passed over; a read ends the recording."""
+        if threading.get_ident() != self.thread or reason in _HELD:
+            return True
+        self.leave(
+            "reads the value of a tensor that the program computes"
+            if reason == "read"
+            else f"needs a value in between ({reason})"
+        )
+        return False
+
+    def numbers(self, count: int, source: Any) -> None:
+        """The next ``count`` floats that are recorded come from ``source()`` in a replay."""
+        from_recorder = next((r for r in recorders() if r.graph.nodes), None)
+        start = 0 if from_recorder is None else len(from_recorder.graph.floats)
+        self.actions.append(Numbers(start, count, source))
+
+    def drew(self, storage: Any, draw: Callable[[], Any]) -> None:
+        """A new storage holds random numbers that ``draw()`` would make anew."""
+        self.draws += 1
+        value = storage.__dict__["value"]
+        if value.aval.device is META:
+            return
+        placeholder = self._placeholder(value.aval)
+        self.constants.pop(id(value), None)
+        self.initial.pop(id(storage), None)
+        storage.__dict__["value"] = placeholder
+        self.actions.append(Draw(draw, value, placeholder))
+
+    def leave(self, why: str) -> None:
+        """End the recording: every placeholder gets its contents and the call goes on as usual.
+
+        Raises:
+            Unsupported: the function was compiled with ``fullgraph=True``.
+        """
+        if self.broken is not None or settings.session is not self:
+            return
+        self.line = user_line()
+        self.broken = f"{self.line} {why}"
+        self.materialize()
+        counters.history.append(f"{self.name} is not replayed: {self.broken}")
+        if self.fullgraph:
+            raise Unsupported(
+                f"{self.name} cannot be recorded as one graph: {self.broken}\n"
+                "  Hint: keep the decision on the device (torch.where, masks), move the line out of the "
+                "compiled function, or compile with fullgraph=False, which runs such calls uncompiled."
+            )
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Reads inside are repeated by the replay itself."""
+        settings.session = None
+        try:
+            yield
+        finally:
+            settings.session = self
+
+    # ---- hooks
+
+    def _placeholder(self, aval: Any) -> Value:
+        made = Value(aval)
+        made.array = Withheld(lambda: self.leave("reads the value of a tensor"))
+        self.constants.pop(id(made), None)
+        return made
+
+    def stand_in(self, value: Value) -> Value:
+        """A placeholder for what an argument that is a view shows."""
+        made = self._placeholder(value.aval)
+        self.shown.append((made, value))
+        return made
+
+    def touch(self, storage: Any) -> Value | None:
+        """First use of a storage from before: put a placeholder in its place."""
+        own = storage.__dict__
+        value, buffer = own.get("value"), own.get("buffer")
+        if buffer is not None:
+            value = from_host(np.array(buffer, order="C"))
+            self.constants.pop(id(value), None)
+        if value is None:
+            return None
+        if value.aval.device is META:
+            return value  # type: ignore[no-any-return]
+        if type(value) is TracedValue:
+            self.leave("computes with tracers of a JAX transform")
+            return value
+        placeholder = self._placeholder(value.aval)
+        self.touched[id(storage)] = Touched(storage, value, buffer, placeholder)
+        own["value"] = placeholder
+        return placeholder
+
+    def install(self) -> None:
+        """Take over the reads and writes of storages and gradients in this thread."""
+        session = self
+
+        def mine() -> bool:
+            return settings.session is session and threading.get_ident() == session.thread
+
+        def get_value(storage: Any) -> Any:
+            key = id(storage)
+            if mine() and key not in session.touched and key not in session.fresh:
+                return session.touch(storage)
+            return storage.__dict__.get("value")
+
+        def set_value(storage: Any, value: Any) -> None:
+            own = storage.__dict__
+            key = id(storage)
+            if mine() and key not in session.touched:
+                if "value" in own and key not in session.fresh:
+                    session.touch(storage)
+                else:
+                    session.fresh.add(key)
+                    if "value" not in own:
+                        session.initial.pop(key, None)
+                        if id(value) in session.constants and not value.pending:
+                            session.initial[key] = value
+            own["value"] = value
+
+        def get_buffer(storage: Any) -> Any:
+            buffer = storage.__dict__.get("buffer")
+            if buffer is None or not mine() or id(storage) in session.fresh:
+                return buffer
+            return None
+
+        def set_buffer(storage: Any, buffer: Any) -> None:
+            if mine() and buffer is not None:
+                session.leave("shares memory with a NumPy array")
+            storage.__dict__["buffer"] = buffer
+
+        def get_grad(tensor: Any) -> Any:
+            grad = tensor.__dict__.get("_grad")
+            if mine():
+                session.note_grad(tensor, grad, True)
+            return grad
+
+        def set_grad(tensor: Any, grad: Any) -> None:
+            if mine():
+                session.note_grad(tensor, tensor.__dict__.get("_grad"), False)
+            tensor.__dict__["_grad"] = grad
+
+        def get_cached(tensor: Any) -> int:
+            if mine() and id(tensor) not in session.cached:
+                return -1
+            return tensor.__dict__.get("_cached_writes", -1)  # type: ignore[no-any-return]
+
+        def set_cached(tensor: Any, writes: int) -> None:
+            if mine():
+                session.cached.add(id(tensor))
+            tensor.__dict__["_cached_writes"] = writes
+
+        def make_value(value: Any, aval: Any) -> None:
+            value.aval = aval
+            if mine():
+                session.constants[id(value)] = value
+
+        settings.session = self
+        Storage.value = property(get_value, set_value)  # type: ignore[assignment]
+        Storage.buffer = property(get_buffer, set_buffer)  # type: ignore[assignment]
+        Tensor._grad = property(get_grad, set_grad)
+        Tensor._cached_writes = property(get_cached, set_cached)  # type: ignore[assignment]
+        self._make = Value.__init__
+        Value.__init__ = make_value  # type: ignore[method-assign]
+        self._watch_schedules()
+
+    def _watch_schedules(self) -> None:
+        """Steps of learning rate schedules are repeated in each replay."""
+        self._schedules = []
+        for cls in vars(lr_scheduler).values():
+            original = cls.__dict__.get("step") if isinstance(cls, type) else None
+            if original is not None and issubclass(cls, lr_scheduler.LRScheduler):
+                self._schedules.append((cls, original))
+                cls.step = self._watched(original)  # type: ignore[attr-defined]
+
+    def _watched(self, original: Any) -> Any:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            if settings.session is not self or self.thread != threading.get_ident():
+                return original(*args, **kwargs)
+            if any(isinstance(x, Tensor) for x in (*args, *kwargs.values())):
+                self.leave("steps a schedule by a tensor's value")
+            settings.session = None  # steps inside are part of this one, and what it reads it reads anew
+            try:
+                result = original(*args, **kwargs)
+            finally:
+                settings.session = None if self.broken is not None else self
+            if self.broken is None:
+                self.actions.append(lambda: original(*args, **kwargs))
+            return result
+
+        return step
+
+    def uninstall(self) -> None:
+        """Give the reads and writes back."""
+        if settings.session is not self:
+            return
+        settings.session = None
+        del Storage.value
+        Storage.buffer = None
+        Tensor._grad = None
+        Tensor._cached_writes = -1
+        Value.__init__ = self._make  # type: ignore[method-assign]
+        for cls, original in self._schedules:
+            cls.step = original
+
+    def note_grad(self, tensor: Any, grad: Any, read: bool) -> None:
+        key = id(tensor)
+        if key in self.grads or id(tensor.__dict__["_storage"]) in self.fresh:
+            return
+        self.grads[key] = GradLog(tensor, grad, read)
+
+    def materialize(self) -> None:
+        """Give placeholders the contents that they stand for, and the reads and writes back."""
+        for t in self.touched.values():
+            p, value = t.placeholder, t.value
+            p.array, p.host, p.pinned = value.array, value.host, True
+        pairs = [(a.placeholder, a.value) for a in self.actions if type(a) is Draw]
+        for p, value in (*pairs, *self.shown):
+            p.array, p.host = value.array, value.host
+        self.uninstall()
+        for t in self.touched.values():
+            if t.buffer is not None:
+                own = t.storage.__dict__
+                written, own["value"] = own["value"], None
+                if written is not t.placeholder:
+                    t.buffer[...] = host_array(written)
+
+    # ---- running
+
+    def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the function; :attr:`broken` tells whether it was recorded."""
+        with LOCK:
+            flush_all("compile")
+            states = random.getstate(), np.random.get_state()[1:3]
+            cache, autocast_state.cache = autocast_state.cache, {}
+            self.install()
+            try:
+                result = function(*args, **kwargs)
+                if self.broken is None:
+                    self._check(states)
+                return result
+            except BaseException:
+                if self.broken is None:
+                    self.broken = "the call raised an exception"
+                    self.materialize()
+                raise
+            finally:
+                autocast_state.cache = cache
+
+    def _check(self, states: Any) -> None:
+        now = random.getstate(), np.random.get_state()[1:3]
+        if now[0] != states[0] or now[1][1] != states[1][1] or not np.array_equal(now[1][0], states[1][0]):
+            self.leave("draws random numbers of Python or NumPy")
+        elif self.engines != self.draws:
+            self.leave("draws random numbers that depend on values")
+        else:
+            graphs = [r for r in recorders() if r.graph.nodes]
+            if len(graphs) > 1:
+                self.leave("computes on several devices")
+            elif not graphs:
+                self.leave("records no operation")
+            else:
+                self.graph = graphs[0].graph

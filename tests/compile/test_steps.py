@@ -1,0 +1,248 @@
+"""Compiled steps: the same numbers as uncompiled ones, and one program."""
+
+import pytest
+
+import jtorch
+from jtorch import nn
+from jtorch.compiler import explain
+from jtorch.trace import counters
+
+pytestmark = pytest.mark.usefixtures("lazy")
+
+
+def run(make, batches, compiled):
+    """Losses and final state of a training loop whose step ``make()`` returns."""
+    jtorch.manual_seed(0)
+    model, step = make()
+    if compiled:
+        step = jtorch.compile(step)
+    losses = []
+    for batch in batches:
+        loss = step(*batch)
+        losses.append(loss.item() if loss is not None else 0.0)
+    return losses, {k: v.tolist() for k, v in model.state_dict().items()}, step
+
+
+def check(make, batches, recordings=1, programs=1):
+    """Compiled and uncompiled loops agree; the compiled one is recorded and compiled so often."""
+    expected, state, _ = run(make, batches, False)
+    numbers = jtorch.get_rng_state()
+    jtorch.reset_metrics()
+    got, mine, step = run(make, batches, True)
+    count = jtorch.metrics()["programs_compiled"]
+    assert jtorch.equal(numbers, jtorch.get_rng_state())  # the stream of random numbers went as far
+    assert got == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    assert mine.keys() == state.keys()
+    for name, value in state.items():
+        assert jtorch.allclose(jtorch.tensor(mine[name]), jtorch.tensor(value), rtol=1e-4, atol=1e-6), name
+    text = explain(step)
+    assert "not replayed" not in text, text
+    assert len(text.splitlines()) == recordings, text
+    assert count <= programs
+    return step
+
+
+def data(n, *shape):
+    g = jtorch.Generator().manual_seed(1)
+    return [(jtorch.randn(6, *shape, generator=g), jtorch.randn(6, 3, generator=g)) for _ in range(n)]
+
+
+def test_adam_with_clipping_and_schedule_around_the_step():
+    def make():
+        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        optimizer = jtorch.optim.Adam(model.parameters(), lr=0.1)
+        schedule = jtorch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = ((model(x) - y) ** 2).mean()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            optimizer.step()
+            schedule.step()
+            return loss
+
+        return model, step
+
+    check(make, data(4, 4))
+
+
+def test_learning_rate_changed_outside_is_an_operand():
+    def make():
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def inner(x, y):
+            loss = ((model(x) - y) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return loss.detach()
+
+        return model, optimizer, inner
+
+    losses = {}
+    for compiled in (False, True):
+        jtorch.manual_seed(0)
+        model, optimizer, step = make()
+        fast = jtorch.compile(step) if compiled else step
+        jtorch.reset_metrics()
+        found = []
+        for i, (x, y) in enumerate(data(4, 4)):
+            optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+            found.append(fast(x, y).item())
+        assert model.weight.grad is None
+        losses[compiled] = found
+    assert losses[True] == pytest.approx(losses[False], rel=1e-5)
+    assert jtorch.metrics()["programs_compiled"] == 1
+    assert explain(fast).count("\n") == 0
+
+
+def test_batch_norm_dropout_and_mode():
+    def make():
+        model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 3))
+        optimizer = jtorch.optim.AdamW(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            loss = nn.functional.mse_loss(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return model, step
+
+    check(make, data(4, 4))
+
+
+def test_gradient_accumulation_keeps_gradients_between_calls():
+    def make():
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+        micro = iter(range(100))
+
+        def step(x, y, last):
+            loss = nn.functional.mse_loss(model(x), y) / 2
+            loss.backward()
+            if last:
+                optimizer.step()
+                optimizer.zero_grad()
+            return loss
+
+        assert next(micro) == 0
+        return model, step
+
+    batches = [(*b, i % 2 == 1) for i, b in enumerate(data(6, 4))]
+    check(make, batches, recordings=2, programs=2)
+
+
+def test_accumulated_gradients_are_seen_outside():
+    weight = jtorch.ones(3, requires_grad=True)
+    step = jtorch.compile(lambda x: (weight * x).sum().backward())
+    step(jtorch.ones(3))
+    first = weight.grad
+    assert first.tolist() == [1.0] * 3
+    step(jtorch.ones(3))
+    step(jtorch.full((3,), 2.0))
+    assert weight.grad.tolist() == [4.0] * 3
+    assert weight.grad is first  # added in place
+    weight.grad = None
+    step(jtorch.ones(3))
+    assert weight.grad.tolist() == [1.0] * 3
+    assert explain(step).count("recorded") == 0
+    assert len(explain(step).splitlines()) == 2  # without a gradient, and with one
+
+
+def test_autocast_and_set_to_zero():
+    def make():
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            optimizer.zero_grad(set_to_none=False)
+            with jtorch.autocast("cpu", jtorch.bfloat16):
+                out = model(x)
+            loss = ((out - y) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return model, step
+
+    check(make, data(4, 4), recordings=2, programs=2)
+
+
+def test_hand_written_update_and_captured_tensors():
+    def make():
+        model = nn.Linear(4, 3)
+        offset = jtorch.zeros(3)
+
+        def step(x, y):
+            loss = ((model(x) + offset - y) ** 2).mean()
+            loss.backward()
+            with jtorch.no_grad():
+                for p in model.parameters():
+                    p -= 0.1 * p.grad
+                    p.grad.zero_()
+                offset.add_(1e-3)
+            return loss
+
+        return model, step
+
+    check(make, data(4, 4), recordings=2, programs=2)
+
+
+def test_large_parameters_are_overwritten_in_their_memory():
+    model = nn.Linear(200, 200)
+    optimizer = jtorch.optim.Adam(model.parameters(), lr=0.1)
+
+    @jtorch.compile
+    def step(x):
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    x = jtorch.ones(2, 200)
+    before = model.weight.detach().clone()
+    for _ in range(3):
+        step(x)
+    jtorch.reset_metrics()
+    kept = model.weight.jax()
+    contents = kept.copy()
+    step(x)
+    assert (kept == contents).all()  # handed out, so not overwritten
+    step(x)
+    assert jtorch.metrics()["donated_buffers"] >= 5  # weight and two moments, but for the one handed out
+    assert not jtorch.equal(before, model.weight)
+
+
+def test_counts_as_pytorch(torch):
+    """The same loop in PyTorch, uncompiled."""
+
+    def loop(t, compiled):
+        model = t.nn.Sequential(t.nn.Linear(4, 8), t.nn.ReLU(), t.nn.Dropout(0.25), t.nn.Linear(8, 3))
+        optimizer = t.optim.AdamW(model.parameters(), lr=0.05, weight_decay=0.1)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = t.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            total = t.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            return loss.detach(), total
+
+        step = t.compile(step) if compiled else step
+        found = []
+        for i in range(4):
+            x = t.randn(6, 4)
+            loss, total = step(x, t.arange(6) % 3)
+            found += [loss.item(), total.item()]
+        return found
+
+    torch.manual_seed(3)
+    expected = loop(torch, False)
+    jtorch.manual_seed(3)
+    assert loop(jtorch, True) == pytest.approx(expected, rel=1e-5)
+    assert counters.programs_compiled
