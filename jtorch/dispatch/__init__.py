@@ -1,10 +1,18 @@
 """From a call to a recorded operation: promotion, device checks, modes."""
 
+from jtorch.dispatch._autocast import (
+    AutocastState,
+    autocast_state,
+    common_precision,
+    policy_of,
+    without_autocast,
+)
 from jtorch.dispatch._modes import GRAD, INFERENCE, NO_GRAD, Modes, modes
 from jtorch.dispatch._plan import Baked, Plan, clear_plans, common_device, plan_call
 from jtorch.dispatch._promotion import number_dtype, result_dtype
 
 __all__ = [
-    "GRAD", "INFERENCE", "NO_GRAD", "Baked", "Modes", "Plan", "clear_plans", "common_device", "modes",
-    "number_dtype", "plan_call", "result_dtype",
+    "GRAD", "INFERENCE", "NO_GRAD", "AutocastState", "Baked", "Modes", "Plan", "autocast_state",
+    "clear_plans", "common_device", "common_precision", "modes", "number_dtype", "plan_call", "policy_of",
+    "result_dtype", "without_autocast",
 ]  # fmt: skip

@@ -26,7 +26,8 @@ GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
 
 
 def times(x: Array, weight: Array) -> Array:
-    """``x @ weight.T``, as the rows of weights are outputs."""
+    """``x @ weight.T`` in the weight's dtype, as the rows of weights are outputs."""
+    x = x.astype(weight.dtype)
     return lax.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())), precision=precision())
 
 
@@ -84,6 +85,8 @@ def scan_steps(
         valid: steps to take, ``(T, B)``; at others the state stays.
     """
     step, (weight, *projection) = STEPS[cell], weights
+    if projection:
+        state = (state[0].astype(weight.dtype), *state[1:])
 
     def advance(state: State, given: tuple[Array, Array | None, Array | None]) -> tuple[State, Array]:
         u_t, r_t, valid_t = given
@@ -227,6 +230,11 @@ def stack(
     return x, [jnp.stack(s) for s in zip(*finals, strict=True)]
 
 
+def may_mix(x: Array, state: Array) -> bool:
+    """Half-precision products on float32 states: what autocast makes of LSTM and GRU."""
+    return x.dtype in (jnp.float16, jnp.bfloat16) and state.dtype == jnp.float32
+
+
 def check_stack(
     cell: str,
     x: Array,
@@ -247,7 +255,7 @@ def check_stack(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and "
             f"{params[0].shape[1]}x{params[0].shape[0]})"
         )
-    for w in (*states, *params):
+    for w in (*(s for s in states if not may_mix(x, s)), *params):
         if w.dtype != x.dtype:
             raise RuntimeError(f"expected scalar type {scalar_type(x)} but found {scalar_type(w)}")
     if 0 in x.shape[:1]:
@@ -397,6 +405,14 @@ def check_cell(input: Array, hidden: Array, w_ih: Array, w_hh: Array) -> None:
         )
 
 
+def check_same_type(x: Array, weight: Array) -> None:
+    """Types of the factors of a product."""
+    if x.dtype != weight.dtype:
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {scalar_type(x)} and {scalar_type(weight)}"
+        )
+
+
 def cell_step(
     cell: str,
     input: Array,
@@ -408,6 +424,9 @@ def cell_step(
 ) -> State:
     """The state after one step."""
     check_cell(input, state[0], w_ih, w_hh)
+    if not may_mix(input, state[0]):
+        check_same_type(state[0], w_hh)
+    check_same_type(input, w_ih)
     u, r = times(input, w_ih), times(state[0], w_hh)
     u, r = (x if b is None else x + b for x, b in ((u, b_ih), (r, b_hh)))
     return STEPS[cell](u, r, state)

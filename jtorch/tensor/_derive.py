@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.dispatch import autocast_state, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
+from jtorch.tensor._old_forms import arranged
 from jtorch.tensor._out_checks import check_memory, check_out_dtype
 from jtorch.tensor._value_checks import checked
 
@@ -43,6 +45,9 @@ def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """
     given = len(args)
     if given > op.positional:
+        found = arranged(op.name, args, kwargs)
+        if found is not None:
+            return bind(op, *found)
         raise TypeError(
             f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but "
             f"{given} were given"
@@ -76,6 +81,8 @@ def _renamed(op: Op, key: str) -> int:
     other = _RENAMED.get(key)
     if other in op.params:
         return op.params.index(other)
+    if key in ("input", "self") and op.params[0] not in op.static:
+        return 0  # functions of `torch` call their first operand so, whatever it is called in a namespace
     raise TypeError(f"{op.name.rsplit('.', 1)[-1]}() got an unexpected keyword argument '{key}'")
 
 
@@ -91,7 +98,7 @@ def make_function(op: Op) -> Callable[..., Any]:
             bound = bind(op, args, kwargs)
             if out is None:
                 return run(op, bound)
-            return _give_out(op, out, run(op, bound), bound)
+            return _give_out(op, out, without_autocast(run, op, bound), bound)
         if len(args) != total or total != op.positional:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return run(op, args)
@@ -120,6 +127,9 @@ def _give_out(op: Op, out: Any, result: Any, operands: list[Any]) -> Any:
         check_memory(name, out, result._aval().shape, operands)
         check_out_dtype(op, out, result)
         return write_out(out, result, name)
+    for o, r in zip(out, result, strict=True):
+        check_memory(name, o, r._aval().shape, operands)
+        check_out_dtype(op, o, r)
     return type(result)(write_out(o, r, name) for o, r in zip(out, result, strict=True))
 
 
@@ -143,6 +153,8 @@ def make_inplace(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
+        if autocast_state.hook is not None:
+            return assign(self, without_autocast(function, self, *args, **kwargs))
         return assign(self, function(self, *args, **kwargs))
 
     return _dress(method, op.name.rsplit(".", 1)[-1] + "_", op)
@@ -185,6 +197,8 @@ def make_inplace_operator(op: Op) -> Callable[..., Any]:
         if not isinstance(other, _NUMBERS):
             return NotImplemented
         check_writable(self)
+        if autocast_state.hook is not None:
+            return assign(self, without_autocast(run, op, (self, other, *rest)))
         return assign(self, run(op, (self, other, *rest)))
 
     return operator

@@ -13,6 +13,7 @@ from typing import Any
 
 from jtorch.autograd.function import Function
 from jtorch.autograd.graph import saved_tensors_hooks
+from jtorch.dispatch import autocast_state
 from jtorch.errors import warn_user
 from jtorch.ops._registry import OPS
 from jtorch.tape import is_running, running
@@ -114,22 +115,29 @@ def _barrier(tensors: Sequence[Any], gradients: Sequence[Any]) -> tuple[list[Any
     return behind, [value_of(g) if p else g for g, p in zip(rest, plain, strict=True)]
 
 
-class _Random:
-    """The state of the random generator at one moment, and a way to go back to it for a while."""
+class _Surroundings:
+    """Autocast and the state of the random generator at one moment, and a way to go back to them for a while.
+
+    Args:
+        keep: whether random numbers are drawn again.
+    """
 
     def __init__(self, keep: bool) -> None:
+        self.autocast = autocast_state.snapshot()
         self.state = default_generator.graphsafe_get_state() if keep else None
 
     @contextmanager
     def again(self) -> Iterator[None]:
-        """Inside, random numbers are the same as after the state was kept."""
+        """Inside, things are as they were."""
         if self.state is None:
-            yield
+            with autocast_state.as_in(self.autocast):
+                yield
             return
         now = default_generator.graphsafe_get_state()
         default_generator.graphsafe_set_state(self.state)
         try:
-            yield
+            with autocast_state.as_in(self.autocast):
+                yield
         finally:
             default_generator.graphsafe_set_state(now)
 
@@ -145,7 +153,7 @@ class CheckpointFunction(Function):
         """Run the function without history."""
         check_backward_validity(args)
         ctx.run_function = run_function
-        ctx.random = _Random(preserve_rng_state)
+        ctx.surroundings = _Surroundings(preserve_rng_state)
         ctx.inputs = [None if isinstance(x, Tensor) else x for x in args]
         ctx.tensor_indices = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
         ctx.save_for_backward(*(args[i] for i in ctx.tensor_indices))
@@ -171,7 +179,7 @@ class CheckpointFunction(Function):
             b.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x
             for x, b in zip(inputs, behind, strict=True)
         )
-        with ctx.random.again(), enable_grad():
+        with ctx.surroundings.again(), enable_grad():
             outputs = ctx.run_function(*detached)
         if isinstance(outputs, Tensor):
             outputs = (outputs,)
@@ -338,13 +346,13 @@ def _without_reentry(
     if check not in _CHECKS:
         raise ValueError(f"determinism_check should be one of {list(_CHECKS)}, but got {check}")
     first, second = context_fn()
-    random = _Random(preserve)
+    surroundings = _Surroundings(preserve)
     if not is_grad_enabled():
         with first:
             return function(*args, **kwargs)
 
     def again(*inputs: Any) -> None:
-        with random.again(), second:
+        with surroundings.again(), second:
             function(*inputs, **kwargs)
 
     stop = early_stop if _settings.early_stop is None else _settings.early_stop
