@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import assign, check_writable
 
 _PREFIX = "nn.functional."
+
+#: Activations with an underscored form; the other in-place ones have ``inplace`` only.
+_UNDERSCORED = frozenset(["celu", "elu", "hardtanh", "leaky_relu", "relu", "selu", "threshold"])
+#: Functions whose in-place form is a method only.
+_NEVER_INPLACE = frozenset(["sigmoid", "tanh"])
 
 if TYPE_CHECKING:
     # Most names come from the registered ops.
@@ -37,6 +43,11 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
         check_writable(args[0])
         return assign(args[0], run(op, args))
 
+    own = inspect.signature(op.fn)
+    flag = inspect.Parameter(
+        "inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool
+    )
+    function.__signature__ = own.replace(parameters=[*own.parameters.values(), flag])  # type: ignore[attr-defined]
     return _named(function, op.name.rsplit(".", 1)[-1], op)
 
 
@@ -48,6 +59,7 @@ def _overwriting(op: Op) -> Callable[..., Tensor]:
         check_writable(bound[0])
         return assign(bound[0], run(op, bound))
 
+    function.__wrapped__ = op.fn  # type: ignore[attr-defined]
     return _named(function, op.name.rsplit(".", 1)[-1] + "_", op)
 
 
@@ -65,8 +77,10 @@ def _export() -> None:
         for full in (op.name, *op.aliases):
             if op.inplace and full.startswith(_PREFIX):
                 name = full.removeprefix(_PREFIX)
-                names[name] = _with_inplace(op)
-                names[name + "_"] = _overwriting(op)
+                if name not in _NEVER_INPLACE:
+                    names[name] = _with_inplace(op)
+                if name in _UNDERSCORED:
+                    names[name + "_"] = _overwriting(op)
 
 
 _export()
@@ -81,6 +95,7 @@ def _with_indices(name: str) -> Any:
         return function(*args, **kwargs)
 
     pool.__name__ = pool.__qualname__ = name + "_with_indices"
+    pool.__wrapped__ = function
     pool.__doc__ = f"Values and positions; see :func:`{name}`."
     return pool
 

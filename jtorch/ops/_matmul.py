@@ -254,7 +254,7 @@ def inner(input: Array, other: Array) -> Array:
 
 
 @register(
-    node="MulBackward0", promote="default", opmath=False, method=True, out=True, aliases="ger linalg.outer"
+    node="MulBackward0", promote="default", opmath=False, method=True, out=True, aliases="ger"
 )
 def outer(input: Array, vec2: Array) -> Array:
     """Products of each element of one vector with each of another, ``(n,)`` and ``(m,)`` to ``(n, m)``.

@@ -106,12 +106,12 @@ def fractional_max_pool3d(
     return result if return_indices else result[0]
 
 
-def rrelu(
+def torch_rrelu(
     input: Tensor,
     lower: float = 1.0 / 8,
     upper: float = 1.0 / 3,
     training: bool = False,
-    inplace: bool = False,
+    generator: Any = None,
 ) -> Tensor:
     """``input`` where positive, else times a slope: drawn from [lower, upper) in training, else their mean.
 
@@ -120,7 +120,7 @@ def rrelu(
         lower: least slope.
         upper: largest slope.
         training: draw a slope per element.
-        inplace: store the result in ``input``.
+        generator: to draw from.
 
     Raises:
         RuntimeError: ``lower`` is larger than ``upper``.
@@ -128,29 +128,45 @@ def rrelu(
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if training:
-        noise = rrelu_noise(engine_of(None), np.asarray(input._host()), float(lower), float(upper))
+        noise = rrelu_noise(engine_of(generator), np.asarray(input._host()), float(lower), float(upper))
         slope: Any = make(noise, input._aval().device)
     else:
         slope = (lower + upper) / 2
     result: Tensor = call("rrelu_with_noise", input, slope)
     if result._aval().dtype is not input._aval().dtype:
         result = call("_to_copy", result, input._aval().dtype)
-    if not inplace:
-        return result
+    return result
+
+
+def rrelu_(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    generator: Any = None,
+) -> Tensor:
+    """:func:`rrelu` in place."""
+    result = torch_rrelu(input, lower, upper, training, generator)
     check_writable(input)
     return assign(input, result)
 
 
-def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
-    """:func:`rrelu` in place."""
-    return rrelu(input, lower, upper, training, inplace=True)
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """:func:`torch.rrelu`, in place if ``inplace``."""
+    return (rrelu_ if inplace else torch_rrelu)(input, lower, upper, training)
 
 
 _install("nn.functional", fractional_max_pool2d)
 _install("nn.functional", fractional_max_pool3d)
 _install("nn.functional", rrelu)
 _install("nn.functional", rrelu_)
-_install("", rrelu)
+_install("", torch_rrelu, "rrelu")
 _install("", rrelu_)
 
 
@@ -180,13 +196,12 @@ def embedding_bag(*args: Any, **kwargs: Any) -> Tensor:
     return run(_EMBEDDING_BAG, bound)  # type: ignore[no-any-return]
 
 
-embedding.__doc__, embedding_bag.__doc__ = _EMBEDDING.fn.__doc__, _EMBEDDING_BAG.fn.__doc__
 
 
-def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
     """Scale the rows that ``indices`` name down to the norm ``max_norm``, where theirs is larger."""
-    _renorm(weight, indices, max_norm, norm_type)
-    return weight
+    _renorm(input, indices, max_norm, norm_type)
+    return input
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -216,8 +231,10 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     return _checked_one_hot(tensor, num_classes)  # type: ignore[no-any-return]
 
 
-_install("nn.functional", checked(_EMBEDDING, embedding, bind), "embedding")
-_install("nn.functional", checked(_EMBEDDING_BAG, embedding_bag, bind), "embedding_bag")
+for _function, _op in ((embedding, _EMBEDDING), (embedding_bag, _EMBEDDING_BAG)):
+    _made = checked(_op, _function, bind)
+    _made.__doc__, _made.__wrapped__ = _op.fn.__doc__, _op.fn  # type: ignore[attr-defined]
+    _install("nn.functional", _made, _function.__name__)
 _checked_one_hot = _checked("_one_hot")
 _install("nn.functional", one_hot)
 _install("", embedding_renorm_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -25,6 +26,15 @@ def _install(space: str, function: Callable[..., Any], name: str = "") -> None:
     function.__name__ = function.__qualname__ = name or function.__name__
     function.__module__ = "jtorch"
     derived[space][function.__name__] = function
+
+
+def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """State the arguments behind ``**options``, which are those of general_cosine."""
+    own = inspect.signature(function)
+    given = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    options = list(inspect.signature(general_cosine).parameters.values())[3:]
+    function.__signature__ = own.replace(parameters=[*given, *options])  # type: ignore[attr-defined]
+    return function
 
 
 # --- torch.signal.windows ---
@@ -105,26 +115,31 @@ def general_cosine(
     return _finish("general_cosine", M, values, dtype, layout, device, requires_grad)
 
 
+@_with_options
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, **options: Any) -> Tensor:
     """A constant less a cosine (``torch.signal.windows.general_hamming``); options as general_cosine's."""
     return general_cosine(M, a=[alpha, 1 - alpha], sym=sym, **options)
 
 
+@_with_options
 def hamming(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Hamming's 0.54 - 0.46 * cosine (``torch.signal.windows.hamming``); options as general_cosine's."""
     return general_hamming(M, sym=sym, **options)
 
 
+@_with_options
 def hann(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Hann's window, 0.5 - 0.5 * cosine (``torch.signal.windows.hann``); options as general_cosine's."""
     return general_hamming(M, alpha=0.5, sym=sym, **options)
 
 
+@_with_options
 def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Blackman's window of three cosines (``torch.signal.windows.blackman``); options as general_cosine's."""
     return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, **options)
 
 
+@_with_options
 def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Nuttall's window of four cosines (``torch.signal.windows.nuttall``); options as general_cosine's.
 
@@ -408,7 +423,7 @@ _install("fft", rfftfreq)
 
 def _triangle(
     name: str, places: Callable[..., Any], row: int, col: int, offset: int, dtype: Any, layout: Any,
-    device: Any, pin_memory: bool,
+    device: Any, pin_memory: bool, requires_grad: bool,
 ) -> Tensor:  # fmt: skip
     check_layout(layout, pin_memory, name)
     for parameter, count in (("row", row), ("col", col)):
@@ -417,31 +432,35 @@ def _triangle(
     to: dtype = dtypes.int64 if dtype is None else as_dtype(dtype, name)
     if to not in (dtypes.int64, dtypes.int32):
         raise NotImplementedError(f"\"{name}\" not implemented for '{dtypes.scalar_type_name(to)}'")
-    return make(np.stack(places(row, offset, col)).astype(to.numpy), as_device(device))
+    return make(np.stack(places(row, offset, col)).astype(to.numpy), as_device(device), requires_grad)
 
 
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
-    pin_memory: bool = False,
+    pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Rows and columns of a matrix's lower triangle, row by row (``torch.tril_indices``).
 
     Raises:
         RuntimeError: a negative size.
     """
-    return _triangle("tril_indices", np.tril_indices, row, col, offset, dtype, layout, device, pin_memory)
+    return _triangle(
+        "tril_indices", np.tril_indices, row, col, offset, dtype, layout, device, pin_memory, requires_grad
+    )
 
 
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = None, layout: Any = None, device: Any = None,
-    pin_memory: bool = False,
+    pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Rows and columns of a matrix's upper triangle, row by row (``torch.triu_indices``).
 
     Raises:
         RuntimeError: a negative size.
     """
-    return _triangle("triu_indices", np.triu_indices, row, col, offset, dtype, layout, device, pin_memory)
+    return _triangle(
+        "triu_indices", np.triu_indices, row, col, offset, dtype, layout, device, pin_memory, requires_grad
+    )
 
 
 _install("", tril_indices)
