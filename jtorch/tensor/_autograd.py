@@ -491,34 +491,34 @@ def tensor_backward(
     _backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
 
-def detach(self: Tensor) -> Tensor:
+def detach(input: Tensor) -> Tensor:
     """The same memory without history (``Tensor.detach``)."""
     result = object.__new__(Tensor)
-    result._storage = self._storage
-    if self._view is not None:
-        result._view = self._view
-    if self._strides is not None:
-        result._strides = self._strides
-    if self._offset:
-        result._offset = self._offset
-    if self._own_version is not None:
-        result._own_version = self._own_version
-    if self._inference:
+    result._storage = input._storage
+    if input._view is not None:
+        result._view = input._view
+    if input._strides is not None:
+        result._strides = input._strides
+    if input._offset:
+        result._offset = input._offset
+    if input._own_version is not None:
+        result._own_version = input._own_version
+    if input._inference:
         result._inference = True
     return result
 
 
-def detach_(self: Tensor) -> Tensor:
+def detach_(input: Tensor) -> Tensor:
     """Cut this tensor off its history."""
-    if self._abase is not None:
+    if input._abase is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
             "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
             "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
             "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
-    self._fn, self._nr, self._requires = None, 0, False
-    return self
+    input._fn, input._nr, input._requires = None, 0, False
+    return input
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:

@@ -178,7 +178,7 @@ _install(gradient)
 
 
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Any = None, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each slice along ``dim`` several times in a row; without ``dim`` each element of the flat tensor.
 
@@ -193,6 +193,8 @@ def repeat_interleave(
         RuntimeError: negative numbers, or sizes that do not fit.
     """
     indices = OPS["_repeat_interleave_indices"]
+    if input is None:
+        input, repeats = repeats, None
     if repeats is None:
         result: Tensor = run(indices, (input, output_size))
         return result
@@ -239,7 +241,7 @@ _install(masked_select, method=True)
 
 
 def histogramdd(
-    input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False
+    input: Tensor, bins: Any, range: Any = None, weight: Tensor | None = None, density: bool = False
 ) -> Any:
     """Counts of points per cell of a grid over their coordinates, and the grid's edges.
 

@@ -28,7 +28,15 @@ from jtorch.tensor._arguments import (
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_in_order, strides_like
-from jtorch.tensor._from_data import as_tensor, copy_of, from_numpy, frombuffer, scalar_tensor, tensor
+from jtorch.tensor._from_data import (
+    as_tensor,
+    copy_of,
+    from_file,
+    from_numpy,
+    frombuffer,
+    scalar_tensor,
+    tensor,
+)
 from jtorch.tensor._layout import contiguous_format, memory_format, preserve_format
 from jtorch.tensor._ranges import arange, linspace, logspace, range
 from jtorch.tensor._storage import contiguous_strides
@@ -41,6 +49,7 @@ __all__ = [
     "empty_permuted",
     "empty_strided",
     "eye",
+    "from_file",
     "from_numpy",
     "frombuffer",
     "full",

@@ -243,8 +243,6 @@ def derive() -> None:
                     setattr(Tensor, name, made)
                 if inplace is not None and name + "_" not in Tensor.__dict__:
                     setattr(Tensor, name + "_", inplace)
-                    if op.function and "." not in op.name and name in derived[""]:
-                        derived[""][name + "_"] = inplace
         for special in op.operators:
             setattr(Tensor, special, _operator(op, special))
 

@@ -12,7 +12,7 @@ from jtorch.dispatch import GRAD, modes
 from jtorch.tensor._arguments import into, make
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._methods import method
-from jtorch.tensor._random import dense_strides, engine_of, fill_with
+from jtorch.tensor._random import dense_strides, engine_of, fill_with, with_history
 
 __all__ = ["binomial", "multinomial", "poisson"]
 
@@ -50,7 +50,7 @@ def multinomial(
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Draw Poisson numbers whose rates are the elements of ``input`` (``torch.poisson``)."""
-    return _elementwise(rng.poisson, generator, input)
+    return with_history(_elementwise(rng.poisson, generator, input), "PoissonBackward0", input)
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:

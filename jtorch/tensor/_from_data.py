@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,16 @@ from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._storage import Storage, contiguous_strides
 
-__all__ = ["as_tensor", "copy_of", "from_numpy", "frombuffer", "on_buffer", "scalar_tensor", "tensor"]
+__all__ = [
+    "as_tensor",
+    "copy_of",
+    "from_file",
+    "from_numpy",
+    "frombuffer",
+    "on_buffer",
+    "scalar_tensor",
+    "tensor",
+]
 
 _new = object.__new__
 
@@ -154,6 +164,57 @@ def on_buffer(array: np.ndarray[Any, Any], strides: tuple[int, ...]) -> Tensor:
     if modes.level == INFERENCE:
         result._inference = True
     return result
+
+
+def from_file(
+    filename: str,
+    shared: bool | None = None,
+    size: int = 0,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A vector on a file's contents, mapped into memory (``torch.from_file``).
+
+    Args:
+        filename: of the file.
+        shared: changes go to the file, which is made or made longer if need be; else they stay in memory.
+        size: number of elements.
+        dtype: how to read the bytes; the default dtype by default.
+        layout: strided only.
+        device: where the tensor lives; on the CPU it shares the file's memory.
+        pin_memory: accepted where there is an accelerator.
+        requires_grad: of the result.
+
+    Raises:
+        RuntimeError: a file that cannot be opened, or is too short.
+    """
+    check_layout(layout, pin_memory, "from_file")
+    d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, "from_file")
+    if not size:
+        return make(np.zeros((0,), d.numpy), as_device(device), requires_grad)
+    needed, path = size * d.itemsize, Path(filename)
+    if shared and (not path.exists() or path.stat().st_size < needed):
+        with path.open("ab") as file:
+            file.truncate(needed)
+    try:
+        held = path.stat().st_size
+    except OSError as error:
+        raise RuntimeError(
+            f"unable to open file <{filename}> in read-only mode: {error.strerror} ({error.errno})"
+        ) from None
+    if held < needed:
+        raise RuntimeError(
+            f"file <{filename}> size <{held}> is smaller than the required mapping size <{needed}>"
+        )
+    memory = np.memmap(path, np.uint8, "r+" if shared else "c", shape=(needed,))
+    result = frombuffer(memory, dtype=d)
+    if device is not None:
+        result = result.to(device)
+    return result.requires_grad_(requires_grad) if requires_grad else result
 
 
 def frombuffer(

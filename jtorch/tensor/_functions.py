@@ -88,8 +88,9 @@ __all__ = [
 ]  # fmt: skip
 
 unsafe_chunk, unsafe_split_with_sizes = methods.chunk, split_with_sizes
+swapaxes = methods.swapaxes
 moveaxis = movedim
-swapaxes = swapdims = transpose
+swapdims = transpose
 numel = methods.numel
 tensor_split = methods.tensor_split
 is_same_size = methods.is_same_size
@@ -118,6 +119,10 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     return views.expand(input, views.sizes_from((size,)))
 
 
-unsafe_split = split
+def unsafe_split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """:func:`split`, whose pieces may be changed in place (``torch.unsafe_split``)."""
+    return views.split(input, split_size, dim)
+
+
 for _name in ("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"):
     setattr(Tensor, _name, globals()[_name])

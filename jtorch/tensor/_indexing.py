@@ -335,17 +335,17 @@ def _overlap(a: Tensor, b: Tensor) -> bool:
     return first < other_end and other < end
 
 
-def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+def index_put_(input: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """Write ``values``, which broadcast, at ``indices``, one per leading dimension (``torch.index_put_``).
 
     Args:
-        self: this tensor.
+        input: this tensor.
         indices: index tensors or masks.
         values: of this tensor's dtype.
         accumulate: add to what is there; else values for one place overwrite each other.
     """
-    write_places(self, _entries(self, indices, values, "index_put_"), values, bool(accumulate))
-    return self
+    write_places(input, _entries(input, indices, values, "index_put_"), values, bool(accumulate))
+    return input
 
 
 def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:

@@ -141,12 +141,12 @@ def resize_to(tensor: Tensor, shape: tuple[int, ...]) -> None:
     tensor._offset = tensor._adepth = 0
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Take over the values of ``src``, broadcast and converted to this tensor's shape, dtype and device."""
-    if not isinstance(src, Tensor):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
-    check_writable(self)
-    return overwrite(self, src)
+def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Take over the values of ``other``, broadcast and converted to this tensor's shape, dtype and device."""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+    check_writable(input)
+    return overwrite(input, other)
 
 
 def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
@@ -219,17 +219,17 @@ def _expand_error(shape: tuple[int, ...], target: tuple[int, ...]) -> str:
     raise AssertionError("shapes fit")
 
 
-def fill_(self: Tensor, value: Any) -> Tensor:
+def fill_(input: Tensor, value: Any) -> Tensor:
     """Set every element to a number or a 0-dim tensor."""
     if isinstance(value, Tensor) and value._aval().ndim:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} "
             "dimensions."
         )
-    check_writable(self, uniform=not isinstance(value, Tensor))
+    check_writable(input, uniform=not isinstance(value, Tensor))
     if isinstance(value, Tensor):
-        return overwrite(self, value, _FILL_TENSOR)
-    return overwrite(self, scalar(value, self), _FILL)
+        return overwrite(input, value, _FILL_TENSOR)
+    return overwrite(input, scalar(value, input), _FILL)
 
 
 def scalar(number: Any, like: Tensor) -> Tensor:
@@ -245,7 +245,7 @@ def scalar(number: Any, like: Tensor) -> Tensor:
     return result
 
 
-def zero_(self: Tensor) -> Tensor:
+def zero_(input: Tensor) -> Tensor:
     """Set every element to zero."""
-    check_writable(self, uniform=True)
-    return overwrite(self, scalar(0, self), _ZERO)
+    check_writable(input, uniform=True)
+    return overwrite(input, scalar(0, input), _ZERO)

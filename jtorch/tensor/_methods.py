@@ -101,6 +101,8 @@ for _name in (
     "is_sparse_csr",
     "is_xpu",
     "is_ipu",
+    "is_maia",
+    "is_mtia",
     "is_vulkan",
 ):
     setattr(Tensor, _name, False)
@@ -277,7 +279,15 @@ for _function in (
     views.as_strided, views.flatten, views.unbind,
 ):  # fmt: skip
     setattr(Tensor, _function.__name__, _function)
-Tensor.swapaxes = Tensor.swapdims = views.transpose  # type: ignore[attr-defined]
+Tensor.swapdims = views.transpose  # type: ignore[attr-defined]
+
+
+@method
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Two dimensions swapped (``torch.swapaxes``)."""
+    return views.transpose(input, axis0, axis1)
+
+
 Tensor.moveaxis = views.movedim  # type: ignore[attr-defined]
 
 
@@ -296,9 +306,9 @@ def unflatten(self: Tensor, dim: int, *sizes: Any) -> Tensor:
 
 
 @method
-def ravel(self: Tensor) -> Tensor:
+def ravel(input: Tensor) -> Tensor:
     """One dimension; a view where strides allow."""
-    return views.view_shape(views.contiguous(self), (-1,))
+    return views.view_shape(views.contiguous(input), (-1,))
 
 
 @method
@@ -308,9 +318,9 @@ def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @method
-def chunk(self: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most that many pieces of equal size along a dimension."""
-    sizes = self._aval().shape
+    sizes = input._aval().shape
     if not sizes:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
@@ -318,14 +328,21 @@ def chunk(self: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     d = wrap_dim(dim, len(sizes))
     each = -(-sizes[d] // chunks)
     if not each:
-        return views.split(self, [0] * chunks, d)
-    return views.split(self, each, d)
+        return views.split(input, [0] * chunks, d)
+    return views.split(input, each, d)
 
 
 @method
-def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces cut at indices, or so many of nearly equal size."""
-    sizes = self._aval().shape
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, **either: Any
+) -> tuple[Tensor, ...]:
+    """Pieces cut at indices, or so many of nearly equal size.
+
+    The second argument may go by the names ``indices``, ``sections`` and ``tensor_indices_or_sections``.
+    """
+    if either:
+        return tensor_split(input, dim=dim, **_with_either(either))
+    sizes = input._aval().shape
     if not sizes:
         raise RuntimeError(
             "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
@@ -346,7 +363,7 @@ def tensor_split(self: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[
             "indices, int dim = 0)\n * (Tensor input, Tensor tensor_indices_or_sections, int dim = 0)\n * "
             "(Tensor input, int sections, int dim = 0)\n"
         )
-    return _cut(self, indices_or_sections, d)
+    return _cut(input, indices_or_sections, d)
 
 
 def _cut(self: Tensor, indices_or_sections: Any, d: int) -> tuple[Tensor, ...]:
@@ -482,9 +499,9 @@ def _is_view(self: Tensor) -> bool:
 
 
 @method
-def is_same_size(self: Tensor, other: Tensor) -> bool:
+def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether the sizes are equal."""
-    return self._aval().shape == other._aval().shape
+    return input._aval().shape == other._aval().shape
 
 
 # Views that change the tensor itself.
@@ -528,7 +545,7 @@ for _inplace_name, _of in (
     ("unsqueeze_", views.unsqueeze),
     ("squeeze_", squeeze),
     ("transpose_", views.transpose),
-    ("swapaxes_", views.transpose),
+    ("swapaxes_", swapaxes),
     ("swapdims_", views.transpose),
     ("t_", views.t),
     ("as_strided_", views.as_strided),

@@ -8,7 +8,7 @@ from typing import Any
 from jtorch.dtypes import BOOL
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
-from jtorch.tensor._derive import bind, derived
+from jtorch.tensor._derive import bind, derived, make_inplace
 from jtorch.tensor._inplace import assign, check_writable, write_out
 
 __all__: list[str] = []
@@ -175,3 +175,6 @@ for _name in _INPLACE_FUNCTIONS.split():
     _method = getattr(Tensor, _name + "_", None)
     if _method is not None:
         derived[""][_name + "_"] = _method
+
+for _name in ("celu", "selu", "threshold"):
+    derived[""][_name + "_"] = make_inplace(OPS[_name], derived[""][_name])

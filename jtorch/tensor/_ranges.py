@@ -234,8 +234,36 @@ def logspace(
         raise NotImplementedError(f"\"logspace_cpu\" not implemented for '{dtypes.scalar_type_name(d)}'")
     if count == 1:
         array = np.full((1,), base**low).astype(d.numpy)
+    elif d.is_complex:
+        with np.errstate(all="ignore"):
+            array = np.power(np.complex128(base), np.linspace(low, high, count, dtype=np.complex128))
     else:
-        wide = np.complex128 if d.is_complex else np.float64
-        powers = np.linspace(low, high, count, dtype=wide)
-        array = np.power(wide(base), powers).astype(d.numpy)
+        array = _powers(float(base), low, high, count, d)
+    with np.errstate(all="ignore"):
+        array = array.astype(d.numpy)
     return into(out, array) if out is not None else make(array, as_device(device), requires_grad)
+
+
+def _powers(base: float, low: Any, high: Any, count: int, d: dtype) -> np.ndarray[Any, Any]:
+    """Powers in float64, counted from the nearer end; the ends are of the result's type."""
+    with np.errstate(all="ignore"):
+        ends = np.asarray([low, high]).astype(d.numpy)
+        first, last = ends.astype(np.float64)
+        apart = last - first if d.category == INT else (ends[1:] - ends[:1]).astype(np.float64)[0]
+        step = apart / (count - 1)
+        index = np.arange(count)
+        half = count // 2
+        exponents = np.where(index < half, first + step * index, last - step * (count - index - 1))
+        powers = np.array([_power(base, x) for x in exponents.tolist()])
+        narrow = d.category == INT and d.itemsize <= 4 and d is not dtypes.uint32
+        return powers.astype(np.int32) if narrow else powers
+
+
+def _power(base: float, exponent: float) -> float:
+    """C's pow, which NumPy's vectors differ from in the last bit."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.inf if base == 0 else math.nan

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from jtorch.devices import CPU
+from jtorch.errors import warn_user
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, to_device
-from jtorch.tensor._inplace import check_writable, fill_
+from jtorch.tensor._inplace import check_writable, copy_, fill_
 from jtorch.tensor._methods import method
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.trace import from_host
@@ -55,10 +57,48 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     return self
 
 
+def _resized(name: str, self: Tensor, shape: tuple[int, ...]) -> Tensor:
+    warn_user(f"non-inplace {name} is deprecated")
+    sizes = self._aval().shape
+    if math.prod(shape) != math.prod(sizes):
+        new, old = ("x".join(map(str, s)) for s in (shape, sizes))
+        raise RuntimeError(
+            f"requested resize to {new} ({math.prod(shape)} elements in total), but the given tensor has a size "
+            f"of {old} ({math.prod(sizes)} elements). autograd's resize can only change the shape of a given "
+            "tensor, while preserving the number of elements. "
+        )
+    return views.view_shape(views.contiguous(self), shape)
+
+
 @method
-def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
+def resize(self: Tensor, *sizes: Any) -> Tensor:
+    """Old name of :meth:`reshape`.
+
+    Raises:
+        RuntimeError: another number of elements.
+    """
+    return _resized("resize", self, views.sizes_from(sizes))
+
+
+@method
+def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """:meth:`resize` to the shape of ``tensor``."""
+    return _resized("resize_as", self, tensor._aval().shape)
+
+
+@method
+def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+    """What a parameter or buffer becomes when a module loads ``other`` for it and swaps tensors.
+
+    A tensor on this one's memory with the values of ``other``, or on that of ``other`` if ``assign``.
+    """
+    return other.detach() if assign else copy_(self, other).detach()  # type: ignore[no-any-return]
+
+
+@method
+def resize_as_(input: Tensor, the_template: Tensor, memory_format: Any = None) -> Tensor:
     """:meth:`resize_` to the size of another tensor."""
-    return resize_(self, the_template._aval().shape)
+    return resize_(input, the_template._aval().shape)
 
 
 @method
@@ -69,6 +109,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
         RuntimeError: ``size`` does not broadcast to this tensor's size.
     """
     target, shape = views.sizes_from(size), self._aval().shape
+    if not target:
+        return call("sum", self)  # type: ignore[no-any-return]
     extra = len(shape) - len(target)
     if extra < 0 or any(n not in (1, m) for n, m in zip(target, shape[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(target)}}} is not expandable to size {{{list(shape)}}}.")
@@ -80,16 +122,16 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
 
 
 @method
-def split_with_sizes(self: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of the given sizes along a dimension."""
-    return views.split(self, list(split_sizes), dim)
+    return views.split(input, list(split_sizes), dim)
 
 
 @method
-def adjoint(self: Tensor) -> Tensor:
+def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and complex numbers conjugated (``torch.adjoint``)."""
-    turned = views.transpose(self, -2, -1)
-    return call("conj", turned) if self._aval().dtype.is_complex else turned
+    turned = views.transpose(input, -2, -1)
+    return call("conj", turned) if input._aval().dtype.is_complex else turned
 
 
 @method
