@@ -148,7 +148,7 @@ def load_state_dict_from_url(
     file_name: str | None = None,
     weights_only: bool = True,
 ) -> Any:
-    """Load a checkpoint from a URL, or from the cache if it is there (``torch.hub.load_state_dict_from_url``).
+    """Load a checkpoint from a URL, or from the cache (``torch.hub.load_state_dict_from_url``).
 
     Args:
         url: of the file.
@@ -195,8 +195,8 @@ def _load_cached(path: str, map_location: Any, weights_only: bool) -> Any:
     if packed is None:
         return _load(path, map_location, weights_only=weights_only)
     warnings.warn(
-        "Falling back to the old format < 1.6. This support will be deprecated in favor of default zipfile format "
-        "introduced in 1.6. Please redo torch.save() to save it in the new zipfile format.",
+        "Falling back to the old format < 1.6. This support will be deprecated in favor of default zipfile "
+        "format introduced in 1.6. Please redo torch.save() to save it in the new zipfile format.",
         FutureWarning,
         stacklevel=3,
     )

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import TensorSpec, deserialize, serialize, serialize_file
-from safetensors import safe_open as _open
+from safetensors import TensorSpec, serialize, serialize_file
+from safetensors import deserialize as _deserialize
+from safetensors import safe_open as _safe_open
 
 from jtorch import dtypes
 from jtorch.devices import CPU, as_device
@@ -37,6 +38,10 @@ __all__ = [
     "save_model",
     "save_sharded",
 ]
+
+# The package types neither.
+_open: Any = _safe_open
+deserialize: Any = _deserialize
 
 _KINDS = {
     "F64": dtypes.float64, "F32": dtypes.float32, "F16": dtypes.float16, "BF16": dtypes.bfloat16,
@@ -71,7 +76,12 @@ class safe_open:
     """
 
     def __init__(
-        self, filename: str | os.PathLike[str], framework: str = "pt", device: Any = "cpu", *, backend: str = "mmap"
+        self,
+        filename: str | os.PathLike[str],
+        framework: str = "pt",
+        device: Any = "cpu",
+        *,
+        backend: str = "mmap",
     ) -> None:
         if framework not in ("pt", "torch", "pytorch"):
             raise ValueError(f"framework must be 'pt', not {framework!r}")
@@ -171,7 +181,9 @@ def load(data: bytes) -> dict[str, Tensor]:
     result = {}
     for name, entry in deserialize(data):
         if entry["dtype"] not in _KINDS:
-            raise NotImplementedError(f"tensor {name!r} has type {entry['dtype']}, which jtorch does not have")
+            raise NotImplementedError(
+                f"tensor {name!r} has type {entry['dtype']}, which jtorch does not have"
+            )
         array = np.frombuffer(bytearray(entry["data"]), _KINDS[entry["dtype"]].numpy)
         result[name] = _as_tensor(array.reshape(entry["shape"]), None)
     return result
@@ -233,7 +245,10 @@ def _specs(tensors: Any) -> tuple[dict[str, Any], list[Any]]:
         array = np.ascontiguousarray(tensor.detach()._host())
         arrays.append(array)
         specs[name] = TensorSpec(
-            dtype=tensor.dtype.name, shape=list(tensor.shape), data_ptr=array.ctypes.data, data_len=array.nbytes
+            dtype=tensor.dtype.name,
+            shape=list(tensor.shape),
+            data_ptr=array.ctypes.data,
+            data_len=array.nbytes,
         )
     return specs, arrays
 
@@ -284,9 +299,9 @@ def _duplicates(state: dict[str, Tensor], preferred: Any = ()) -> dict[str, list
         )
         if not complete:
             raise RuntimeError(
-                "Error while trying to find names to remove to save state dict, but found no suitable name to "
-                f"keep for saving amongst: {group}. None is covering the entire storage.Refusing to save/load "
-                "the model since you could be storing much more memory than needed."
+                "Error while trying to find names to remove to save state dict, but found no suitable name "
+                f"to keep for saving amongst: {group}. None is covering the entire storage.Refusing to "
+                "save/load the model since you could be storing much more memory than needed."
             )
         keep = next((name for name in complete if name in preferred), complete[0])
         found[keep] = sorted(group - {keep})
@@ -319,7 +334,12 @@ def save_model(
 
 
 def load_model(
-    model: Any, filename: str | os.PathLike[str], strict: bool = True, device: Any = "cpu", *, backend: str = "mmap"
+    model: Any,
+    filename: str | os.PathLike[str],
+    strict: bool = True,
+    device: Any = "cpu",
+    *,
+    backend: str = "mmap",
 ) -> tuple[list[str], list[str]]:
     """Load a file into a module.
 
@@ -350,7 +370,9 @@ def load_model(
         text = f"Error(s) in loading state_dict for {type(model).__name__}:"
         for what, found in (("Missing", missing), ("Unexpected", unexpected)):
             if found:
-                text += f"\n    {what} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in sorted(found))
+                text += f"\n    {what} key(s) in state_dict: " + ", ".join(
+                    f'"{name}"' for name in sorted(found)
+                )
         raise RuntimeError(text)
     return sorted(missing), unexpected
 

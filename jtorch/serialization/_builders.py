@@ -118,14 +118,14 @@ def _tensor(data: Any) -> Tensor:
 
 def _rebuild_parameter(data: Any, requires_grad: Any, backward_hooks: Any) -> Tensor:
     """A parameter with the memory of a tensor."""
-    return Parameter(_tensor(data), _flag(requires_grad))  # type: ignore[no-any-return]
+    return Parameter(_tensor(data), _flag(requires_grad))
 
 
 def _rebuild_parameter_with_state(data: Any, requires_grad: Any, backward_hooks: Any, state: Any) -> Tensor:
     """A parameter with attributes of the user's."""
     made = Parameter(_tensor(data), _flag(requires_grad))
     set_attributes(made, state)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _rebuild_meta_tensor_no_storage(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
@@ -171,7 +171,12 @@ def set_attributes(tensor: Tensor, state: Any) -> None:
         if type(part) not in (dict, OrderedDict):
             raise _refuse("Expected a dictionary of attributes", part)
         for name, value in part.items():
-            if type(name) is not str or name in _ENGINE or name.startswith("__") or hasattr(type(tensor), name):
+            if (
+                type(name) is not str
+                or name in _ENGINE
+                or name.startswith("__")
+                or hasattr(type(tensor), name)
+            ):
                 raise UnpicklingError(f"Can not set attribute {name!r} of a tensor")
             tensor.__dict__[name] = value
 
@@ -256,7 +261,7 @@ def _pairs(args: tuple[Any, ...], charge: Charge) -> list[Any]:
         if type(pair) not in (list, tuple) or len(pair) != 2:
             raise _refuse("Expected a pair of key and value", pair)
         check_key(pair[0])
-    return given  # type: ignore[no-any-return]
+    return list(given)
 
 
 def _ordered(args: tuple[Any, ...], charge: Charge) -> Any:
@@ -340,7 +345,12 @@ def _counted(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], Charge]
     return build
 
 
-for _name in ("_rebuild_sparse_tensor", "_rebuild_qtensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass"):
+for _name in (
+    "_rebuild_sparse_tensor",
+    "_rebuild_qtensor",
+    "_rebuild_nested_tensor",
+    "_rebuild_wrapper_subclass",
+):
     _kind = {"q": "quantized", "s": "sparse", "n": "nested", "w": "wrapper"}[_name[9]]
     register("torch._utils", _name, _unsupported(_kind))
 for _function in _TENSOR_BUILDERS:

@@ -38,13 +38,13 @@ __all__ = ["UnsafeLoadWarning", "get_unsafe_globals_in_checkpoint", "load"]
 _MAX_PICKLE = 2 << 30
 
 UNSAFE_MESSAGE = (
-    "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` from `False` "
-    "to `True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but it can "
-    "result in arbitrary code execution. Do it only if you got the file from a trusted source."
+    "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` from "
+    "`False` to `True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but "
+    "it can result in arbitrary code execution. Do it only if you got the file from a trusted source."
 )
 _DOCS_MESSAGE = (
-    "\n\nCheck the documentation of torch.load to learn more about types accepted by default with weights_only "
-    "https://pytorch.org/docs/stable/generated/torch.load.html."
+    "\n\nCheck the documentation of torch.load to learn more about types accepted by default with "
+    "weights_only https://pytorch.org/docs/stable/generated/torch.load.html."
 )
 
 
@@ -91,8 +91,8 @@ def load(
         pickle_module = pickle if pickle_module is None else pickle_module
         # Differs from PyTorch: it opens such files without a word.
         warnings.warn(
-            "jtorch.load with weights_only=False runs whatever code the file contains. Do this only with files "
-            "whose origin you trust; weights_only=True loads data and nothing else.",
+            "jtorch.load with weights_only=False runs whatever code the file contains. Do this only with "
+            "files whose origin you trust; weights_only=True loads data and nothing else.",
             UnsafeLoadWarning,
             stacklevel=2,
         )
@@ -125,15 +125,15 @@ def _restricted(weights_only: bool | None, pickle_module: Any) -> bool:
     force_not = os.getenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "0").lower() in yes
     if force and force_not:
         raise RuntimeError(
-            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be set, "
-            "but both were set."
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` should be "
+            "set, but both were set."
         )
     if force:
         return True
     if force_not and not given:
         warnings.warn(
-            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` argument "
-            "was not explicitly passed to `torch.load`, forcing weights_only=False.",
+            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the`weights_only` "
+            "argument was not explicitly passed to `torch.load`, forcing weights_only=False.",
             UserWarning,
             stacklevel=3,
         )
@@ -147,8 +147,8 @@ def _explained(message: str) -> str:
         return (
             "Weights only load failed. This file can still be loaded, to do so you have two options, "
             "\033[1mdo those steps only if you trust the source of the checkpoint\033[0m. "
-            f"\n\t(1) {UNSAFE_MESSAGE}\n\t(2) Alternatively, to load with `weights_only=True` please check the "
-            f"recommended steps in the following error message.\n\tWeightsUnpickler error: {message}"
+            f"\n\t(1) {UNSAFE_MESSAGE}\n\t(2) Alternatively, to load with `weights_only=True` please check "
+            f"the recommended steps in the following error message.\n\tWeightsUnpickler error: {message}"
             f"{_DOCS_MESSAGE}"
         )
     text = f"Weights only load failed. {UNSAFE_MESSAGE}\n"
@@ -166,8 +166,8 @@ def _check_seekable(file: Any) -> None:
     except (io.UnsupportedOperation, AttributeError) as error:
         if "seek" in str(error) or "tell" in str(error):
             raise type(error)(
-                f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data into "
-                "a buffer like io.BytesIO and try to load from it instead."
+                f"{error}. You can only torch.load from a file that is seekable. Please pre-load the data "
+                "into a buffer like io.BytesIO and try to load from it instead."
             ) from None
         raise
 
@@ -186,7 +186,12 @@ def _load_safetensors(path: str, map_location: Any) -> Any:
 
 
 def _load(
-    file: BinaryIO, f: Any, map_location: Any, pickle_module: Any, mmap: bool, pickle_load_args: dict[str, Any]
+    file: BinaryIO,
+    f: Any,
+    map_location: Any,
+    pickle_module: Any,
+    mmap: bool,
+    pickle_load_args: dict[str, Any],
 ) -> Any:
     if not is_zip(file):
         if mmap:
@@ -207,7 +212,8 @@ def _load(
         raise NotImplementedError("TorchScript archives: save the model's state_dict with torch.save instead")
     if "version" not in archive:
         raise RuntimeError(
-            'Expected hasRecord("version") to be true, but got false.  (Could this error message be improved?  '
+            'Expected hasRecord("version") to be true, but got false.  (Could this error message be '
+            "improved?  "
             "If so, please report an enhancement request to PyTorch.)"
         )
     mapped = None
@@ -257,8 +263,8 @@ class _ZipStorages:
         size, record = count * kind.dtype.itemsize, self._archive.find(name)
         if record.size != size:
             raise RuntimeError(
-                f"record size ({record.size} bytes) does not match expected size ({size} bytes = {size} elements "
-                "* 1 bytes/element) for dtype Byte"
+                f"record size ({record.size} bytes) does not match expected size ({size} bytes = {size} "
+                "elements * 1 bytes/element) for dtype Byte"
             )
         if self._meta:
             return LoadedStorage(None, size, kind.dtype)

@@ -152,7 +152,8 @@ class LoadedStorage(TypedStorage):
     def _check(self, kind: dtype, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> None:
         if len(size) != len(stride):
             raise RuntimeError(
-                f"mismatch in length of strides and shape (expected {len(size)} strides but got {len(stride)})"
+                f"mismatch in length of strides and shape (expected {len(size)} strides but got "
+                f"{len(stride)})"
             )
         if len(size) > _MAX_DIMS:
             raise RuntimeError(f"a tensor of {len(size)} dimensions; at most {_MAX_DIMS} are supported")
@@ -165,9 +166,9 @@ class LoadedStorage(TypedStorage):
         needed = (last + 1) * kind.itemsize if count else 0
         if needed > self.length or (self.start % kind.itemsize):
             raise RuntimeError(
-                f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize "
-                f"{kind.itemsize} requiring a storage size of {needed} are out of bounds for storage of size "
-                f"{self.length}"
+                f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and "
+                f"itemsize {kind.itemsize} requiring a storage size of {needed} are out of bounds for "
+                f"storage of size {self.length}"
             )
         if dtype_of(self._untyped._cell) is not kind and self.length % kind.itemsize:
             raise RuntimeError(f"a storage of {self.length} bytes does not hold elements of {kind}")

@@ -8,8 +8,6 @@ from typing import Any
 
 from jtorch.devices import CPU, META, canonical, device, jax_device, platform_available
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import to_device
-from jtorch.tensor._storage import Storage
 from jtorch.tensor._storages import TypedStorage, UntypedStorage
 
 __all__ = [
@@ -87,16 +85,7 @@ class Builtin:
 
     def __call__(self, storage: Any, location: str) -> Any:
         where = self.target(location)
-        return None if where is None else moved(storage, where)
-
-
-def moved(storage: UntypedStorage, where: device) -> UntypedStorage:
-    """The storage itself if it is on that device, else a copy there."""
-    if storage.device is where:
-        return storage
-    cell = Storage(to_device(storage._cell.read(), where))
-    cell.strides = storage._cell.strides
-    return UntypedStorage._of(cell)
+        return None if where is None else storage.untyped().to(where)
 
 
 Tagger = Callable[[Any], Any]

@@ -145,12 +145,14 @@ class Machine:
 
     def _key(self, container: Any, key: Any) -> Any:
         check_key(key)
-        if type(key) not in (str, bytes) and not (type(key) is int and -(1 << 60) < key < 1 << 60):
-            if key not in container:
-                place = id(container), hash(key)
-                count = self._collisions[place] = self._collisions.get(place, 0) + 1
-                if count > _MAX_COLLISIONS:
-                    raise UnpicklingError("Too many keys of a dictionary have the same hash")
+        kind = type(key)
+        if kind is str or kind is bytes or (kind is int and -(1 << 60) < key < 1 << 60):
+            return key  # hashes that nobody can choose, or that spread
+        if key not in container:
+            place = id(container), hash(key)
+            count = self._collisions[place] = self._collisions.get(place, 0) + 1
+            if count > _MAX_COLLISIONS:
+                raise UnpicklingError("Too many keys of a dictionary have the same hash")
         return key
 
     # ---- opcodes
@@ -175,8 +177,8 @@ class Machine:
             raise UnpicklingError(
                 f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
                 f"`torch.serialization.add_safe_globals([{full}])` or the "
-                f"`torch.serialization.safe_globals([{full}])` context manager to allowlist this global if you "
-                "trust this class/function."
+                f"`torch.serialization.safe_globals([{full}])` context manager to allowlist this global if "
+                "you trust this class/function."
             )
 
     def _new_object(self) -> None:
@@ -189,8 +191,8 @@ class Machine:
             self._stack.append(self._call(cls.__new__, cls, *args))
         else:
             raise UnpicklingError(
-                "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` but "
-                f"got {_shown(cls)}"
+                "Can only create new object for nn.Parameter or classes allowlisted via `add_safe_globals` "
+                f"but got {_shown(cls)}"
             )
 
     def _reduce(self) -> None:
@@ -216,8 +218,8 @@ class Machine:
             self._build_users(made, state)
         else:
             raise UnpicklingError(
-                "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but "
-                f"got {kind}"
+                "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, "
+                f"but got {kind}"
             )
 
     def _build_tensor(self, made: Any, state: Any) -> None:

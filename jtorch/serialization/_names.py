@@ -9,7 +9,8 @@ from typing import Any
 from jtorch import dtypes
 from jtorch.devices import device
 from jtorch.dtypes import dtype
-from jtorch.nn import MultiheadAttention, functional
+from jtorch.nn import functional
+from jtorch.nn.modules._attention import MultiheadAttention
 from jtorch.tensor import Size, Tensor
 
 __all__ = ["StorageType", "find", "storage_type", "torch_name"]

@@ -7,7 +7,7 @@ import pickle
 import warnings
 from collections import OrderedDict
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from jtorch.devices import META
 from jtorch.dtypes import dtype
@@ -36,6 +36,11 @@ __all__ = ["Storages", "dumped"]
 
 #: Types that are pickled as they are; asked first, since most objects are of them.
 _PLAIN = frozenset({str, int, float, bool, type(None), tuple, list, dict, OrderedDict, bytes})
+
+
+_OF_TENSORS: Any = Tensor.__reduce_ex__
+#: Python's own pickler, which can be extended where the one in C cannot; typing does not know it.
+_Base: Any = pickle._Pickler
 
 
 class Storages:
@@ -113,8 +118,8 @@ def _reduced(tensor: Tensor) -> Any:
 def _warn_of_hooks(tensor: Tensor) -> None:
     for hook in (tensor._hooks or {}).values():
         warnings.warn(
-            f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate "
-            "the function with @torch.utils.hooks.unserializable_hook to suppress this warning",
+            f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can "
+            "decorate the function with @torch.utils.hooks.unserializable_hook to suppress this warning",
             stacklevel=2,
         )
 
@@ -123,6 +128,8 @@ class _Torch:
     """What is added to a pickler."""
 
     storages: Storages
+    #: Whether names can be written that Python would not find.
+    named = False
 
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, TypedStorage | UntypedStorage):
@@ -134,10 +141,9 @@ class _Torch:
         if kind in _PLAIN:
             return NotImplemented
         if isinstance(obj, Tensor):
-            own = kind.__reduce_ex__
-            if own is Tensor.__reduce_ex__ or kind is Parameter:
+            if kind is Tensor or kind is Parameter or kind.__reduce_ex__ is _OF_TENSORS:
                 return _reduced(obj)
-        elif kind is dtype or kind is StorageType:
+        elif self.named and (kind is dtype or kind is StorageType):
             return obj.name
         elif kind is layouts.layout:
             return _get_layout, (str(obj),)
@@ -146,8 +152,10 @@ class _Torch:
         return NotImplemented
 
 
-class _NamedPickler(_Torch, pickle._Pickler):  # type: ignore[name-defined]
+class _NamedPickler(_Torch, _Base):  # type: ignore[misc]
     """Python's pickler, with names as PyTorch has them: the one in C looks every name up."""
+
+    named = True
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         module, found = torch_name(obj, name)
@@ -164,7 +172,7 @@ class _NamedPickler(_Torch, pickle._Pickler):  # type: ignore[name-defined]
             self.write(pickle.GLOBAL + f"{module}\n{found}\n".encode())
         self.memoize(obj)
 
-    dispatch = {**pickle._Pickler.dispatch, FunctionType: save_global}  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[type, Any]] = {**_Base.dispatch, FunctionType: save_global}
 
 
 def dumped(obj: Any, pickle_module: Any, protocol: int, *, legacy: bool) -> tuple[bytes, Storages]:
@@ -179,7 +187,9 @@ def dumped(obj: Any, pickle_module: Any, protocol: int, *, legacy: bool) -> tupl
     if protocol > pickle.HIGHEST_PROTOCOL:
         raise ValueError(f"pickle protocol must be <= {pickle.HIGHEST_PROTOCOL}")
     buffer = io.BytesIO()
-    made: Any = _NamedPickler if pickle_module is pickle else type("_Pickler", (_Torch, pickle_module.Pickler), {})
+    made: Any = (
+        _NamedPickler if pickle_module is pickle else type("_Pickler", (_Torch, pickle_module.Pickler), {})
+    )
     pickler = made(buffer, protocol=protocol)
     pickler.storages = storages = Storages(legacy)
     pickler.dump(obj)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from jtorch.dtypes import dtype
 from jtorch.serialization._loaded import swap_bytes
-from jtorch.serialization._machine import Machine
+from jtorch.serialization._unpickling import unpickled
 
 __all__ = ["plain", "read_storage"]
 
 
 def plain(file: BinaryIO, pickle_module: Any, arguments: dict[str, Any]) -> Any:
     """The object of a pickle that refers to no storages."""
-    if pickle_module is None:
-        return Machine(file, encoding=arguments["encoding"]).load()
-    return pickle_module.load(file, **arguments)
+    return unpickled(file, _no_storages, pickle_module, arguments)
+
+
+def _no_storages(pid: Any) -> Any:
+    raise UnpicklingError("unsupported persistent id encountered")
 
 
 def read_storage(
@@ -39,7 +42,9 @@ def read_storage(
     """
     head = file.read(8)
     if len(head) != 8:
-        raise RuntimeError(f"unexpected EOF, expected {8 - len(head)} more bytes. The file might be corrupted.")
+        raise RuntimeError(
+            f"unexpected EOF, expected {8 - len(head)} more bytes. The file might be corrupted."
+        )
     size = struct.unpack("<q", head)[0] * kind.itemsize
     if memory is not None and size != memory.size:
         raise RuntimeError(f"storage has wrong byte size: expected {memory.size} got {size}")
@@ -50,11 +55,13 @@ def read_storage(
         missing = size - (last - here)
         raise RuntimeError(f"unexpected EOF, expected {missing} more bytes. The file might be corrupted.")
     memory = np.empty(size, np.uint8) if memory is None else memory
-    view, at = memoryview(memory), 0
+    view, at = memoryview(memory), 0  # type: ignore[arg-type]  # arrays are buffers
     while at < size:
         piece = file.read(min(size - at, 16 << 20))
         if not piece:
-            raise RuntimeError(f"unexpected EOF, expected {size - at} more bytes. The file might be corrupted.")
+            raise RuntimeError(
+                f"unexpected EOF, expected {size - at} more bytes. The file might be corrupted."
+            )
         view[at : at + len(piece)] = piece
         at += len(piece)
     if sys.byteorder == "big":

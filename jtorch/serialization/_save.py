@@ -135,4 +135,4 @@ def _write_legacy(file: BinaryIO, data: bytes, cells: Any, protocol: int) -> Non
         cell, kind = cells[key]
         content = _content(cell)
         file.write(struct.pack("<q", content.nbytes // kind.itemsize))
-        file.write(memoryview(content))
+        file.write(content.data)

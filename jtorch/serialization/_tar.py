@@ -1,4 +1,4 @@
-"""The oldest format: a tar archive of three members. Nothing is extracted; members are read where they lie."""
+"""The oldest format: a tar archive of three members, which are read where they lie; nothing is extracted."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def _members(file: BinaryIO) -> dict[str, tuple[int, int]]:
             size = int(header[124:136].rstrip(b"\0 ") or b"0", 8)
         except ValueError:
             raise RuntimeError("the tar archive is corrupted: a size is no number") from None
-        name, kind, begin = header[:100].rstrip(b"\0").decode("utf-8", "replace"), header[156:157], file.tell()
+        name, kind, begin = (
+            header[:100].rstrip(b"\0").decode("utf-8", "replace"),
+            header[156:157],
+            file.tell(),
+        )
         if size < 0 or begin + size > end:
             raise RuntimeError(f"the tar archive is corrupted: member {name!r} reaches beyond its end")
         if name in _MEMBERS:

@@ -19,7 +19,7 @@ def unpickled(
     if pickle_module is None:
         return Machine(file, persistent_load, encoding=arguments["encoding"]).load()
 
-    class Unpickler(pickle_module.Unpickler):  # type: ignore[name-defined, misc]
+    class Unpickler(pickle_module.Unpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:
             if module == "torch" or module.startswith("torch."):
                 return find(module, name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
@@ -146,7 +147,7 @@ class ZipReader:
         if at != size:
             _bad_archive("invalid header or archive is corrupted")
         spans.sort()
-        if any(before[1] > after[0] for before, after in zip(spans, spans[1:], strict=False)):
+        if any(before[1] > after[0] for before, after in pairwise(spans)):
             _bad_archive("entries overlap")
 
     def _data_start(self, header: int, name: bytes, method: int, limit: int) -> int:
@@ -160,7 +161,8 @@ class ZipReader:
             _bad_archive("invalid header or archive is corrupted")
         if own_method != method or flags & _REFUSED_FLAGS:
             _bad_archive("invalid header or archive is corrupted")
-        return header + 30 + name_size + extra_size
+        start: int = header + 30 + name_size + extra_size
+        return start
 
     def _add(self, raw: bytes, record: Record) -> None:
         try:
@@ -232,7 +234,7 @@ def read_into(file: BinaryIO, memory: np.ndarray[Any, Any], name: str) -> None:
     Raises:
         RuntimeError: the file ends before.
     """
-    view = memoryview(memory)
+    view = memoryview(memory)  # type: ignore[arg-type]  # arrays are buffers
     at, readinto = 0, getattr(file, "readinto", None)
     while at < len(view):
         if readinto is not None:

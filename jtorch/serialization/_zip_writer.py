@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from typing import Any, BinaryIO
 
@@ -27,9 +28,7 @@ class ZipWriter:
         alignment: of the data of each record, in bytes from the start of the archive.
     """
 
-    def __init__(
-        self, file: BinaryIO, name: str, *, checksums: bool = True, alignment: int = 64
-    ) -> None:
+    def __init__(self, file: BinaryIO, name: str, *, checksums: bool = True, alignment: int = 64) -> None:
         self._file, self._name, self._checksums, self._alignment = file, name, checksums, alignment
         self._at = 0
         self._entries: list[tuple[bytes, int, int, int, int]] = []
@@ -43,6 +42,14 @@ class ZipWriter:
             count = self._file.write(view[start:])
             start += len(view) if count is None else count
         self._at += len(view)
+
+    def _skip(self, size: int) -> bool:
+        """Go on ``size`` bytes further, if the file can."""
+        if not (hasattr(self._file, "seekable") and self._file.seekable()):
+            return False
+        self._file.seek(size, os.SEEK_CUR)
+        self._at += size
+        return True
 
     def _header(self, name: bytes, flags: int, size: int) -> None:
         """The header in front of a record's data, padded so that the data is aligned."""
@@ -72,7 +79,7 @@ class ZipWriter:
         self._record(name, view.nbytes, view)
 
     def reserve(self, name: str, size: int) -> None:
-        """Write a record of ``size`` zero bytes, to be filled in later."""
+        """Leave room for a record of ``size`` bytes, to be filled in later; zeros in a new file."""
         self._record(name, size, None)
 
     def _record(self, name: str, size: int, data: memoryview | None) -> None:
@@ -81,7 +88,8 @@ class ZipWriter:
         start = self._at
         self._header(full, flags, size)
         checksum = 0
-        for at in range(0, size, _CHUNK):
+        written = data is not None or not self._skip(size)
+        for at in range(0, size if written else 0, _CHUNK):
             # Piece by piece, so that the checksum reads what is still in the processor's cache.
             count = min(_CHUNK, size - at)
             piece = bytes(count) if data is None else data[at : at + count]

@@ -173,6 +173,19 @@ class UntypedStorage:
         """This storage if it is on the CPU, else a copy there."""
         return self if self.device is CPU else UntypedStorage._of(make(_memory(self._cell))._storage)
 
+    def to(self, device: Any) -> UntypedStorage:
+        """This storage if it is on that device, else a copy there."""
+        where = as_device(device)
+        if self.device is where:
+            return self
+        cell = Storage(to_device(self._cell.read(), where))
+        cell.strides = dense_strides(self._cell)
+        return UntypedStorage._of(cell)
+
+    def cuda(self, device: Any = None) -> UntypedStorage:
+        """This storage if it is on that CUDA device, the first one by default, else a copy there."""
+        return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+
     def untyped(self) -> UntypedStorage:
         """This storage."""
         return self
