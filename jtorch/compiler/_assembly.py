@@ -48,6 +48,8 @@ class Assembly:
         self.grads: list[tuple[Target, Any, Any]] = []
         self.state: dict[int, Any] = {}
         self.watched: list[Any] = []
+        #: nodes of the results' history, by ``id``
+        self.kept: dict[int, Any] = {}
 
     # ---- results
 
@@ -101,13 +103,13 @@ class Assembly:
         """Edges that leave what was recorded, and whether a node inside keeps values."""
         boundary: dict[tuple[int, int], Any] = {}
         holds = False
-        seen: set[int] = set()
+        seen = self.kept
         stack = list(start)
         while stack:
             node = stack.pop()
             if id(node) in seen:
                 continue
-            seen.add(id(node))
+            seen[id(node)] = node
             saved: Any = getattr(node, "saved", _NOTHING)
             if saved is None:
                 continue
@@ -161,6 +163,7 @@ class Assembly:
                     continue
                 final = storage.__dict__.get("value")
                 if final is not first:
+                    assert final is not None
                     self.finals.append((storage, final, storage.version, storage.writes))
                     self.state[id(first)] = storage
 
@@ -181,6 +184,7 @@ class Assembly:
         wanted += [g.__dict__["_storage"].__dict__["value"] for _, g, _ in self.grads if g is not None]
         wanted += [r.value for r in recorded.results if r.value is not None]
         self._no_escape(wanted)
+        self.kept.clear()
         slots = {v.slot for v in wanted if v.graph is graph and v.slot >= 0}
         if recorded.differentiable is not None:
             slots |= recorded.differentiable.saved
@@ -286,6 +290,8 @@ class Assembly:
             graph.notes.close()
             graph.notes = None
         accounted = {id(v) for v in wanted}
+        for node in self.kept.values():
+            accounted.update(id(x) for x in getattr(node, "saved", None) or () if isinstance(x, Value))
         constants = self.session.constants
         for key in [k for k, v in constants.items() if v.pending]:
             del constants[key]
@@ -297,7 +303,10 @@ class Assembly:
     def _held(self, accounted: set[int]) -> bool:
         if any(tensor() is not None for _, tensor in self.watched):
             return True
-        return any(v is not None and id(v) not in accounted for v in (o() for o in self.graph.outputs))
+        outputs = self.graph.outputs
+        if self.recorded.differentiable is not None:
+            outputs = outputs[: self.recorded.differentiable.outputs]  # the others are its gradients
+        return any(v is not None and id(v) not in accounted for v in (o() for o in outputs))
 
     # ---- the end
 
@@ -305,6 +314,7 @@ class Assembly:
         """Take back what the call changed: the first run of the program makes the same changes."""
         session = self.session
         session.uninstall()
+        session.forget_cached()
         owner = recorder(self.graph.device)
         if settings.verify:
             verify(self.graph)
@@ -324,6 +334,11 @@ class Assembly:
         self.graph.leaves = [_Gone] * len(self.graph.leaves)
         self.graph.outputs = []
         return self.recorded
+
+    def undo(self) -> None:
+        """Forget the backward that was recorded along."""
+        if self.recorded.differentiable is not None:
+            self.recorded.differentiable.undo()
 
     def give_up(self) -> Any:
         """The result for a call that goes on unrecorded, after its own was let go."""

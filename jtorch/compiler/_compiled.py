@@ -17,6 +17,7 @@ from jtorch.compiler._results import NotReplayable
 from jtorch.compiler._session import Session
 from jtorch.dispatch import autocast_state, modes
 from jtorch.errors import warn_user
+from jtorch.nn import Module
 from jtorch.ops._precision import precision
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
@@ -107,7 +108,11 @@ class CompiledFunction:
         self.recordings = 0
         self.reasons: list[str] = []
         self.last: Any = None
-        self.name = getattr(function, "__qualname__", None) or type(function).__name__
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, Module):
+            self.name = type(owner).__name__
+        else:
+            self.name = getattr(function, "__qualname__", None) or type(function).__name__
         self.name = self.name.replace("<locals>.", "")
         self.generation = state.generation
         code = getattr(function, "__code__", None)
@@ -137,14 +142,15 @@ class CompiledFunction:
             if variant.lazy is not None:
                 return self.function(*args, **kwargs)
             for i, recorded in enumerate(variant.recorded):
-                reason = recorded.guards.broken()
-                if reason is None:
+                changed = recorded.guards.broken()
+                if changed is None:
                     result = recorded.replay(tensors)
                     if result is not STALE:
                         if i:
                             variant.recorded.insert(0, variant.recorded.pop(i))
                         return result
-                    reason = "the state that it reads has another shape, dtype or gradient"
+                    changed = "the state that it reads has another shape, dtype or gradient"
+                reason = reason or changed  # that of the one used last
         return self._record(key, args, kwargs, tensors, reason)
 
     # ---- recording
@@ -192,7 +198,7 @@ class CompiledFunction:
             assembly.take(result)
             assembly.plan_backward()
         except NotReplayable as error:
-            return self._left(variant, recording, str(error), result)
+            return self._left(variant, assembly, str(error), result)
         del result
         try:
             assembly.assemble()
@@ -204,11 +210,13 @@ class CompiledFunction:
                 recorded.donate = []
             variant.recorded.insert(0, recorded)
             return recorded.replay(tensors, first=True)
-        return self._left(variant, recording, text, assembly.give_up())
+        return self._left(variant, assembly, text, assembly.give_up())
 
-    def _left(self, variant: Variant, recording: Session, text: str, result: Any) -> Any:
+    def _left(self, variant: Variant, assembly: Assembly, text: str, result: Any) -> Any:
         """The recording turned out to be no use: the call goes on as an ordinary one."""
+        recording = assembly.session
         if recording.broken is None:
+            assembly.undo()
             recording.broken = text
             recording.materialize()
             counters.history.append(f"{self.name} is not replayed: {text}")
@@ -228,10 +236,7 @@ class CompiledFunction:
             value = value_of(t)
             if value.pending:
                 flush_all("compile")
-            placeholder = recording.stand_in(value)
-            t._cached, t._cached_writes = placeholder, t._storage.writes
-            recording.cached.add(id(t))
-            shown[i] = placeholder
+            shown[i] = recording.stand_in(t, value)
         return shown
 
     def _limit(self, args: Any, kwargs: Any, why: str) -> Any:

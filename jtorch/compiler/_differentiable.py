@@ -61,13 +61,15 @@ class Differentiable:
     """
 
     def __init__(self, assembly: Any, roots: dict[Any, Any], boundary: dict[Any, Any]) -> None:
-        session, graph = assembly.session, assembly.graph
+        session = assembly.session
+        graph: Any = assembly.graph
         self.graph = graph
         self.name = f"compiled {session.name}"
         for _, value in roots.values():
             if value.graph is not graph or value.slot < 0:
                 raise NotReplayable("a result with a history is not computed by it")
         self.length, self.outputs = len(graph.flat), len(graph.outputs)
+        self.counts = graph.nodes, graph.nbytes, len(graph.leaves), len(graph.floats), len(graph.ints)
         self.roots = [(edge, value.slot) for edge, value in roots.values()]
         if len({slot for _, slot in self.roots}) != len(self.roots):
             raise NotReplayable("two of its results with different histories share one value")
@@ -87,7 +89,7 @@ class Differentiable:
             for t, _ in hooks:
                 t._hooks = None  # they run when the gradients arrive
             given = [(e[0], e[1], c) for (e, _), c in zip(self.roots, cotangents, strict=True)]
-            found = run_backward(given, keep_graph=False, create_graph=False, inputs=edges, accumulate=False)
+            found = run_backward(given, keep_graph=True, create_graph=False, inputs=edges, accumulate=False)
         finally:
             modes.level = level
             for t, kept in hooks:
@@ -101,6 +103,15 @@ class Differentiable:
         read |= {g.slot for _, g in self.gradients if g.graph is graph}
         self.saved = {slot for slot in read if 0 <= slot < self.outputs}
         self.leaves = sorted(series(slot)[1] for slot in read if slot < 0 and series(slot)[0] == 0)
+
+    def undo(self) -> None:
+        """Take the backward out of the graph again."""
+        graph: Any = self.graph
+        graph.nodes, graph.nbytes, leaves, floats, ints = self.counts
+        for leaf in graph.leaves[leaves:]:
+            leaf.graph = None
+        del graph.flat[self.length :], graph.outputs[self.outputs :], graph.leaves[leaves:]
+        del graph.floats[floats:], graph.ints[ints:]
 
     def place(self, assembly: Any, places: dict[int, int]) -> None:
         """Once the leaves are known: which operand each gradient belongs to."""

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -113,7 +114,7 @@ class Session:
         self.touched: dict[int, Touched] = {}
         self.grads: dict[int, GradLog] = {}
         self.fresh: set[int] = set()
-        self.cached: set[int] = set()
+        self.cached: dict[int, Any] = {}
         self.initial: dict[int, Value] = {}
         self.constants: dict[int, Value] = {}
         self.actions: list[Any] = []
@@ -188,11 +189,20 @@ class Session:
         self.constants.pop(id(made), None)
         return made
 
-    def stand_in(self, value: Value) -> Value:
+    def stand_in(self, tensor: Any, value: Value) -> Value:
         """A placeholder for what an argument that is a view shows."""
         made = self._placeholder(value.aval)
         self.shown.append((made, value))
+        self.cached[id(tensor)] = ref(tensor)
+        tensor._cached, tensor._cached_writes = made, tensor._storage.writes
         return made
+
+    def forget_cached(self) -> None:
+        """What views showed during the recording is no value of theirs."""
+        for reference in self.cached.values():
+            tensor = reference()
+            if tensor is not None:
+                tensor._cached, tensor._cached_writes = None, -1
 
     def touch(self, storage: Any) -> Value | None:
         """First use of a storage from before: put a placeholder in its place."""
@@ -269,7 +279,7 @@ class Session:
 
         def set_cached(tensor: Any, writes: int) -> None:
             if mine():
-                session.cached.add(id(tensor))
+                session.cached[id(tensor)] = ref(tensor)
             tensor.__dict__["_cached_writes"] = writes
 
         def make_value(value: Any, aval: Any) -> None:
@@ -283,7 +293,7 @@ class Session:
         Tensor._grad = property(get_grad, set_grad)
         Tensor._cached_writes = property(get_cached, set_cached)  # type: ignore[assignment]
         self._make = Value.__init__
-        Value.__init__ = make_value  # type: ignore[method-assign]
+        Value.__init__ = make_value  # type: ignore[method-assign, assignment]
         self._watch_schedules()
 
     def _watch_schedules(self) -> None:
@@ -353,7 +363,7 @@ class Session:
         """Call the function; :attr:`broken` tells whether it was recorded."""
         with LOCK:
             flush_all("compile")
-            states = random.getstate(), np.random.get_state()[1:3]
+            states = random.getstate(), _numpy_state()
             cache, autocast_state.cache = autocast_state.cache, {}
             self.install()
             try:
@@ -370,7 +380,7 @@ class Session:
                 autocast_state.cache = cache
 
     def _check(self, states: Any) -> None:
-        now = random.getstate(), np.random.get_state()[1:3]
+        now = random.getstate(), _numpy_state()
         if now[0] != states[0] or now[1][1] != states[1][1] or not np.array_equal(now[1][0], states[1][0]):
             self.leave("draws random numbers of Python or NumPy")
         elif self.engines != self.draws:
@@ -383,3 +393,8 @@ class Session:
                 self.leave("records no operation")
             else:
                 self.graph = graphs[0].graph
+
+
+def _numpy_state() -> Any:
+    state: Any = np.random.get_state()
+    return state[1:3]

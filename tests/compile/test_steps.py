@@ -235,7 +235,7 @@ def test_counts_as_pytorch(torch):
 
         step = t.compile(step) if compiled else step
         found = []
-        for i in range(4):
+        for _ in range(4):
             x = t.randn(6, 4)
             loss, total = step(x, t.arange(6) % 3)
             found += [loss.item(), total.item()]
