@@ -28,7 +28,7 @@ from jtorch.tensor._pickling import _ENGINE
 from jtorch.tensor._storages import UntypedStorage
 from jtorch.trace import aval_of
 
-__all__ = ["ALLOWED", "BUILDERS", "Charge", "check_key", "current", "set_attributes"]
+__all__ = ["ALLOWED", "BUILDERS", "Charge", "check_key", "current", "items_in", "set_attributes"]
 
 #: Called with the bytes that a value takes; raises when a file asks for too much.
 Charge = Callable[[int], None]
@@ -38,7 +38,13 @@ def _refuse(what: str, got: Any) -> UnpicklingError:
     return UnpicklingError(f"{what}, but got {type(got).__name__}")
 
 
-def _ints(given: Any, what: str) -> tuple[int, ...]:
+#: No tensor has more dimensions.
+_MAX_DIMS = 64
+
+
+def _ints(given: Any, what: str, limit: int = _MAX_DIMS) -> tuple[int, ...]:
+    if isinstance(given, tuple | list) and len(given) > limit:
+        raise UnpicklingError(f"Expected {what} to have at most {limit} entries")
     if not isinstance(given, tuple | list) or any(type(n) is not int or n < 0 for n in given):
         raise UnpicklingError(f"Expected {what} to be a tuple of non-negative ints")
     return tuple(given)
@@ -133,8 +139,8 @@ def _rebuild_meta_tensor_no_storage(dtype: Any, size: Any, stride: Any, requires
     if type(dtype) is not dtypes.dtype:
         raise _refuse("Expected a dtype", dtype)
     sizes, strides = _ints(size, "size"), _ints(stride, "stride")
-    if len(sizes) != len(strides) or len(sizes) > 64:
-        raise UnpicklingError("Expected size and stride to be of one length, at most 64")
+    if len(sizes) != len(strides):
+        raise UnpicklingError("Expected size and stride to be of one length")
     made = from_value(meta_value(aval_of(sizes, dtype, device("meta"))))
     return _finished(made, requires_grad, None)
 
@@ -256,7 +262,7 @@ def _pairs(args: tuple[Any, ...], charge: Charge) -> list[Any]:
         given = list(given.items())
     if type(given) not in (list, tuple):
         raise _refuse("Expected pairs of keys and values", given)
-    charge(100 * len(given))
+    charge(_ITEM_BYTES * len(given))
     for pair in given:
         if type(pair) not in (list, tuple) or len(pair) != 2:
             raise _refuse("Expected a pair of key and value", pair)
@@ -278,7 +284,7 @@ def _set(args: tuple[Any, ...], charge: Charge) -> Any:
     (given,) = args
     if type(given) not in (list, tuple, set):
         raise _refuse("Expected the items of a set as a list", given)
-    charge(60 * len(given))
+    charge(_ITEM_BYTES * len(given))
     for item in given:
         check_key(item)
     return set(given)
@@ -311,7 +317,6 @@ def _complex(args: tuple[Any, ...], charge: Charge) -> Any:
 
 def _size(args: tuple[Any, ...], charge: Charge) -> Any:
     (given,) = args or ((),)
-    charge(8 * len(given) if isinstance(given, tuple | list) else 0)
     return Size(_ints(given, "a size"))
 
 
@@ -335,11 +340,19 @@ def _empty_tensor(args: tuple[Any, ...], charge: Charge) -> Any:
 
 #: An estimate of a tensor's objects, and of those of the view that it may be.
 _TENSOR_BYTES = 4096
+#: An estimate of an item's place in a container, and of the time that it takes to check it.
+_ITEM_BYTES = 500
+
+
+def items_in(state: Any) -> int:
+    """Number of attributes in a state, which is a dictionary or a pair of them."""
+    parts = state if isinstance(state, tuple) and len(state) <= 8 else (state,)
+    return sum(len(part) for part in parts if isinstance(part, dict))
 
 
 def _counted(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], Charge], Any]:
     def build(args: tuple[Any, ...], charge: Charge) -> Any:
-        charge(_TENSOR_BYTES)
+        charge(_TENSOR_BYTES + _ITEM_BYTES * sum(map(items_in, args[:8])))
         return function(*args)
 
     return build

@@ -18,7 +18,7 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any, BinaryIO
 
 from jtorch.nn.parameter import Parameter
-from jtorch.serialization._builders import ALLOWED, BUILDERS, check_key, set_attributes
+from jtorch.serialization._builders import ALLOWED, BUILDERS, check_key, items_in, set_attributes
 from jtorch.serialization._loaded import LoadedStorage
 from jtorch.serialization._safe_globals import trusted
 from jtorch.tensor import Tensor
@@ -229,6 +229,7 @@ class Machine:
             for name in ("_storage", "_view", "_strides", "_offset"):
                 setattr(made, name, getattr(source, name))
         else:
+            self.charge(500 * items_in(state))
             set_attributes(made, state)
 
     def _build_users(self, made: Any, state: Any) -> None:
@@ -372,7 +373,7 @@ def _attributes(made: Any, state: Any, charge: Callable[[int], None]) -> None:
     """Attributes of an ``OrderedDict``, such as a state dict's ``_metadata``."""
     if type(state) not in (dict, OrderedDict):
         raise UnpicklingError(f"Expected attributes as a dictionary, but got {type(state)}")
-    charge(100 * len(state))
+    charge(500 * len(state))
     for name, value in state.items():
         if type(name) is not str or hasattr(OrderedDict, name):
             raise UnpicklingError(f"Can not set attribute {name!r} of an OrderedDict")

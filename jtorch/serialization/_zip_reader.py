@@ -172,7 +172,7 @@ class ZipReader:
         if name.endswith("/") and not record.size:
             return  # a folder, as other zip programs write them
         folder, slash, rest = name.partition("/")
-        if not slash:
+        if not slash or not folder:
             _corrupt("finding archive name", "file in archive is not in a subdirectory: " + name)
         if not self.folder:
             self.folder = folder
