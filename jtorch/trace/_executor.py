@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import get_opaque_trace_state
 from jax.sharding import SingleDeviceSharding
 
 from jtorch.devices import CPU, forbid_backends, jax_device
@@ -106,9 +108,11 @@ class Program:
             outputs = evaluate(body, arrays, numbers, integers)
             return [outputs[i] for i in wanted]
 
-        # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way.
+        # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way. With the
+        # operands' place unsaid, jit would compile anew for each mixture of NumPy and device arrays.
+        place = SingleDeviceSharding(device)
         self.call = jax.jit(
-            program, donate_argnums=0 if donated else (), out_shardings=SingleDeviceSharding(device)
+            program, donate_argnums=0 if donated else (), in_shardings=place, out_shardings=place
         )
         self.count = len(body)
 
@@ -237,7 +241,8 @@ def computed(value: Value) -> Any:
 
 
 def to_device(value: Value) -> Any:
-    with jax.enable_x64(True):
+    # Inside a JAX transform, too, contents are arrays and not part of what it traces.
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         # The transfer may alias host memory, which nobody writes to.
         return jax.device_put(value.host, jax_device(value.aval.device))
 
@@ -289,12 +294,22 @@ def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
     ]
     with jax.enable_x64(True):
         results = signature.fn(*arrays)
+        if stop_gradients():
+            results = tuple(map(jax.lax.stop_gradient, results))
     values = []
     for aval, array in zip(signature.outputs, results, strict=True):
         value = TracedValue(aval)
         value.array = array
         values.append(value)
     return values[0] if signature.single is not None else values
+
+
+def _followed() -> bool:
+    return False
+
+
+#: Set by the layer that knows grad modes: whether gradients must not flow through an operation on tracers.
+stop_gradients: Callable[[], bool] = _followed
 
 
 def _number(x: Any) -> np.ndarray[Any, Any]:
@@ -352,7 +367,7 @@ def flush(recorder: Recorder, reason: str) -> None:
             _flush_on_host(_run_on_host, graph, values, live)
             return
         try:
-            with jax.enable_x64(True):
+            with jax.enable_x64(True), _outside_transforms():
                 if reason in ("cap", "eager"):
                     pieces = split(graph.flat, live, single=reason == "eager", ragged=reason == "cap")
                     _run_pieces(graph, values, live, device, pieces)
@@ -411,6 +426,15 @@ def _flush_on_host(run: Callable[..., Any], graph: Graph, values: list[Value], l
             value.array, value.graph = Failed(failed[slot]), None
     if failed:
         raise next(iter(failed.values()))
+
+
+def _outside_transforms() -> Any:
+    """What is pending when a JAX transform traces a function runs now, not as part of what it traces."""
+    return _NOTHING if get_opaque_trace_state() == _CLEAN else jax.ensure_compile_time_eval()
+
+
+_NOTHING = contextlib.nullcontext()
+_CLEAN = get_opaque_trace_state()
 
 
 def _recover(graph: Graph, values: list[Value], live: list[int], device: Any, error: Exception) -> None:
