@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
-from jtorch.optim._fused import Rule, setting, zeros_like
+from jtorch.optim._fused import Rule, zeros_like
 from jtorch.tensor import Tensor
 
 __all__ = ["Adafactor"]
@@ -77,7 +77,7 @@ class Adafactor(Counting):
         eps1, eps2 = group["eps"]
         decay = group["weight_decay"]
         flags = (group["maximize"], decay != 0, eps1 is None)
-        numbers = (setting(group["lr"]), group["beta2_decay"], eps1 or 0.0, eps2, group["d"], decay)
+        numbers = (group["lr"], group["beta2_decay"], eps1 or 0.0, eps2, group["d"], decay)
         return flags, tuple(float(x) for x in numbers)
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:

@@ -33,11 +33,11 @@ class Counting(FusedOptimizer):
         """Settings that old checkpoints lack."""
         return ("foreach", None), ("maximize", False), ("differentiable", False), ("capturable", False)
 
-    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         flags = [group[name] for name in self._flags]
         if "weight_decay" in self._numbers:
-            flags.append(group["weight_decay"] != 0)
-        numbers: list[float] = []
+            flags.append(bool(group["weight_decay"] != 0))
+        numbers: list[Any] = []
         for name in self._numbers:
             value = group[name]
             if isinstance(value, tuple | list):

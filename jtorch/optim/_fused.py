@@ -76,11 +76,12 @@ class NumberStorage(Storage):
         self._number = None
 
 
-def number_tensor(number: float) -> Tensor:
-    """A 0-dim CPU tensor that is kept as a number."""
+def number_tensor(number: float, kind: Any = None) -> Tensor:
+    """A 0-dim CPU tensor, of the default dtype unless ``kind`` is given, that is kept as a number."""
     made = _new(Tensor)
-    wide = dtypes.get_default_dtype() is dtypes.float64
-    made._storage = NumberStorage(number, np.float64 if wide else np.float32)
+    if kind is None:
+        kind = np.float64 if dtypes.get_default_dtype() is dtypes.float64 else np.float32
+    made._storage = NumberStorage(number, kind)
     return made
 
 
@@ -92,7 +93,8 @@ def read_number(state: dict[str, Any], name: str) -> tuple[NumberStorage, float]
         if type(storage) is NumberStorage and storage._number is not None:
             return storage, storage._number
         number = float(tensor.item())
-        made = number_tensor(number)._storage
+        kind = tensor._aval().dtype.numpy
+        made = number_tensor(number, kind.type if kind.kind == "f" and kind.itemsize >= 4 else None)._storage
         tensor._storage, tensor._view, tensor._strides, tensor._offset = made, None, None, 0
     else:
         number = float(tensor)
@@ -152,6 +154,8 @@ Rule = Callable[[Any, Any, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]], t
 #: Where PyTorch takes ``capturable`` and ``fused``; the texts of errors name them.
 CAPTURABLE = ["cuda", "xpu", "hpu", "privateuseone", "xla"]
 FUSED = ["mps", "cuda", "xpu", "hpu", "cpu", "mtia", "privateuseone"]
+
+_FLOATS = {float}
 
 #: Everything recorded so far, shared by all optimizers: (class, flags, avals) -> plan.
 _plans: dict[Any, Plan] = {}
@@ -252,10 +256,12 @@ class FusedOptimizer(Optimizer):
             return
         if group.get("capturable"):
             self._check_capturable(group, params)
+        if group.get("fused"):
+            _check_fused([v.aval for v in values])
         operands = [*values, *gradients, *held]
         avals = tuple([v.aval for v in operands])
         kinds = None
-        if any([type(x) is not float for x in settings]):
+        if {*map(type, settings)} != _FLOATS:
             settings = tuple([_operand(x, avals[0].device) for x in settings])
             kinds = tuple([float if type(x) is float else x.aval for x in settings])
         key = (type(self), flags, avals, kinds, *counts)
@@ -264,8 +270,6 @@ class FusedOptimizer(Optimizer):
             if len({a.device for a in avals}) > 1:
                 self._step_devices(group, params, numbers)
                 return
-            if group.get("fused"):
-                _check_fused(avals[: len(params)])
             each = len(numbers) // len(params)
             counts = counts or [len(slots)] * len(params)
             plan = _plans[key] = _plan(self, flags, avals, counts, each, kinds or (float,) * len(settings))

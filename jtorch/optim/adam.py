@@ -1,4 +1,4 @@
-"""Adam and AdamW."""
+"""Adam."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jtorch.optim._fused import (
 )
 from jtorch.tensor import Tensor
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam"]
 
 
 def check_betas(betas: Any) -> None:
@@ -29,10 +29,26 @@ def check_betas(betas: Any) -> None:
         ValueError: one is.
     """
     for i in range(2):
-        if isinstance(betas[i], Tensor) and betas[i].numel() != 1:
-            raise ValueError(f"Tensor betas[{i}] must be 1-element")
         if not 0.0 <= betas[i] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def check_tensors(betas: Any, capturable: bool, foreach: bool | None) -> None:
+    """Refuse tensors as betas where PyTorch does.
+
+    Raises:
+        ValueError: a tensor of several elements, with ``foreach``, or one beta of two.
+    """
+    if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for i, beta in enumerate(betas):
+        if isinstance(beta, Tensor):
+            if foreach and not capturable:
+                raise ValueError(
+                    f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True"
+                )
+            if beta.numel() != 1:
+                raise ValueError(f"Tensor betas[{i}] must be 1-element")
 
 
 class Adam(FusedOptimizer):
@@ -68,9 +84,12 @@ class Adam(FusedOptimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_settings(lr, eps=(eps, f"Invalid epsilon value: {eps}"))
         check_betas(betas)
         check_settings(0, weight_decay=(weight_decay, f"Invalid weight_decay value: {weight_decay}"))
+        check_tensors(betas, capturable, foreach)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -94,10 +113,10 @@ class Adam(FusedOptimizer):
             group.setdefault("foreach", None)
             group.setdefault("fused", None)
 
-    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         decay = group["weight_decay"]
         beta1, beta2 = group["betas"]
-        flags = (group["amsgrad"], decay != 0, group["decoupled_weight_decay"], group["maximize"])
+        flags = (group["amsgrad"], bool(decay != 0), group["decoupled_weight_decay"], group["maximize"])
         return flags, (
             setting(group["lr"]),
             setting(beta1),
@@ -158,49 +177,3 @@ def scale_by_largest(beta1: Any, beta2: Any, eps: Any) -> optax.GradientTransfor
         return first / (jnp.sqrt(second) + eps), (optax.ScaleByAdamState(count, mu, nu), largest)
 
     return optax.GradientTransformation(lambda params: None, update)
-
-
-class AdamW(Adam):
-    """Adam whose weight decay shrinks the weights directly instead of joining the gradient.
-
-    Args:
-        params, lr, betas, eps, weight_decay, amsgrad, maximize: see :class:`Adam`.
-        foreach, capturable, differentiable, fused: accepted; every step is one fused operation here.
-
-    Reference: Loshchilov and Hutter, 2017, https://arxiv.org/abs/1711.05101
-    """
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[Any, Any] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group["decoupled_weight_decay"] = True

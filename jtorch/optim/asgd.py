@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jtorch.optim._adaptive import Counting, rounded
 from jtorch.optim._chain import prelude, updated
-from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, setting, zeros_like
+from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, zeros_like
 from jtorch.tensor import Tensor
 
 __all__ = ["ASGD"]
@@ -30,6 +31,7 @@ class ASGD(Counting):
     Reference: Polyak and Juditsky, 1992, https://doi.org/10.1137/0330046
     """
 
+    _captured = "params, mus, etas, and state_steps"
     _numbers = ("lambd", "weight_decay")
 
     def __init__(
@@ -63,16 +65,22 @@ class ASGD(Counting):
         return ("ax",)
 
     def _prepare(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[float, ...]:
-        lr = setting(group["lr"])
+        lr = float(group["lr"])
         if not state:
             state["step"] = number_tensor(0.0)
             state["eta"], state["mu"] = number_tensor(rounded(lr)), number_tensor(1.0)
             state["ax"] = zeros_like(param)
         step = advance(state)
         (eta_storage, eta), (mu_storage, mu) = read_number(state, "eta"), read_number(state, "mu")
-        eta_storage.number = rounded(lr / ((1 + group["lambd"] * lr * step) ** group["alpha"]))
+        if group["foreach"]:
+            # PyTorch works this out with the count, a float32 tensor.
+            decayed = np.float32(group["lambd"] * lr) * np.float32(step) + np.float32(1)
+            root = np.float32(float(decayed) ** group["alpha"])
+            eta_storage.number = float(np.float32(1) / root * np.float32(lr))
+        else:
+            eta_storage.number = rounded(lr / ((1 + group["lambd"] * lr * step) ** group["alpha"]))
         mu_storage.number = rounded(1 / max(1, step - group["t0"]))
-        return rounded(eta), rounded(mu)
+        return eta, mu
 
     @staticmethod
     def _rule(flags: tuple[Any, ...]) -> Rule:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.optim._fused import setting
 from jtorch.optim._wolfe import strong_wolfe
 from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
@@ -105,7 +104,7 @@ class LBFGS(Optimizer):
         """
         group = self.param_groups[0]
         closure = enable_grad()(closure)
-        lr, tolerance = setting(group["lr"]), group["tolerance_change"]
+        lr, tolerance = float(group["lr"]), group["tolerance_change"]
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)

@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from jtorch.optim._adaptive import Counting, rounded
+from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
-from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, setting, zeros_like
+from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, zeros_like
 from jtorch.optim.adam import check_betas
 from jtorch.tensor import Tensor
 
@@ -33,6 +33,7 @@ class NAdam(Counting):
     Reference: Dozat, 2016, https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
     """
 
+    _captured = "params, mu_products and state_steps"
     _numbers = ("lr", "betas", "eps", "weight_decay")
     _flags = ("maximize", "decoupled_weight_decay")
 
@@ -84,11 +85,12 @@ class NAdam(Counting):
             state["mu_product"] = number_tensor(1.0)
             state["exp_avg"], state["exp_avg_sq"] = zeros_like(param), zeros_like(param)
         step = advance(state)
-        beta1, decay = setting(group["betas"][0]), group["momentum_decay"]
+        beta1, decay = float(group["betas"][0]), group["momentum_decay"]
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))
         storage, product = read_number(state, "mu_product")
-        product = storage.number = rounded(rounded(product) * rounded(mu))
+        # A loaded product may have the dtype of the parameter, as in PyTorch.
+        product = storage.number = float(storage.kind(product) * storage.kind(mu))
         return step, mu, mu_next, product
 
     @staticmethod

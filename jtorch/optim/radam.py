@@ -81,10 +81,30 @@ class RAdam(Counting):
             if decoupled and has_decay:
                 p = p * (1 - lr * decay)
             steps = prelude(maximize, decay if has_decay and not decoupled else None)
-            # PyTorch adds eps before the bias of the root is corrected.
-            eps = eps / jnp.sqrt(1 - beta2**step)
-            steps.append((optax.scale_by_radam(beta1, beta2, eps), optax.ScaleByAdamState(step - 1, *state)))
-            p, states = updated(p, g, steps, lr)
+            moments = optax.ScaleByAdamState(step - 1, *state)
+            p, states = updated(p, g, [*steps, (scale_by_rectified_adam(beta1, beta2, eps), moments)], lr)
             return p, (states[-1].mu, states[-1].nu)
 
         return rule
+
+
+def scale_by_rectified_adam(beta1: Any, beta2: Any, eps: Any) -> optax.GradientTransformation:
+    """``optax.scale_by_radam`` with eps added before the root's bias is corrected, as PyTorch does.
+
+    Also, its gradient is finite in the first steps: the root of what is negative there is never taken.
+    """
+
+    def update(gradient: Any, state: Any, params: Any = None) -> Any:
+        mu = optax.tree.update_moment(gradient, state.mu, beta1, 1)
+        nu = optax.tree.update_moment_per_elem_norm(gradient, state.nu, beta2, 2)
+        count = state.count + 1
+        bias = 1 - beta2**count
+        longest = 2 / (1 - beta2) - 1
+        length = longest - 2 * count * beta2**count / bias
+        known = jnp.maximum(length, 5.0)
+        factor = (known - 4) * (known - 2) * longest / ((longest - 4) * (longest - 2) * known)
+        adapted = jnp.sqrt(factor * bias) / (jnp.sqrt(nu) + eps)
+        scale = jnp.where(length > 5.0, adapted, 1.0)
+        return optax.tree.bias_correction(mu, beta1, count) * scale, optax.ScaleByAdamState(count, mu, nu)
+
+    return optax.GradientTransformation(lambda params: None, update)

@@ -31,6 +31,7 @@ class RMSprop(Counting):
     Reference: Hinton, lecture 6 of "Neural networks for machine learning", 2012; Graves, 2013 (centered)
     """
 
+    _foreach_on_xla = True
     _numbers = ("lr", "alpha", "eps", "weight_decay", "momentum")
 
     def __init__(
@@ -71,7 +72,7 @@ class RMSprop(Counting):
     def _later_settings(self) -> tuple[tuple[str, Any], ...]:
         return (*super()._later_settings(), ("momentum", 0), ("centered", False))
 
-    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         flags, numbers = super()._settings(group)
         return (*flags, group["momentum"] > 0, group["centered"]), numbers
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
-from jtorch.optim._fused import Rule, check_settings, setting, zeros_like
+from jtorch.optim._fused import Rule, check_settings, zeros_like
 from jtorch.tensor import Tensor
 
 __all__ = ["Rprop"]
@@ -28,6 +28,7 @@ class Rprop(Counting):
     Reference: Riedmiller and Braun, 1993, https://doi.org/10.1109/ICNN.1993.298623
     """
 
+    _foreach_on_xla = True
     _numbers = ("etas", "step_sizes")
 
     def __init__(
@@ -60,7 +61,7 @@ class Rprop(Counting):
         return ("prev", "step_size")
 
     def _fill(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr = setting(group["lr"])
+        lr = float(group["lr"])
         state["prev"] = zeros_like(param)
         state["step_size"] = zeros_like(param, complex(lr, lr) if param._aval().dtype.is_complex else lr)
 

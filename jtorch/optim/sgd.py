@@ -70,14 +70,14 @@ class SGD(FusedOptimizer):
             group.setdefault("foreach", None)
             group.setdefault("fused", None)
 
-    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+    def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         lr, momentum, dampening, decay = (
             group["lr"],
             group["momentum"],
             group["dampening"],
             group["weight_decay"],
         )
-        flags = (momentum != 0, dampening != 0, decay != 0, group["nesterov"], group["maximize"])
+        flags = (momentum != 0, dampening != 0, bool(decay != 0), group["nesterov"], group["maximize"])
         return flags, (setting(lr), float(momentum), float(dampening), setting(decay))
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:

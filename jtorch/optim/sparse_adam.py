@@ -19,6 +19,7 @@ class SparseAdam(Counting):
     """Adam that leaves rows without gradient, and their averages, as they are.
 
     Gradients are dense here; rows that are all zero count as not given.
+    # Differs from PyTorch: it refuses dense gradients.
 
     Args:
         params: tensors or groups to optimize.
@@ -57,6 +58,13 @@ class SparseAdam(Counting):
             raise ValueError(
                 f"Complex params at indices {complex_params}: SparseAdam does not support complex parameters"
             )
+
+    def _prepare(self, param: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[float, ...]:
+        if not state:
+            state["step"] = 0
+            self._fill(param, state, group)
+        state["step"] += 1
+        return (float(state["step"]),)
 
     def _later_settings(self) -> tuple[tuple[str, Any], ...]:
         return (("maximize", False),)
