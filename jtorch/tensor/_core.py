@@ -40,7 +40,7 @@ from jtorch.trace import (
     user_line,
 )
 
-__all__ = ["Tensor", "View", "apply", "call", "from_value", "run", "value_of"]
+__all__ = ["Tensor", "View", "apply", "call", "from_value", "read_for_shape", "run", "value_of"]
 
 _NUMBERS = (int, float, bool)
 _new = object.__new__
@@ -868,18 +868,23 @@ def to_device(value: Value, target: device) -> Value:
     return moved
 
 
+def read_for_shape(x: Tensor) -> np.ndarray[Any, Any]:
+    """The contents, which a result's shape depends on: a synchronisation if they are not computed yet."""
+    if x._storage.buffer is None and value_of(x).pending:
+        counters.shape_syncs[user_line()] += 1
+    return x._host()
+
+
 def _run_host(op: Op, args: Sequence[Any]) -> Any:
     """An op whose result's shape depends on values: read the operands, compute with NumPy."""
     where = CPU
     read: list[Any] = []
     for x, kind in zip(args, op.kinds, strict=True):
         if isinstance(x, Tensor):
-            if x._storage.buffer is None and value_of(x).pending:
-                counters.shape_syncs[user_line()] += 1
             where = x.device if x.device is not CPU else where
-            read.append(x._host())
+            read.append(read_for_shape(x))
         elif kind == LIST and x is not None:
-            read.append(tuple(t._host() for t in x))
+            read.append(tuple(read_for_shape(t) for t in x))
         else:
             read.append(_frozen(x))
     made = op.fn(

@@ -20,6 +20,7 @@ from jtorch.tensor._core import (
     _own_memory,
     _strided_host,
     from_value,
+    read_for_shape,
     run,
     to_device,
     value_of,
@@ -30,7 +31,7 @@ from jtorch.tensor._inplace import check_writable
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._value_checks import known_values
 from jtorch.tensor._views import reshape, strides_of
-from jtorch.trace import TracedValue, counters, from_host, user_line
+from jtorch.trace import TracedValue, from_host
 
 __all__ = [
     "Entries", "Places", "as_number", "check_mask", "check_value", "is_mask", "read_places", "take_first",
@@ -202,9 +203,7 @@ def _known(x: Tensor) -> np.ndarray[Any, Any] | None:
 
 def _mask_indices(mask: Tensor) -> tuple[np.ndarray[Any, Any], ...]:
     """Where a mask is set. Looking at values that are still pending is a synchronisation, and counted."""
-    if mask._storage.buffer is None and value_of(mask).pending:
-        counters.shape_syncs[user_line()] += 1
-    return np.nonzero(mask._host())
+    return np.nonzero(read_for_shape(mask))
 
 
 def tracked(x: Tensor) -> bool:
