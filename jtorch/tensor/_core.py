@@ -709,7 +709,8 @@ def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] |
             operands.append(((), ()))
         else:
             mine = t._aval().shape
-            if any(m not in (1, n) for m, n in zip(reversed(mine), reversed(shape), strict=False)):
+            sizes = zip(reversed(mine), reversed(shape), strict=False)
+            if len(mine) > len(shape) or any(m not in (1, n) for m, n in sizes):
                 return None
             operands.append((mine, t._strides if t._strides is not None else contiguous_strides(mine)))
     return pointwise_strides(shape, tuple(operands))
