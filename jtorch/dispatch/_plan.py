@@ -11,6 +11,7 @@ import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device
+from jtorch.dispatch._derivative_names import derivative_node
 from jtorch.dispatch._promotion import number_dtype, result_dtype
 from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
@@ -208,7 +209,7 @@ def _vjp_plan(plan: Plan, needs: tuple[int, ...], given: tuple[int, ...]) -> Pla
         _backward_function(plan, needs, given, kept),
         [*(plan.operands[i] for i in kept), *(plan.outputs[i] for i in given)],
         device=plan.outputs[0].device,
-        node=(plan.node or plan.title).removesuffix("0") + "Backward0",
+        node=derivative_node(plan.node or plan.title),
         single=False,
     )
 
