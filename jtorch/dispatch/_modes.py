@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from jtorch.trace import _executor
+
 __all__ = ["GRAD", "INFERENCE", "NO_GRAD", "Modes", "modes"]
 
 GRAD, NO_GRAD, INFERENCE = range(3)
@@ -20,6 +22,9 @@ class Modes(threading.local):
         saved_hooks: ``(pack, unpack, tie)`` for values that operations save, innermost last.
         hooks_refused: why ``saved_hooks`` must not be used; ``None`` if they may.
         unchecked: saved values may be modified in place.
+        functional: inside a transform of ``jtorch.func``, where ``no_grad`` has to stop gradients of tracers.
+        host_draws: random numbers that are drawn while a transform traces become operands, not constants.
+        mapped: the ``vmap`` calls under way, innermost last.
         watch: any of the above holds, so that recording has more to do.
     """
 
@@ -29,6 +34,9 @@ class Modes(threading.local):
     saved_hooks: tuple[tuple[Any, Any, Any], ...] = ()
     hooks_refused: str | None = None
     unchecked = False
+    functional = False
+    host_draws = False
+    mapped: tuple[Any, ...] = ()
     watch = False
 
     def set(self, **changes: Any) -> None:
@@ -39,3 +47,10 @@ class Modes(threading.local):
 
 
 modes = Modes()
+
+
+def _stop_gradients() -> bool:
+    return modes.functional and modes.level != GRAD
+
+
+_executor.stop_gradients = _stop_gradients

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import ref
 
 import numpy as np
+from jax.lax import stop_gradient
 
 from jtorch import dtypes
 from jtorch.devices import CPU
@@ -20,7 +21,7 @@ from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version
-from jtorch.trace import Value, from_host, recorder, settings
+from jtorch.trace import TracedValue, Value, from_host, from_jax, recorder, settings
 from jtorch.trace import flush as _flush
 
 __all__ = [
@@ -493,6 +494,10 @@ def tensor_backward(
 
 def detach(input: Tensor) -> Tensor:
     """The same memory without history (``Tensor.detach``)."""
+    value = input._storage.value
+    if type(value) is TracedValue:
+        # Inside a JAX transform it is the transform that must not follow; memory is not shared there.
+        return from_value(from_jax(stop_gradient(value_of(input).array), value.aval.device))
     result = object.__new__(Tensor)
     result._storage = input._storage
     if input._view is not None:

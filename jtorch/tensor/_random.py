@@ -1,55 +1,66 @@
 """Random numbers as tensors: the generator, and the functions and in-place methods that draw from it.
 
 On the CPU numbers are drawn when asked for, with PyTorch's bits (:mod:`jtorch.rng`), and are host data
-like any other: a recorded program holds them as operands, so a replayed program never repeats them.
+like any other: a recorded program holds them as operands, so a replayed program never repeats them. On
+accelerators, and inside JAX's transforms, they are recorded operations (:mod:`jtorch.tensor._counter_draws`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
+from jax._src.core import trace_state_clean  # JAX has no public way to ask whether a transform is under way
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, as_device, device
 from jtorch.dispatch import GRAD, NO_GRAD, modes
+from jtorch.errors import with_hint
 from jtorch.rng._bernoulli import bernoulli as draw_bernoulli
 from jtorch.rng._integers import integers as draw_integers
 from jtorch.rng._mt19937 import MT19937
 from jtorch.rng._normal import normal as draw_normal
 from jtorch.rng._permutation import randperm as draw_permutation
+from jtorch.rng._philox_state import Philox
+from jtorch.rng._streams import KeyStream
 from jtorch.rng._uniform import uniform as draw_uniform
 from jtorch.tensor._arguments import as_dtype, check_layout, into, make, sizes_of
 from jtorch.tensor._core import Tensor, call, from_value, value_of
+from jtorch.tensor._counter_draws import counter_draw, counter_permutation
 from jtorch.tensor._formats import format_strides
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._layout import preserve_format
 from jtorch.tensor._methods import _dense, method
-from jtorch.trace import leave_session, session
+from jtorch.trace import TracedValue, computed, from_jax, leave_session, session
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "normal",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed",
-    "set_rng_state",
+    "Generator", "bernoulli", "default_generator", "default_generator_of", "get_rng_state", "initial_seed",
+    "manual_seed", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state", "use_key", "used_device_generators",
 ]  # fmt: skip
+
+
+Draw = Callable[..., np.ndarray[Any, Any]]
 
 
 class Generator:
     """A stream of pseudo-random numbers (``torch.Generator``).
 
+    On the CPU it is PyTorch's Mersenne twister. On accelerators it is counter-based (Philox 4x32-10): its
+    state is a seed and an offset.
+
     Args:
         device: whose random functions can use it.
     """
 
+    _engine: MT19937 | Philox
+
     def __init__(self, device: Any = "cpu") -> None:
         self.device: device = as_device(device)
-        if self.device is not CPU:
-            raise NotImplementedError(
-                f"Generator(device='{self.device}'): random numbers are drawn on the CPU; give functions a "
-                "CPU generator"
-            )
-        self._engine = MT19937()
+        self._engine = MT19937() if self.device is CPU else Philox()
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of ``seed``; returns the generator."""
@@ -69,7 +80,7 @@ class Generator:
         return self._engine.initial_seed()
 
     def get_state(self) -> Tensor:
-        """The state as bytes: a uint8 tensor of 5056 elements in PyTorch's layout."""
+        """The state as bytes in PyTorch's layout: a uint8 tensor of 5056 elements, 16 of an accelerator's."""
         return make(self._engine.get_state())
 
     def set_state(self, new_state: Tensor) -> None:
@@ -93,12 +104,16 @@ class Generator:
         self._engine = state._engine.clone_state()
 
     def get_offset(self) -> int:
-        """Only generators of accelerators have an offset."""
-        raise RuntimeError("CPU Generator does not use offset")
+        """How far an accelerator's stream has got; generators of the CPU have no offset."""
+        if isinstance(self._engine, MT19937):
+            raise RuntimeError("CPU Generator does not use offset")
+        return self._engine.get_offset()
 
     def set_offset(self, offset: int) -> None:
-        """Only generators of accelerators have an offset."""
-        raise RuntimeError("CPU Generator does not use offset")
+        """Move an accelerator's stream to an offset, a multiple of 4."""
+        if isinstance(self._engine, MT19937):
+            raise RuntimeError("CPU Generator does not use offset")
+        self._engine.set_offset(offset)
 
     def __reduce__(self) -> Any:
         return _generator_of, (str(self.device), self._engine.get_state().tobytes())
@@ -110,21 +125,84 @@ def _generator_of(where: str, state: bytes) -> Generator:
     return generator
 
 
-#: The stream that functions draw from unless they are given another.
+#: The stream that functions on the CPU draw from unless they are given another.
 default_generator = Generator()
 default_generator.seed()
+
+#: Those of accelerators, made when they are first needed.
+_device_generators: dict[device, Generator] = {}
+_device_seed: int | None = None
+
+#: The stream that :func:`use_key` has put in the place of all others.
+_keyed: ContextVar[KeyStream | None] = ContextVar("keyed", default=None)
+
+
+def default_generator_of(where: device) -> Generator:
+    """The stream that functions on a device draw from unless they are given another."""
+    if where is CPU:
+        return default_generator
+    found = _device_generators.get(where)
+    if found is None:
+        found = _device_generators[where] = Generator(where)
+        if _device_seed is None:
+            found.seed()
+        else:
+            found._engine.manual_seed(_device_seed)
+    return found
+
+
+def used_device_generators() -> list[Generator]:
+    """The default streams of accelerators that have been drawn from."""
+    return list(_device_generators.values())
+
+
+def seed_devices(seed: int) -> None:
+    """Start the default streams of all accelerators anew, also of those that nobody used yet."""
+    global _device_seed
+    _device_seed = seed
+    for generator in _device_generators.values():
+        generator._engine.manual_seed(seed)
+
+
+@contextmanager
+def use_key(key: Any) -> Iterator[None]:
+    """Draw everything in this block from a stream of its own that a JAX key determines.
+
+    Inside JAX's transforms (``jax.jit``, ``vmap``, ...) the key is an argument of the function, so that each
+    call gets numbers of its own; without it, random functions refuse to work there.
+
+    Args:
+        key: of ``jax.random.key`` or ``jax.random.PRNGKey``.
+
+    Example:
+        >>> import jax, jtorch
+        >>> def noisy(key, x):
+        ...     with jtorch.random.use_key(key):
+        ...         return x + jtorch.randn(3).jax()
+        >>> a, b = (jax.jit(noisy)(jax.random.key(i), 0.0) for i in (1, 2))
+        >>> bool((a == b).any())
+        False
+    """
+    token = _keyed.set(KeyStream(key))
+    try:
+        yield
+    finally:
+        _keyed.reset(token)
 
 
 def manual_seed(seed: Any) -> Generator:
     """Start the default stream of ``seed`` anew; returns its generator (``torch.manual_seed``)."""
     leave_session("seeds the random generator")
     default_generator._engine.manual_seed(int(seed))
+    seed_devices(int(seed))
     return default_generator
 
 
 def seed() -> int:
     """Start a stream that nobody can foresee; returns its seed (``torch.seed``)."""
-    return default_generator.seed()
+    chosen = default_generator.seed()
+    seed_devices(chosen)
+    return chosen
 
 
 def initial_seed() -> int:
@@ -142,16 +220,88 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def engine_of(generator: Any) -> MT19937:
-    """The engine behind a ``generator=`` argument."""
+def stream_of(generator: Any, where: device = CPU) -> Any:
+    """What a ``generator=`` argument stands for on a device: an ``MT19937``, ``Philox`` or ``KeyStream``.
+
+    Raises:
+        RuntimeError: the generator is another device's, or a JAX transform is under way.
+    """
     recording = session()
     if recording is not None:
         recording.engines += 1
+    keyed = _keyed.get()
+    if keyed is not None and generator is None:
+        return keyed
+    if not modes.host_draws and not trace_state_clean():
+        raise with_hint(
+            RuntimeError("random functions inside a JAX transform need a key: they would give constants"),
+            "make the key an argument of the function and draw within `with jtorch.random.use_key(key):`",
+        )
     if generator is None:
-        return default_generator._engine
+        return (default_generator if where is CPU else default_generator_of(where))._engine
     if not isinstance(generator, Generator):
         raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+    if generator.device.type != where.type:
+        raise RuntimeError(
+            f"Expected a '{where.type}' device type for generator but found '{generator.device.type}'"
+        )
     return generator._engine
+
+
+def engine_of(generator: Any) -> MT19937:
+    """The CPU engine behind a ``generator=`` argument, for samplers that exist only there."""
+    found = stream_of(generator)
+    if not isinstance(found, MT19937):
+        raise NotImplementedError("this sampler draws on the CPU: give it a CPU generator, and use no key")
+    return found
+
+
+_RANDOMNESS = (
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+    "randomness flags on vmap or perform the randomness operation out of vmap"
+)
+
+
+def to_jax_array(x: Tensor) -> Any:
+    """The array of a tensor, a tracer or not."""
+    value = value_of(x)
+    return value.array if type(value) is TracedValue else computed(value)
+
+
+def sample(
+    sampler: Draw,
+    sizes: tuple[int, ...],
+    d: dtypes.dtype,
+    parameters: tuple[Any, ...],
+    generator: Any,
+    where: device,
+    requires_grad: bool = False,
+    strides: tuple[int, ...] | None = None,
+    reported: bool = True,
+) -> Tensor:
+    """A tensor of draws, made in the order of memory of ``strides``; ``reported``: they become its own."""
+    if modes.mapped and modes.mapped[-1].randomness != "same":
+        mapping, modes.mapped = modes.mapped[-1], modes.mapped[:-1]
+        try:
+            if mapping.randomness == "error":
+                raise RuntimeError(_RANDOMNESS)
+            # Each sample of the batch takes its own part of one larger draw.
+            batch = (mapping.size, *sizes)
+            made = sample(sampler, batch, d, parameters, generator, where, requires_grad)
+            return from_value(from_jax(to_jax_array(made)[mapping.index()], where))
+        finally:
+            modes.mapped = (*modes.mapped, mapping)
+    stream = stream_of(generator, where)
+    if isinstance(stream, MT19937):
+        host = tuple([np.array(x._host()) if isinstance(x, Tensor) else x for x in parameters])
+        return drawn(
+            lambda: sampler(stream, sizes, d.numpy, *host, strides=strides),
+            where,
+            requires_grad,
+            strides if reported else None,
+        )
+    made = counter_draw(stream, sampler, sizes, d, parameters, where, strides if reported else None)
+    return made.requires_grad_() if requires_grad else made
 
 
 def drawn(
@@ -170,9 +320,6 @@ def drawn(
     if recording is not None:
         recording.drew(made._storage, fresh)
     return made
-
-
-Draw = Callable[..., np.ndarray[Any, Any]]
 
 
 def _create(
@@ -195,14 +342,12 @@ def _create(
     d = (fallback or dtypes.get_default_dtype()) if dtype is None else as_dtype(dtype, name)
     if out is not None:
         d = out._aval().dtype if dtype is None else d
-        return into(out, np.asarray(draw(engine_of(generator), sizes, d.numpy, *parameters), order="C"))
+        made = sample(draw, sizes, d, parameters, generator, out._aval().device)
+        return into(out, np.asarray(made._host()))
     target = as_device(where)
     if target is META:
         return make(np.zeros(sizes, d.numpy), META, requires_grad)
-    engine = engine_of(generator)
-    return drawn(
-        lambda: draw(engine, sizes, d.numpy, *parameters, strides=strides), target, requires_grad, strides
-    )
+    return sample(draw, sizes, d, parameters, generator, target, requires_grad, strides)
 
 
 def rand(
@@ -307,10 +452,14 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else as_dtype(dtype, "randperm")
-    engine = engine_of(generator)
+    where = as_device(device) if out is None else out._aval().device
+    stream = stream_of(generator, where)
+    if not isinstance(stream, MT19937):
+        made = counter_permutation(stream, n, d, where)
+        return made if out is None else into(out, np.asarray(made._host()))
     if out is not None:
-        return into(out, draw_permutation(engine, n, d.numpy))
-    return drawn(lambda: draw_permutation(engine, n, d.numpy), as_device(device), requires_grad)
+        return into(out, draw_permutation(stream, n, d.numpy))
+    return drawn(lambda: draw_permutation(stream, n, d.numpy), where, requires_grad)
 
 
 def dense_strides(x: Tensor) -> tuple[int, ...] | None:
@@ -430,13 +579,12 @@ def normal(
         if stds:
             if std._aval().size and float(call("min", std).item()) < 0:
                 raise RuntimeError("normal expects all elements of std >= 0.0")
-            engine, kind = engine_of(generator), first._aval().dtype.numpy
-            noise = drawn(lambda: draw_normal(engine, shape, kind))
+            noise = sample(draw_normal, shape, first._aval().dtype, (), generator, first._aval().device)
             result = noise * std + mean
         else:
             _check_std(std)
-            engine, kind, spread = engine_of(generator), first._aval().dtype.numpy, float(std)
-            noise = drawn(lambda: draw_normal(engine, shape, kind, 0.0, spread))
+            spread = (0.0, float(std))
+            noise = sample(draw_normal, shape, first._aval().dtype, spread, generator, first._aval().device)
             result = noise + mean
     if out is not None:
         return into(out, np.array(result._host()))
@@ -469,16 +617,13 @@ class _no_grad:
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
     """Ones with the probabilities in ``input``, or with probability ``p``, else zeros."""
     aval = input._aval()
-    chance = np.array(input._host()) if p is None else float(p)
-    engine, strides = engine_of(generator), dense_strides(input)
-
-    def draw() -> Any:
-        return draw_bernoulli(engine, aval.shape, aval.dtype.numpy, chance, strides)
-
+    chance = input.detach() if p is None else float(p)
+    strides = dense_strides(input)
+    made = sample(draw_bernoulli, aval.shape, aval.dtype, (chance,), generator, aval.device, False, strides)
     if out is not None:
-        return into(out, np.asarray(draw(), order="C"))
+        return into(out, np.asarray(made._host()))
     node = "BernoulliBackward0" if p is None else "NotImplemented"
-    return with_history(drawn(draw, aval.device, strides=strides), node, input)
+    return with_history(made, node, input)
 
 
 # ---- in place
@@ -491,8 +636,8 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
     aval = self._aval()
     if aval.device is META:
         return self
-    engine, strides = engine_of(generator), self._strides
-    noise = drawn(lambda: draw(engine, aval.shape, aval.dtype.numpy, *parameters, strides=strides))
+    target = aval.shape, aval.dtype, parameters, generator, aval.device
+    noise = sample(draw, *target, strides=self._strides, reported=False)
     if (
         self._view is None
         and aval.device is CPU
@@ -536,7 +681,7 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> T
 @method
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with ones of probability ``p``, a number or a tensor, and zeros."""
-    chance = np.array(p._host()) if isinstance(p, Tensor) else float(p)
+    chance = p.detach() if isinstance(p, Tensor) else float(p)
     return fill_with(self, draw_bernoulli, generator, chance)
 
 

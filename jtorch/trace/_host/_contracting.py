@@ -15,7 +15,8 @@ __all__: list[str] = []
 
 
 def _wide(x: Array) -> Array:
-    return x.astype(np.float32) if is_small_float(x.dtype) else x
+    wide: Array = x.astype(np.float32) if is_small_float(x.dtype) else x
+    return wide
 
 
 @rule("dot_general")
@@ -65,7 +66,7 @@ def _convolution(params: Any, eqn: Any) -> Any:
 def _convolved(
     x: Array, w: Array, groups: int, strides: Any, padding: Any, spread: Any, dilation: Any
 ) -> Array:
-    """Cross-correlation of (N, C, spatial...) with (O, C / groups, window...), a product per place in the window."""
+    """Cross-correlation of (N, C, spatial...) with (O, C / groups, window...): a product per place."""
     n, c, *space = x.shape
     o, inner, *window = w.shape
     spaced = [(k - 1) * s + 1 if k else 0 for k, s in zip(space, spread, strict=True)]
@@ -94,7 +95,7 @@ def _convolved(
             )
         ]
         flat = part.reshape(n, groups, inner, -1).transpose(1, 2, 0, 3).reshape(groups, inner, -1)
-        total += np.matmul(grouped[(..., *place)], flat).reshape(total.shape)
+        total += np.matmul(np.moveaxis(grouped, (0, 1, 2), (-3, -2, -1))[place], flat).reshape(total.shape)
     # (G, O / G, N, spatial...) -> (N, O, spatial...)
     return np.moveaxis(total, 2, 0).reshape(n, o, *counts)
 
@@ -144,7 +145,7 @@ def _cholesky(params: Any, eqn: Any) -> Any:
 
 @rule("eigh")
 def _eigh(params: Any, eqn: Any) -> Any:
-    uplo = "L" if params["lower"] else "U"
+    uplo: Any = "L" if params["lower"] else "U"
     vectors_first = eqn.outvars[0].aval.ndim > eqn.outvars[1].aval.ndim
 
     def run(x: Array) -> list[Array]:
@@ -222,5 +223,5 @@ def _triangular_solve(params: Any, eqn: Any) -> Any:
 
 @rule("qr")
 def _qr(params: Any, eqn: Any) -> Any:
-    mode = "complete" if params["full_matrices"] else "reduced"
+    mode: Any = "complete" if params["full_matrices"] else "reduced"
     return lambda x: _casting(eqn, list(np.linalg.qr(x, mode)))

@@ -86,10 +86,7 @@ def _gather(params: Any, eqn: Any) -> Any:
                 return taken.transpose(*front, *rest).transpose(order)
         places, inside = _places(shape, window, indices, mapped, batched, index_batched, clip)
         batch = indices.shape[:-1]
-        if x.size:
-            found = x[tuple(places)]
-        else:
-            found = np.full((*batch, *window), fill, x.dtype)
+        found = x[tuple(places)] if x.size else np.full((*batch, *window), fill, x.dtype)
         if inside is not None:
             found = np.where(inside.reshape(*batch, *(1 for _ in shape)), found, np.asarray(fill, x.dtype))
         found = found.reshape(*batch, *(w for d, w in enumerate(window) if d not in dropped))
@@ -99,7 +96,7 @@ def _gather(params: Any, eqn: Any) -> Any:
 
 
 def _default_fill(kind: Any) -> Any:
-    if kind == bool:
+    if kind.kind == "b":
         return True
     if kind.kind == "u":
         return np.iinfo(kind).max
@@ -107,7 +104,7 @@ def _default_fill(kind: Any) -> Any:
 
 
 def _order_of(ndim: int, offsets: Sequence[int]) -> tuple[int, ...]:
-    """The permutation from (batch..., window...) to the result, where window dimensions stand at ``offsets``."""
+    """The permutation from (batch..., window...) to the result, whose window dimensions are ``offsets``."""
     batch = ndim - len(offsets)
     order, b, w = [], 0, batch
     for d in range(ndim):

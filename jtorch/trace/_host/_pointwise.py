@@ -39,7 +39,7 @@ elementwise("conj", np.conj)
 elementwise("population_count", np.bitwise_count)
 elementwise("copy copy_p stop_gradient optimization_barrier tie", lambda *x: x[0] if len(x) == 1 else x)
 
-for _names, _function in {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
     "exp2": np.exp2,
     "log": np.log,
@@ -60,7 +60,8 @@ for _names, _function in {
     "sqrt": np.sqrt,
     "rsqrt": lambda x: np.reciprocal(np.sqrt(x)),
     "logistic": lambda x: np.reciprocal(1 + np.exp(-x)),
-}.items():
+}
+for _names, _function in _FUNCTIONS.items():
     elementwise(_names, in_float32(_function))
 
 
@@ -134,7 +135,7 @@ def _div(params: Any, eqn: Any) -> Any:
     if kind.kind not in "iu":
         return np.divide
 
-    def truncated(x: Array, y: Array) -> Array:
+    def truncated(x: Array, y: Array) -> Any:
         # Rounds to zero; division by 0 gives -1 as in XLA.
         safe = np.where(y == 0, 1, y)
         quotient = np.floor_divide(x, safe)
@@ -155,7 +156,7 @@ def _rem(params: Any, eqn: Any) -> Any:
 def _pow(params: Any, eqn: Any) -> Any:
     kind = eqn.outvars[0].aval.dtype
 
-    def run(x: Array, y: Array) -> Array:
+    def run(x: Array, y: Array) -> Any:
         if kind.kind in "iu":
             return _integer_power(x, y)
         wide = np.float32 if is_small_float(kind) else kind
@@ -164,7 +165,7 @@ def _pow(params: Any, eqn: Any) -> Any:
     return run
 
 
-def _integer_power(x: Array, y: Array) -> Array:
+def _integer_power(x: Array, y: Array) -> Any:
     with_negative = y.dtype.kind == "i"
     safe = np.maximum(y, 0) if with_negative else y
     result = np.power(x, safe.astype(x.dtype))
@@ -211,7 +212,7 @@ def _shift(params: Any, eqn: Any) -> Any:
     unsigned = np.dtype(f"u{kind.itemsize}")
     signed = np.dtype(f"i{kind.itemsize}")
 
-    def run(x: Array, y: Array) -> Array:
+    def run(x: Array, y: Array) -> Any:
         far = (y >= bits) | (y < 0)
         y = np.where(far, 0, y)
         if name == "shift_left":
@@ -232,7 +233,7 @@ def _clz(params: Any, eqn: Any) -> Any:
     bits = kind.itemsize * 8
     unsigned = np.dtype(f"u{kind.itemsize}")
 
-    def run(x: Array) -> Array:
+    def run(x: Array) -> Any:
         rest = x.view(unsigned).copy()
         used = np.zeros(x.shape, np.int64)
         while (rest != 0).any():
@@ -276,7 +277,7 @@ def _convert(params: Any, eqn: Any) -> Any:
     return lambda x: x.astype(kind)
 
 
-def _saturating(kind: np.dtype[Any], source: np.dtype[Any]) -> Callable[[Array], Array]:
+def _saturating(kind: np.dtype[Any], source: np.dtype[Any]) -> Callable[[Array], Any]:
     """Floats to integers as XLA does it: towards zero, at the ends of the range, NaN as 0."""
     limits = np.iinfo(kind)
     wide = np.dtype(np.float32) if is_small_float(source) else source
@@ -284,7 +285,7 @@ def _saturating(kind: np.dtype[Any], source: np.dtype[Any]) -> Callable[[Array],
     end = wide.type(-float(limits.min) if limits.min else float(limits.max) + 1)
     low = wide.type(limits.min)
 
-    def run(x: Array) -> Array:
+    def run(x: Array) -> Any:
         x = x.astype(wide, copy=False)
         inside = (x >= low) & (x < end)
         if inside.all():

@@ -34,7 +34,7 @@ def _reduction(params: Any, eqn: Any) -> Any:
         return lambda x: (
             function.reduce(x, axis=axes, initial=limit) if not x.size else function.reduce(x, axis=axes)
         )
-    if name in ("reduce_and", "reduce_or") and kind == bool:
+    if name in ("reduce_and", "reduce_or") and kind.kind == "b":
         function = np.logical_and if name == "reduce_and" else np.logical_or
     wide = np.float32 if is_small_float(kind) else None
     if wide is not None:
@@ -43,13 +43,13 @@ def _reduction(params: Any, eqn: Any) -> Any:
 
 
 def _least(kind: Any) -> Any:
-    if kind == bool:
+    if kind.kind == "b":
         return False
     return np.iinfo(kind).min if kind.kind in "iu" else kind.type(-np.inf)
 
 
 def _most(kind: Any) -> Any:
-    if kind == bool:
+    if kind.kind == "b":
         return True
     return np.iinfo(kind).max if kind.kind in "iu" else kind.type(np.inf)
 

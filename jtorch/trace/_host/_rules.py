@@ -11,8 +11,8 @@ __all__ = ["RULES", "Array", "Rule", "elementwise", "in_float32", "is_small_floa
 
 Array = np.ndarray[Any, Any]
 
-#: ``rule(params, eqn) -> fn(*arrays)``: what can be worked out from an equation alone is done once, and ``fn``
-#: is what runs; it returns one array, or a sequence of them where the primitive has several results.
+#: ``rule(params, eqn) -> fn(*arrays)``: what can be worked out from an equation alone is done once; ``fn`` is
+#: what runs; it returns one array, or a sequence of them where the primitive has several results.
 Rule = Callable[[dict[str, Any], Any], Callable[..., Any]]
 
 RULES: dict[str, Rule] = {}

@@ -35,8 +35,8 @@ def _body(signature: Signature) -> Body:
             found = compiled(closed)
         except NotImplementedError as missing:
             raise NotImplementedError(
-                f"{signature.name}: a DataLoader worker computes with NumPy, which does not do {missing}; apply "
-                "it to the batch in the main process, or use num_workers=0"
+                f"{signature.name}: a DataLoader worker computes with NumPy, which does not do {missing}; "
+                "apply it to the batch in the main process, or use num_workers=0"
             ) from None
         _bodies[signature.id] = found
     return found

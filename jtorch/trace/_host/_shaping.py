@@ -50,8 +50,7 @@ def _concatenate(params: Any, eqn: Any) -> Any:
 
 @rule("stack")
 def _stack(params: Any, eqn: Any) -> Any:
-    shape, dim = eqn.outvars[0].aval.shape, params.get("axis", params.get("dimension", 0))
-    del shape
+    dim = params.get("axis", params.get("dimension", 0))
     return lambda *arrays: np.stack(arrays, dim)
 
 
@@ -82,12 +81,11 @@ def _pad(params: Any, eqn: Any) -> Any:
     ]
     target, source = [], []
     for n, (low, high, inner) in zip(spaced, config, strict=True):
-        step = inner + 1
         # Negative padding cuts: the first element that stays is the first multiple of the step inside.
-        first = -(min(low, 0)) + (-(-(-min(low, 0)) // step) * step - -min(low, 0))
-        last = n + min(high, 0)
-        source.append(slice(first // step, max(-(-last // step), first // step)))
-        target.append(slice(first + low, max(last + low, first + low), step))
+        step, end = inner + 1, n + min(high, 0)
+        first = -(-max(-low, 0) // step)
+        source.append(slice(first, max(-(-end // step), first)))
+        target.append(slice(first * step + low, max(end, first * step) + low, step))
     return lambda x, fill: _placed(x, fill, shape, tuple(target), tuple(source))
 
 

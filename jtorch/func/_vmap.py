@@ -1,0 +1,216 @@
+"""Functions of one sample applied to a batch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jtorch.dispatch import modes
+from jtorch.func._running import run, unwrap, wrap
+from jtorch.func._trees import broadcast, flatten
+from jtorch.tensor import Tensor
+
+__all__ = ["vmap"]
+
+Function = Callable[..., Any]
+
+
+class Mapping:
+    """One ``vmap`` under way, for functions that draw random numbers.
+
+    Attributes:
+        size: of the batch; ``axis``: its name in JAX.
+        randomness: what a random function does.
+    """
+
+    __slots__ = ("axis", "randomness", "size")
+
+    def __init__(self, size: int, axis: object, randomness: str) -> None:
+        self.size, self.axis, self.randomness = size, axis, randomness
+
+    def index(self) -> Any:
+        """Which sample of the batch this is: a tracer."""
+        return jax.lax.axis_index(self.axis)
+
+
+def _name(func: Function) -> str:
+    return getattr(func, "__name__", None) or repr(func)
+
+
+def vmap(
+    func: Function,
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Function:
+    """``func``, written for one sample, for a batch (``torch.vmap``).
+
+    Args:
+        func: takes and returns tensors in nested containers.
+        in_dims: where each argument has its batch dimension; ``None``: it has none.
+        out_dims: where the results shall have it.
+        randomness: ``"error"``: no random functions inside; ``"same"``: all samples see the same numbers;
+            ``"different"``: each its own.
+        chunk_size: samples to compute together; all by default.
+
+    Raises:
+        RuntimeError: an unknown ``randomness``.
+        ValueError: dimensions do not fit the arguments or results, or ``chunk_size`` is not positive.
+    """
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
+    if not (chunk_size is None or chunk_size > 0):
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        found, spec = flatten(list(args))
+        dims = _in_dims(func, in_dims, args, found, spec)
+        size = _size(found, dims)
+        if chunk_size is None or chunk_size >= size:
+            return _mapped(func, found, spec, dims, kwargs, size, out_dims, randomness)
+        parts = []
+        for start in range(0, size, chunk_size):
+            count = min(chunk_size, size - start)
+            part = [x if d is None else x.narrow(d, start, count) for x, d in zip(found, dims, strict=True)]
+            parts.append(flatten(_mapped(func, part, spec, dims, kwargs, count, out_dims, randomness)))
+        outs = broadcast(out_dims, parts[0][1])
+        assert outs is not None
+        joined = [_joined([p[0][i] for p in parts], d) for i, d in enumerate(outs)]
+        return parts[0][1].build(iter(joined))
+
+    return wrapper
+
+
+def _joined(parts: Sequence[Any], dim: int | None) -> Any:
+    if dim is None:
+        return parts[0]
+    from jtorch import cat  # noqa: PLC0415  # the package's own name, complete by now
+
+    return cat(list(parts), dim)
+
+
+def _in_dims(func: Function, in_dims: Any, args: Any, found: list[Any], spec: Any) -> list[Any]:
+    name = _name(func)
+    start = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): "
+    if not isinstance(in_dims, int | tuple):
+        raise ValueError(
+            f"{start}expected `in_dims` to be int or a (potentially nested) tuple matching the structure of "
+            f"inputs, got: {type(in_dims)}."
+        )
+    if not args:
+        raise ValueError(
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying "
+            f"to vmap "
+            "over a function with no inputs. The latter is unsupported."
+        )
+    dims = broadcast(list(in_dims) if isinstance(in_dims, tuple) else in_dims, spec)
+    if dims is None:
+        raise ValueError(
+            f"{start}in_dims is not compatible with the structure of `inputs`. in_dims has structure "
+            f"{flatten(in_dims)[1]} but inputs has structure {spec}."
+        )
+    for i, (x, d) in enumerate(zip(found, dims, strict=True)):
+        if d is None:
+            continue
+        if not isinstance(d, int):
+            raise ValueError(
+                f"{start}Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+            )
+        if not isinstance(x, Tensor):
+            raise ValueError(
+                f"{start}Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
+                "non-Tensor arguments, please use None as the respective in_dim"
+            )
+        if not -x.dim() <= d < x.dim():
+            raise ValueError(
+                f"{start}Got in_dim={d} for some input, but that input is a Tensor of dimensionality "
+                f"{x.dim()} "
+                f"so expected in_dim to satisfy -{x.dim()} <= in_dim < {x.dim()}."
+            )
+        dims[i] = d % x.dim()
+    return dims
+
+
+def _size(found: list[Any], dims: list[Any]) -> int:
+    sizes = [x.size(d) for x, d in zip(found, dims, strict=True) if d is not None]
+    if not sizes:
+        raise ValueError("vmap: Expected at least one Tensor to vmap over")
+    if any(n != sizes[0] for n in sizes):
+        raise ValueError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{sizes} for the mapped dimension"
+        )
+    return int(sizes[0])
+
+
+def _mapped(
+    func: Function, found: list[Any], spec: Any, dims: list[Any], kwargs: Any, size: int, out_dims: Any,
+    randomness: str,
+) -> Any:  # fmt: skip
+    """One call for the whole batch."""
+    places = [i for i, x in enumerate(found) if isinstance(x, Tensor)]
+    tensors = [found[i] for i in places]
+    axes = [dims[i] for i in places]
+    axis = object()
+    kept: list[Any] = []
+
+    def sample(*arrays: Any) -> Any:
+        full = list(found)
+        for i, a in zip(places, arrays, strict=True):
+            full[i] = wrap(a, found[i].device)
+        mapped, modes.mapped = modes.mapped, (*modes.mapped, Mapping(size, axis, randomness))
+        try:
+            result = func(*spec.build(iter(full)), **kwargs)
+        finally:
+            modes.mapped = mapped
+        outputs, kept_spec = flatten(result)
+        kept[:] = [kept_spec]
+        for x in outputs:
+            if not isinstance(x, Tensor):
+                raise ValueError(
+                    f"vmap({_name(func)}, ...): `{_name(func)}` must only return Tensors, got type "
+                    f"{type(x)}. "
+                    "Did you mean to set out_dims= to None for output?"
+                )
+        return [unwrap(x) for x in outputs]
+
+    def pure(arrays: Sequence[Any]) -> list[Any]:
+        made = jax.vmap(sample, tuple(axes), 0, axis_name=axis, axis_size=size)(*arrays)
+        return _moved(func, out_dims, kept[0], made)
+
+    made = run("vmap", pure, tensors)
+    return kept[0].build(iter(made))
+
+
+def _moved(func: Function, out_dims: Any, spec: Any, arrays: Sequence[Any]) -> list[Any]:
+    """Results with the batch dimension, first so far, where it belongs."""
+    name = _name(func)
+    single = isinstance(out_dims, tuple) and len(out_dims) == 1 and spec.kind is None
+    dims = broadcast(out_dims[0] if single else out_dims, spec)
+    if dims is None:
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
+            f"structure "
+            f"of `outputs`. out_dims has structure {flatten(out_dims)[1]} but outputs has structure {spec}."
+        )
+    moved = []
+    for x, d in zip(arrays, dims, strict=True):
+        if d is None:
+            moved.append(x[0])
+        elif isinstance(d, int):
+            moved.append(jnp.moveaxis(x, 0, d))
+        else:
+            raise ValueError(
+                f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python "
+                "collection of ints representing where in the outputs the vmapped dimension should appear."
+            )
+    return moved
