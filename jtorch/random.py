@@ -6,13 +6,17 @@ from collections.abc import Generator as _Yields
 from contextlib import contextmanager
 from typing import Any
 
+from jtorch.devices import as_device
 from jtorch.tensor._random import (
     default_generator,
+    default_generator_of,
     get_rng_state,
     initial_seed,
     manual_seed,
     seed,
     set_rng_state,
+    use_key,
+    used_device_generators,
 )
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "manual_seed",
     "seed",
     "set_rng_state",
+    "use_key",
 ]
 
 
@@ -37,8 +42,7 @@ def fork_rng(
     """Let a block draw what it likes: afterwards the default stream goes on as if it had drawn nothing.
 
     Args:
-        devices: accelerators whose streams to keep as well; all random numbers come from the default
-            stream, so none has one of its own.
+        devices: accelerators whose streams to keep as well; all that are in use by default.
         enabled: whether to fork at all.
         device_type: kind of ``devices``.
     """
@@ -46,7 +50,15 @@ def fork_rng(
         yield
         return
     state = get_rng_state()
+    kept = used_device_generators() if devices is None else [_generator(d, device_type) for d in devices]
+    states = [generator.get_state() for generator in kept]
     try:
         yield
     finally:
         set_rng_state(state)
+        for generator, saved in zip(kept, states, strict=True):
+            generator.set_state(saved)
+
+
+def _generator(where: Any, kind: str) -> Any:
+    return default_generator_of(as_device(f"{kind}:{where}" if isinstance(where, int) else where))

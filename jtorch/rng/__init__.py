@@ -14,11 +14,13 @@ from jtorch.rng._normal import normal
 from jtorch.rng._permutation import randperm
 from jtorch.rng._philox_state import Philox
 from jtorch.rng._rejection import binomial, dirichlet, poisson, standard_gamma
+from jtorch.rng._streams import KeyStream
 from jtorch.rng._uniform import uniform
 
 __all__ = [
     "DEFAULT_SEED",
     "MT19937",
+    "KeyStream",
     "Philox",
     "bernoulli",
     "binomial",

@@ -257,8 +257,8 @@ def engine_of(generator: Any) -> MT19937:
 
 
 _RANDOMNESS = (
-    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
-    "randomness flags on vmap or perform the randomness operation out of vmap"
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+    "'different' randomness flags on vmap or perform the randomness operation out of vmap"
 )
 
 

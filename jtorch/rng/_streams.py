@@ -1,0 +1,32 @@
+"""A stream of counter-based numbers from a JAX key, which may be a tracer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jtorch.rng._philox import consumed
+
+__all__ = ["KeyStream"]
+
+
+class KeyStream:
+    """What :class:`Philox` is to a seed, for a key: each draw begins where the one before ended.
+
+    Args:
+        key: of ``jax.random.key`` or ``PRNGKey``; its first and last word become the seed.
+    """
+
+    def __init__(self, key: Any) -> None:
+        if jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key):
+            key = jax.random.key_data(key)
+        self._words = jnp.asarray(key).reshape(-1)
+        self._offset = 0
+
+    def draw(self, n: int, per_call: int = 4) -> tuple[list[Any], list[int]]:
+        """Seed and offset for the functions of ``_philox``, two words each, low word first."""
+        offset = self._offset
+        self._offset += consumed(n, per_call)
+        return [self._words[-1], self._words[0]], [offset & 0xFFFFFFFF, offset >> 32]
