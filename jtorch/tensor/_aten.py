@@ -15,6 +15,7 @@ from jtorch.tensor._copies import slice_view
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._creation import empty, zeros
 from jtorch.tensor._derive import derived, make_function
+from jtorch.tensor._random import with_history
 
 __all__ = ["aten"]
 
@@ -49,7 +50,8 @@ def max_pool2d_with_indices_backward(
         (*input.shape[:-2], input.shape[-2] * input.shape[-1]), dtype=input.dtype, device=input.device
     )
     spread = flat.scatter_add(-1, indices.flatten(-2), grad_output.flatten(-2))
-    return spread.reshape(input.shape)  # type: ignore[no-any-return]
+    # PyTorch counts it as differentiable in `input`, whose gradient is zero.
+    return with_history(spread.reshape(input.shape), "MaxPool2DWithIndicesBackwardBackward0", input)
 
 
 def native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: float) -> Tensor:
