@@ -82,9 +82,10 @@ def _extract_tar(from_path: _Path, to_path: _Path, compression: str | None) -> N
             elif member.isreg():
                 _write(tar.extractfile(member), path)
             elif member.issym():
-                _inside(root, os.path.join(os.path.dirname(member.name), member.linkname), "link to")
-                if os.path.isabs(member.linkname):
-                    raise RuntimeError(f"link to '{member.linkname}' is absolute")
+                # From where the link really lies, as links before it may have been followed.
+                target = os.path.realpath(os.path.join(os.path.dirname(path), member.linkname))
+                if os.path.isabs(member.linkname) or os.path.commonpath([root, target]) != root:
+                    raise RuntimeError(f"link '{member.name}' leads out of the folder: '{member.linkname}'")
                 _clear(path)
                 os.symlink(member.linkname, path)
             elif member.islnk():

@@ -1,8 +1,8 @@
 """What kernels of images are written with: NumPy for images on the host, tensors' operations for all others.
 
 A kernel is a function ``kernel(xp, image, ...)``; ``xp`` is one of the two classes here, whose functions have
-the same names and meanings. So each formula stands once, and an image on the host costs microseconds, in worker
-processes, too, while images on devices and gradients are handled by tensors.
+the same names and meanings. So each formula stands once, and an image on the host costs microseconds, also in
+worker processes, while images on devices and gradients are handled by tensors.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Arrays:
         if x.dtype != np.float32:
             return x + y * factor
         product = np.multiply(y, np.float64(np.float32(factor)), dtype=np.float64)
-        return np.add(product, x, out=product).astype(np.float32)
+        return (product + x).astype(np.float32)
 
 
 class Tensors:

@@ -37,30 +37,33 @@ def _bits(most: int, count: int, divisions: int) -> tuple[float, ...]:
     return tuple((most - np.round(steps)).tolist())
 
 
+#: Operation -> what it does to an image, by the functions ``fn`` of ``transforms`` or of ``transforms.v2``.
 _CHANGES: dict[str, Callable[..., Any]] = {
-    "Brightness": lambda img, m: F.adjust_brightness(img, 1.0 + m),
-    "Color": lambda img, m: F.adjust_saturation(img, 1.0 + m),
-    "Contrast": lambda img, m: F.adjust_contrast(img, 1.0 + m),
-    "Sharpness": lambda img, m: F.adjust_sharpness(img, 1.0 + m),
-    "Posterize": lambda img, m: F.posterize(img, int(m)),
-    "Solarize": lambda img, m: F.solarize(img, m),
-    "AutoContrast": lambda img, m: F.autocontrast(img),
-    "Equalize": lambda img, m: F.equalize(img),
-    "Invert": lambda img, m: F.invert(img),
-    "Identity": lambda img, m: img,
+    "Brightness": lambda fn, img, m: fn.adjust_brightness(img, 1.0 + m),
+    "Color": lambda fn, img, m: fn.adjust_saturation(img, 1.0 + m),
+    "Contrast": lambda fn, img, m: fn.adjust_contrast(img, 1.0 + m),
+    "Sharpness": lambda fn, img, m: fn.adjust_sharpness(img, 1.0 + m),
+    "Posterize": lambda fn, img, m: fn.posterize(img, int(m)),
+    "Solarize": lambda fn, img, m: fn.solarize(img, m),
+    "AutoContrast": lambda fn, img, m: fn.autocontrast(img),
+    "Equalize": lambda fn, img, m: fn.equalize(img),
+    "Invert": lambda fn, img, m: fn.invert(img),
+    "Identity": lambda fn, img, m: img,
 }
 
 
-def _apply_op(img: Any, op_name: str, magnitude: float, interpolation: InterpolationMode, fill: Any) -> Any:
+def _apply_op(
+    img: Any, op_name: str, magnitude: float, interpolation: Any, fill: Any, functions: Any = F
+) -> Any:
     """One operation.
 
     Raises:
         ValueError: an unknown one.
     """
     if op_name in _CHANGES:
-        return _CHANGES[op_name](img, magnitude)
+        return _CHANGES[op_name](functions, img, magnitude)
     if op_name == "Rotate":
-        return F.rotate(img, magnitude, interpolation=interpolation, fill=fill)
+        return functions.rotate(img, magnitude, interpolation=interpolation, fill=fill)
     shear = math.degrees(math.atan(magnitude))
     moves: dict[str, dict[str, Any]] = {
         "ShearX": {"translate": [0, 0], "shear": [shear, 0.0], "center": [0, 0]},
@@ -70,7 +73,8 @@ def _apply_op(img: Any, op_name: str, magnitude: float, interpolation: Interpola
     }
     if op_name not in moves:
         raise ValueError(f"The provided operator {op_name} is not recognized.")
-    return F.affine(img, 0.0, scale=1.0, interpolation=interpolation, fill=fill, **moves[op_name])
+    options: dict[str, Any] = {"scale": 1.0, "interpolation": interpolation, "fill": fill}
+    return functions.affine(img, 0.0, **options, **moves[op_name])
 
 
 def _magnitude(magnitudes: Sequence[float] | None, signed: bool, choose: Callable[[int], int]) -> float:
@@ -150,12 +154,14 @@ class AutoAugment(nn.Module):
         self.fill = fill
         self.policies = self._get_policies(policy)
 
-    def _get_policies(self, policy: AutoAugmentPolicy) -> list[tuple[Step, Step]]:
+    @staticmethod
+    def _get_policies(policy: AutoAugmentPolicy) -> list[tuple[Step, Step]]:
         if not isinstance(policy, AutoAugmentPolicy):
             raise ValueError(f"The provided policy {policy} is not recognized.")
         return POLICIES[policy.value]
 
-    def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Space:
+    @staticmethod
+    def _augmentation_space(num_bins: int, image_size: tuple[int, int]) -> Space:
         space = _space(num_bins, 0.3, _paper_moves(image_size), 30.0, 0.9, 4)
         return space | {"Invert": (None, False)}
 
@@ -212,7 +218,8 @@ class RandAugment(nn.Module):
         self.interpolation = interpolation
         self.fill = fill
 
-    def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Space:
+    @staticmethod
+    def _augmentation_space(num_bins: int, image_size: tuple[int, int]) -> Space:
         return {"Identity": (None, False)} | _space(num_bins, 0.3, _paper_moves(image_size), 30.0, 0.9, 4)
 
     def forward(self, img: Any) -> Any:
@@ -256,7 +263,8 @@ class TrivialAugmentWide(nn.Module):
         self.interpolation = interpolation
         self.fill = fill
 
-    def _augmentation_space(self, num_bins: int) -> Space:
+    @staticmethod
+    def _augmentation_space(num_bins: int) -> Space:
         return {"Identity": (None, False)} | _space(num_bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
 
     def forward(self, img: Any) -> Any:
