@@ -5,7 +5,7 @@ import importlib
 import os
 import platform
 
-NAMES = ("training", "recording", "compilations", "imports", "memory", "random")
+NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints")
 
 
 def main() -> None:

@@ -8,9 +8,11 @@ word.
 
 from __future__ import annotations
 
+import os
 import secrets
 import struct
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,11 @@ _NEXT_READS = 16 * _KEY_WORDS  # later: finding out where NumPy stands costs as 
 _BULK = 4096  # from here on a draw comes straight from NumPy, and nothing is read ahead
 _STATE_HEAD = struct.Struct("<QiiQ")
 _STATE_TAIL = struct.Struct("<ddd i4x f?3x")
+
+
+#: Every engine in use: a process is copied while none of them draws (:func:`_before_fork`).
+_engines: weakref.WeakSet[MT19937] = weakref.WeakSet()
+_held: list[MT19937] = []
 
 
 class MT19937:
@@ -54,6 +61,7 @@ class MT19937:
         self._mark: int | dict[str, Any] | None = None
         self._origin: int | dict[str, Any] | None = None
         self.manual_seed(seed)
+        _engines.add(self)
 
     # -- seeds and states
 
@@ -205,3 +213,20 @@ class MT19937:
 
     def _forget_ahead(self) -> None:
         self._ahead, self._read, self._origin = self._ahead[:0], 0, None
+
+
+def _before_fork() -> None:
+    # A lock that another thread holds would be held for ever in the copy; so would NumPy's own, under it.
+    _held[:] = _engines
+    for engine in _held:
+        engine.lock.acquire()
+
+
+def _after_fork() -> None:
+    for engine in _held:
+        engine.lock.release()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -14,9 +14,8 @@ from jtorch.trace._host._rules import Array, is_small_float, rule, sizes
 __all__: list[str] = []
 
 
-def _wide(x: Array) -> Array:
-    wide: Array = x.astype(np.float32) if is_small_float(x.dtype) else x
-    return wide
+def _wide(x: Array) -> Any:
+    return np.asarray(x.astype(np.float32)) if is_small_float(x.dtype) else x
 
 
 @rule("dot_general")

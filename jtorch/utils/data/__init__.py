@@ -1,7 +1,8 @@
 """Data sets, samplers and loaders (``torch.utils.data``)."""
 
+from jtorch.utils.data._iterators import _DatasetKind as _DatasetKind
+from jtorch.utils.data._tfds import TFDSDataset as TFDSDataset
 from jtorch.utils.data.dataloader import DataLoader as DataLoader
-from jtorch.utils.data.dataloader import _DatasetKind as _DatasetKind
 from jtorch.utils.data.dataloader import default_collate as default_collate
 from jtorch.utils.data.dataloader import default_convert as default_convert
 from jtorch.utils.data.dataloader import get_worker_info as get_worker_info
@@ -35,6 +36,7 @@ __all__ = [
     "StackDataset",
     "Subset",
     "SubsetRandomSampler",
+    "TFDSDataset",
     "TensorDataset",
     "WeightedRandomSampler",
     "default_collate",

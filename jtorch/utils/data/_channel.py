@@ -255,7 +255,7 @@ class _Pickler(pickle.Pickler):
         array = obj._host()
         content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         state = {k: v for k, v in vars(obj).items() if not k.startswith("_")}
-        return _tensor, (pickle.PickleBuffer(content), array.shape, obj.dtype, obj.requires_grad, state)
+        return _tensor, (pickle.PickleBuffer(content.data), array.shape, obj.dtype, obj.requires_grad, state)
 
 
 def _tensor(

@@ -34,7 +34,7 @@ _ends: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
 class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
-    """Sends lists of indices to workers, one after the other in turn, and returns their batches in that order.
+    """Sends lists of indices to the workers in turn and returns their batches in that order.
 
     A batch in the making is a *task*; at most ``prefetch_factor * num_workers`` are outstanding. A worker is
     *active* until its samples are at an end.
@@ -190,8 +190,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
                 )
         else:
             reason = (
-                f"DataLoader worker (pid {process.pid}) exited unexpectedly with exit code {code}. Details are "
-                "lost due to multiprocessing. Rerunning with num_workers=0 may give better error trace."
+                f"DataLoader worker (pid {process.pid}) exited unexpectedly with exit code {code}. Details "
+                "are lost due to multiprocessing. Rerunning with num_workers=0 may give better error trace."
             )
         self._shutdown_workers()
         raise RuntimeError(f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly") from RuntimeError(

@@ -194,7 +194,7 @@ class DataLoader(Generic[_T_co]):
 
     @property
     def multiprocessing_context(self) -> Any:
-        """How workers are started: a start method's name when set, a context when read, ``None`` by default."""
+        """How workers are started: set by a start method's name, read as a context; ``None`` by default."""
         return self.__multiprocessing_context
 
     @multiprocessing_context.setter
@@ -222,7 +222,7 @@ class DataLoader(Generic[_T_co]):
 
     def __len__(self) -> int:
         if self._dataset_kind == _DatasetKind.Iterable:
-            length = self._IterableDataset_len_called = len(self.dataset)
+            length = self._IterableDataset_len_called = len(self.dataset)  # type: ignore[arg-type]
             if self.batch_size is not None:
                 return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
             return length
@@ -243,12 +243,12 @@ class DataLoader(Generic[_T_co]):
         else:
             note = "" if knows_affinity else " (`cpuset` is not taken into account)"
             suggestion = (
-                f"Our suggested max number of worker in current system is {cores}{note}, which is smaller than "
-                "what this DataLoader is going to create."
+                f"Our suggested max number of worker in current system is {cores}{note}, which is smaller "
+                "than what this DataLoader is going to create."
             )
         warnings.warn(
-            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} Please be "
-            "aware that excessive worker creation might get DataLoader running slow or even freeze, lower the "
-            "worker number to avoid potential slowness/freeze if necessary.",
+            f"This DataLoader will create {self.num_workers} worker processes in total. {suggestion} Please "
+            "be aware that excessive worker creation might get DataLoader running slow or even "
+            "freeze, lower the worker number to avoid potential slowness/freeze if necessary.",
             stacklevel=2,
         )

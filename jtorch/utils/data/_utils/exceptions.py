@@ -27,14 +27,16 @@ class ExceptionWrapper:
     """
 
     def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
+        kind: Any
         kind, error, trace = sys.exc_info() if exc_info is None else exc_info
         self.exc_type: Any = kind
+        self.exc_name = kind.__name__
         self.exc_msg = "".join(traceback.format_exception(kind, error, trace))
         self.where = where
 
     def reraise(self) -> NoReturn:
         """Raise an exception of that type whose message holds the original traceback."""
-        message: str = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        message: str = f"Caught {self.exc_name} {self.where}.\nOriginal {self.exc_msg}"
         if self.exc_type is KeyError:
             message = KeyErrorMessage(message)
         elif getattr(self.exc_type, "message", None):

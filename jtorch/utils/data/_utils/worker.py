@@ -1,11 +1,12 @@
 """What runs in a worker process.
 
-A worker leaves XLA alone: it is forked from a process whose XLA threads it does not have, so what its data set
-computes with tensors is computed with NumPy.
+A worker leaves XLA alone: it is forked from a process whose XLA threads it does not have, so what its data
+set computes with tensors is computed with NumPy.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import select
@@ -141,10 +142,8 @@ def _worker_loop(job: _Job, channel: Channel, parent: int, strangers: list[Chann
     manual_seed(seed)
     np.random.seed(_generate_state(job.base_seed, job.worker_id))
     _worker_info = WorkerInfo(job.worker_id, job.num_workers, seed, job.dataset)
-    try:
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody wants more
         _serve(job, channel)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the main process has no use for more
 
 
 def _serve(job: _Job, channel: Channel) -> None:
@@ -187,12 +186,9 @@ def _reply(channel: Channel, number: int, data: Any, where: str) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception:
-        wrapper = ExceptionWrapper(where=where)
-        try:
-            channel.send((number, wrapper), wait=True)
-        except (EOFError, OSError):
-            raise
-        except Exception:
-            # The exception's own type does not travel.
-            wrapper.exc_type = RuntimeError
-            channel.send((number, wrapper), wait=True)
+        # What the data set made does not travel, or the exception's own type does not.
+        if isinstance(data, ExceptionWrapper):
+            data.exc_type = RuntimeError if data.exc_type is not RuntimeError else Exception
+        else:
+            data = ExceptionWrapper(where=where)
+        _reply(channel, number, data, where)
