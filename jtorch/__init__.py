@@ -88,9 +88,9 @@ run_small_programs_inline()
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
 _NAMESPACES = frozenset(
     [
-        "_dynamo", "amp", "autograd", "compiler", "fft", "func", "hub", "linalg", "masked", "nn", "optim", "random", "safetensors",
+        "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "random", "safetensors",
         "serialization", "signal", "special", "utils",
-        "version",
+        "version", "xpu",
     ]  # fmt: skip
 )
 #: Names that are found in a namespace, which loads when they are used.

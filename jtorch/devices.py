@@ -135,13 +135,22 @@ def platform_available(kind: str) -> bool:
         return False
 
 
-@functools.cache
+#: Index of the current device of each type of accelerator (``torch.cuda.set_device``), where it is not 0.
+current_index: dict[str, int] = {}
+
+
 def canonical(target: device) -> device:
-    """The device with the index that PyTorch's tensors report: none for the CPU, 0 for a bare ``cuda``."""
-    if target.type in ("cpu", "meta"):
+    """The device with the index that PyTorch's tensors report: none for the CPU, the current one for ``cuda``."""
+    kind, index = target.type, target.index
+    if kind in ("cpu", "meta"):
         # PyTorch keeps cpu:0 apart in name only; one object here makes identity comparisons valid.
-        return CPU if target.type == "cpu" else META
-    return device(target.type, 0) if target.index is None else device(target.type, target.index)
+        return CPU if kind == "cpu" else META
+    return _indexed(kind, current_index.get(kind, 0) if index is None else index)
+
+
+@functools.cache
+def _indexed(kind: str, index: int) -> device:
+    return device(kind, index)
 
 
 def as_device(target: Any) -> device:
