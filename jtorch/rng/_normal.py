@@ -140,7 +140,7 @@ def _vector_normals32(engine: MT19937, out: Array, unused: int, mean: float, std
     with engine.lock:
         if whole + unused + tail <= _SMALL:
             _normals_ahead(engine, out, whole, unused, tail)
-            out[...] = fma(out, std, mean)
+            _scale(out, out, mean, std)
             return
         program = compiled(whole) if whole >= BLOCK else None
         running: deque[tuple[int, Any]] = deque()  # XLA computes while the next words are drawn
@@ -161,7 +161,14 @@ def _vector_normals32(engine: MT19937, out: Array, unused: int, mean: float, std
 
 def _finish(start: int, z: Any, out: Array, mean: float, std: float) -> None:
     z = np.asarray(z)
-    out[start : start + z.size] = fma(z, std, mean)
+    _scale(z, out[start : start + z.size], mean, std)
+
+
+def _scale(z: Array, out: Array, mean: float, std: float) -> None:
+    if std == 1.0:
+        np.add(z, np.float32(mean), out)  # nothing to fuse; 0 + -0.0 is 0.0 there, too
+    else:
+        out[...] = fma(z, std, mean)
 
 
 @dataclass(slots=True)

@@ -67,8 +67,23 @@ def test_schedule_matches_torch(torch, schedule, name):
         theirs.step()
         a.step()
         b.step()
-    b.load_state_dict(a.state_dict())
-    a.load_state_dict(b.state_dict())
+    # Fresh ones go on with the state of the other framework.
+    states, rates = (a.state_dict(), b.state_dict()), (mine.state_dict(), theirs.state_dict())
+    mine, theirs = (
+        make(lambda: nn.Parameter(jtorch.ones(1)), optim, name),
+        make(lambda: torch.nn.Parameter(torch.ones(1)), torch.optim, name),
+    )
+    a, b = SCHEDULES[schedule](lr_scheduler, mine), SCHEDULES[schedule](torch.optim.lr_scheduler, theirs)
+    a.load_state_dict(states[1])
+    b.load_state_dict(states[0])
+    mine.load_state_dict(rates[1])
+    theirs.load_state_dict(rates[0])
+    if "OneCycle" in schedule:
+        return  # is at its end
+    for _ in range(5):
+        for it in (mine, theirs, a, b):
+            it.step()
+        assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-14)
 
 
 def test_reduce_on_plateau_matches_torch(torch):
@@ -125,3 +140,75 @@ def test_a_tensor_as_learning_rate():
     assert optimizer.param_groups[0]["lr"].item() == 0.25
     optimizer.step()
     assert p.item() == 0.25
+
+
+ERRORS = {
+    "optimizer": lambda L, o: L.StepLR(3, 1),
+    "resume": lambda L, o: L.StepLR(o, 1, last_epoch=3),
+    "lambdas": lambda L, o: L.LambdaLR(o, [abs]),
+    "no function": lambda L, o: L.MultiplicativeLR(o, 3),
+    "constant": lambda L, o: L.ConstantLR(o, 2.0),
+    "start": lambda L, o: L.LinearLR(o, 0.0),
+    "end": lambda L, o: L.LinearLR(o, 0.5, 2.0),
+    "plateau factor": lambda L, o: L.ReduceLROnPlateau(o, factor=1.0),
+    "plateau mode": lambda L, o: L.ReduceLROnPlateau(o, mode="x"),
+    "plateau threshold": lambda L, o: L.ReduceLROnPlateau(o, threshold_mode="x"),
+    "plateau lengths": lambda L, o: L.ReduceLROnPlateau(o, min_lr=[0.1]),
+    "T_0": lambda L, o: L.CosineAnnealingWarmRestarts(o, 0),
+    "T_mult": lambda L, o: L.CosineAnnealingWarmRestarts(o, 1, 0),
+    "eta_min": lambda L, o: L.CosineAnnealingWarmRestarts(o, 1, 1, "x"),
+    "cycle mode": lambda L, o: L.CyclicLR(o, 0.1, 0.2, mode="x"),
+    "cycle lengths": lambda L, o: L.CyclicLR(o, [0.1], 0.2),
+    "no length": lambda L, o: L.OneCycleLR(o, 0.1),
+    "total_steps": lambda L, o: L.OneCycleLR(o, 0.1, total_steps=0),
+    "epochs": lambda L, o: L.OneCycleLR(o, 0.1, epochs=-1, steps_per_epoch=2),
+    "pct_start": lambda L, o: L.OneCycleLR(o, 0.1, total_steps=5, pct_start=2.0),
+    "strategy": lambda L, o: L.OneCycleLR(o, 0.1, total_steps=5, anneal_strategy="x"),
+    "too far": lambda L, o: [
+        s.step() or o.step() for s in [L.OneCycleLR(o, 0.1, total_steps=2)] for _ in range(4)
+    ],
+    "milestones": lambda L, o: L.SequentialLR(o, [L.StepLR(o, 1)], [3]),
+    "no schedule": lambda L, o: L.ChainedScheduler([]),
+    "plateau in a sequence": lambda L, o: L.SequentialLR(o, [L.ReduceLROnPlateau(o)], []),
+    "no momentum": lambda L, o: L.CyclicLR(type(o)(o.param_groups[0]["params"]), 0.1, 0.2),
+}
+
+
+def go_on(schedule):
+    for _ in range(4):
+        schedule.step()
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_match_torch(torch, case):
+    found = []
+    for t in (jtorch, torch):
+        name = "RMSprop" if case == "no momentum" else "SGD"
+        optimizer = make(lambda t=t: t.nn.Parameter(t.ones(1)), t.optim, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # steps in the wrong order
+            try:
+                ERRORS[case](t.optim.lr_scheduler, optimizer)
+                found.append(None)
+            except Exception as error:
+                found.append((type(error), str(error)))
+    assert found[0] == found[1]
+    assert case == "no momentum" or found[0] is not None
+
+
+def test_warnings_match_torch(torch):
+    def seen(t, act):
+        optimizer = t.optim.SGD([t.nn.Parameter(t.ones(1))], lr=0.1)
+        schedule = t.optim.lr_scheduler.StepLR(optimizer, 2)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            act(optimizer, schedule)
+        return [(w.category, str(w.message)) for w in caught]
+
+    for act in (
+        lambda o, s: s.step(),
+        lambda o, s: (o.step(), s.step(3)),
+        lambda o, s: s.get_lr(),
+        lambda o, s: (setattr(o, "step", lambda: None), s.step()),
+    ):
+        assert seen(jtorch, act) == seen(torch, act) != []
