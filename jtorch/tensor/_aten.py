@@ -56,7 +56,7 @@ def max_pool2d_with_indices_backward(
 
 def native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: float) -> Tensor:
     """The gradient of a dropout's input: that of its result where the mask keeps it, times the scale."""
-    return grad_output * (mask * scale)
+    return grad_output * mask * scale
 
 
 def _upsample_bilinear2d_aa(
