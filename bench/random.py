@@ -10,9 +10,13 @@ from bench._timing import microseconds, optional, ratio, rounds, table
 
 CALLS: dict[str, Callable[[Any], object]] = {
     "randn(100)": lambda t: t.randn(100),
+    "rand(100)": lambda t: t.rand(100),
     "rand(1000000)": lambda t: t.rand(1000000),
     "randn(1000000)": lambda t: t.randn(1000000),
     "bernoulli_ of 1000000": lambda t: t.empty(1000000).bernoulli_(0.5),
+    "dropout of 1000000": lambda t: t.dropout(t.ones(1000000), 0.5, True).sum().item(),
+    "randint(0, 10) of 1000000": lambda t: t.randint(0, 10, (1000000,)),
+    "randn float64 of 100000": lambda t: t.randn(100000, dtype=t.float64),
     "randperm(10000)": lambda t: t.randperm(10000),
 }
 

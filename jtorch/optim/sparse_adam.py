@@ -19,7 +19,6 @@ class SparseAdam(Counting):
     """Adam that leaves rows without gradient, and their averages, as they are.
 
     Gradients are dense here; rows that are all zero count as not given.
-    # Differs from PyTorch: it refuses dense gradients.
 
     Args:
         params: tensors or groups to optimize.
@@ -81,6 +80,7 @@ class SparseAdam(Counting):
             lr, beta1, beta2, eps = settings
             for transformation, start in prelude(maximize):
                 g, _ = transformation.update(g, start, p)
+            # Differs from PyTorch: it takes sparse gradients, which name the rows, and refuses dense ones.
             given = jnp.any(g != 0, axis=tuple(range(1, g.ndim)), keepdims=True)
             first = jnp.where(given, state[0] + (1 - beta1) * (g - state[0]), state[0])
             second = jnp.where(given, state[1] + (1 - beta2) * (g * g - state[1]), state[1])
