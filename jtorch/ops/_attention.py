@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -77,11 +80,86 @@ def _scores(query: Array, key: Array) -> Any:
     return _Shape((*lead, query.shape[-2], key.shape[-2]))
 
 
+def plain_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    attn_mask: Array | None,
+    dropout_mask: Array | None,
+    is_causal: bool,
+    scale: float | None,
+    enable_gqa: bool,
+) -> Array:
+    """:func:`scaled_dot_product_attention` composed of products and a softmax: what runs on the CPU."""
+    check_attention(query, key, value, attn_mask, enable_gqa)
+    if enable_gqa:
+        key, value = (jnp.repeat(x, query.shape[-3] // x.shape[-3], axis=-3) for x in (key, value))
+    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    wide = jnp.promote_types(query.dtype, jnp.float32)
+    scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), precision=precision(), preferred_element_type=wide)
+    scores = scores * factor
+    allowed = None
+    if is_causal:
+        allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool))
+    if attn_mask is not None and kind(attn_mask) == "b":
+        allowed = attn_mask if allowed is None else allowed & attn_mask
+    elif attn_mask is not None:
+        scores = scores + widened(attn_mask)
+    if allowed is not None:
+        scores = jnp.where(allowed, scores, -jnp.inf)
+    weights = softmax_of_some(scores, masked=allowed is not None or attn_mask is not None)
+    if dropout_mask is not None:
+        weights = weights * widened(dropout_mask)
+    return jnp.matmul(weights.astype(value.dtype), value, precision=precision()).astype(query.dtype)
+
+
+def fits_fused_attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    attn_mask: Array | None,
+    dropout_mask: Array | None,
+    is_causal: bool,
+) -> bool:
+    """Whether cuDNN's flash attention, forward and backward, takes a call whose result is PyTorch's.
+
+    Half precision, batches of heads of up to 128 features in eights, even lengths. With masks cuDNN gives
+    numbers to queries that may look at nothing, where PyTorch gives 0; its causal mask serves squares only.
+    """
+    lengths = query.shape[-2], key.shape[-2]
+    return (
+        query.dtype in (jnp.float16, jnp.bfloat16)
+        and query.ndim == key.ndim == value.ndim == 4
+        and query.shape[0] == key.shape[0] == value.shape[0]
+        and query.shape[1] % key.shape[1] == 0
+        and key.shape[1] == value.shape[1]
+        and query.shape[-1] == value.shape[-1]
+        and query.shape[-1] % 8 == 0
+        and 0 < query.shape[-1] <= 128
+        and all(n > 0 and n % 2 == 0 for n in lengths)
+        and attn_mask is None
+        and dropout_mask is None
+        and (not is_causal or lengths[0] == lengths[1])
+    )
+
+
+@functools.cache
+def has_fused_attention() -> bool:
+    """Whether there is a GPU of compute capability 8.0 or later."""
+    try:
+        found = jax.local_devices(backend="gpu")
+    except RuntimeError:
+        return False
+    capability = getattr(found[0], "compute_capability", None) if found else None
+    return capability is not None and int(str(capability).partition(".")[0]) >= 8
+
+
 @register(
     "_scaled_dot_product_attention",
     node=attention_node,
     static="is_causal scale enable_gqa",
     promote=None,
+    cpu=plain_attention,
 )
 def scaled_dot_product_attention(
     query: Array,
@@ -113,26 +191,16 @@ def scaled_dot_product_attention(
 
     Reference: Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762
     """
-    check_attention(query, key, value, attn_mask, enable_gqa)
-    if enable_gqa:
-        key, value = (jnp.repeat(x, query.shape[-3] // x.shape[-3], axis=-3) for x in (key, value))
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    wide = jnp.promote_types(query.dtype, jnp.float32)
-    scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), precision=precision(), preferred_element_type=wide)
-    scores = scores * factor
-    allowed = None
-    if is_causal:
-        allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool))
-    if attn_mask is not None and kind(attn_mask) == "b":
-        allowed = attn_mask if allowed is None else allowed & attn_mask
-    elif attn_mask is not None:
-        scores = scores + widened(attn_mask)
-    if allowed is not None:
-        scores = jnp.where(allowed, scores, -jnp.inf)
-    weights = softmax_of_some(scores, masked=allowed is not None or attn_mask is not None)
-    if dropout_mask is not None:
-        weights = weights * widened(dropout_mask)
-    return jnp.matmul(weights.astype(value.dtype), value, precision=precision()).astype(query.dtype)
+    if has_fused_attention() and fits_fused_attention(query, key, value, attn_mask, dropout_mask, is_causal):
+        check_attention(query, key, value, attn_mask, enable_gqa)
+        # Without a suitable cuDNN, JAX refuses while tracing.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            heads_last = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
+            out = jax.nn.dot_product_attention(
+                *heads_last, scale=scale, is_causal=is_causal, implementation="cudnn"
+            )
+            return jnp.swapaxes(out, 1, 2)
+    return plain_attention(query, key, value, attn_mask, dropout_mask, is_causal, scale, enable_gqa)
 
 
 def softmax_of_some(scores: Array, masked: bool) -> Array:

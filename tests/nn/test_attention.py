@@ -1,0 +1,60 @@
+"""Which program computes attention: cuDNN's where it takes the call, else products and a softmax."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jtorch
+from jtorch.ops import _attention as attention
+
+F = jtorch.nn.functional
+
+
+def lowered(function, *specs):
+    with jax.enable_x64(True):  # as the engine does
+        return jax.jit(function).trace(*specs).lower(lowering_platforms=("cuda",)).as_text()
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """What JAX asks a GPU for while lowering, answered as an H100 would."""
+    fused = pytest.importorskip("jax._src.cudnn.fused_attention_stablehlo")
+    monkeypatch.setattr(fused, "check_cudnn_version", lambda: 90800)
+    monkeypatch.setattr(fused, "check_compute_capability", lambda capability: True)
+    monkeypatch.setattr(fused, "is_cuda_compute_capability_equal", lambda capability: False)
+    monkeypatch.setattr(attention, "has_fused_attention", lambda: True)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_gpus_run_fused_attention(gpu, causal):
+    query = jax.ShapeDtypeStruct((2, 4, 64, 32), jnp.bfloat16)
+    key = jax.ShapeDtypeStruct((2, 2, 64, 32), jnp.bfloat16)
+
+    def forward(q, k, v):
+        return attention.scaled_dot_product_attention(q, k, v, None, None, causal, None, True)
+
+    def backward(q, k, v, g):
+        return jax.vjp(forward, q, k, v)[1](g)
+
+    assert "__cudnn$fmhaSoftmax" in lowered(forward, query, key, key)
+    assert "__cudnn$fmhaSoftmaxBackward" in lowered(backward, query, key, key, query)
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 32), (2, 4, 63, 32), (2, 4, 64, 30), (2, 4, 64, 256)])
+def test_gpus_compose_what_cudnn_does_not_take(gpu, shape):
+    x = jax.ShapeDtypeStruct(shape, jnp.bfloat16)
+    text = lowered(
+        lambda q: attention.scaled_dot_product_attention(q, q, q, None, None, False, None, False), x
+    )
+    assert "cudnn" not in text
+    wide = jax.ShapeDtypeStruct((2, 4, 64, 32), jnp.float32)
+    text = lowered(
+        lambda q: attention.scaled_dot_product_attention(q, q, q, None, None, False, None, False), wide
+    )
+    assert "cudnn" not in text
+
+
+def test_the_cpu_composes_attention(gpu):
+    # Asked for cuDNN, a CPU program would fail.
+    q = jtorch.ones(2, 4, 8, 8, dtype=jtorch.bfloat16)
+    assert F.scaled_dot_product_attention(q, q, q).float().mean().item() == 1.0
