@@ -94,7 +94,7 @@ _NAMESPACES = frozenset(
     ]  # fmt: skip
 )
 #: Names that are found in a namespace, which loads when they are used.
-_ELSEWHERE = {"GradScaler": "amp", "autocast": "amp", "compile": "compiler", "vmap": "func", "load": "serialization", "save": "serialization"} | dict.fromkeys(
+_ELSEWHERE = {"GradScaler": "amp", "autocast": "amp", "compile": "compiler", "scan": "compiler", "vmap": "func", "load": "serialization", "save": "serialization"} | dict.fromkeys(
     [
         "adaptive_max_pool1d", "binary_cross_entropy_with_logits", "convolution", "cosine_embedding_loss",
         "hinge_embedding_loss", "kl_div", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
@@ -107,6 +107,8 @@ _ELSEWHERE = {"GradScaler": "amp", "autocast": "amp", "compile": "compiler", "vm
 def __getattr__(name: str) -> _Any:
     if name in _NAMESPACES:
         return _import_module(f"jtorch.{name}")
+    if name == "torch":
+        return _import_module("jtorch")  # PyTorch's module holds itself, too
     if name in _ELSEWHERE:
         return getattr(_import_module(f"jtorch.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module 'jtorch' has no attribute '{name}'")

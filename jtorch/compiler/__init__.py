@@ -27,10 +27,11 @@ from jtorch.compiler._api import (
 )
 from jtorch.compiler._config import config
 from jtorch.compiler._module import OptimizedModule
+from jtorch.compiler._scan import scan
 
 __all__ = [
     "OptimizedModule", "allow_in_graph", "assume_constant_result", "compile", "config",
     "cudagraph_mark_step_begin", "disable", "explain", "is_compiling", "is_dynamo_compiling", "is_exporting",
-    "list_backends", "lower", "reset", "set_enable_guard_collectives", "set_stance",
+    "list_backends", "lower", "reset", "scan", "set_enable_guard_collectives", "set_stance",
     "substitute_in_graph",
 ]  # fmt: skip

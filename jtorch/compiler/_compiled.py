@@ -153,6 +153,20 @@ class CompiledFunction:
                 reason = reason or changed  # that of the one used last
         return self._record(key, args, kwargs, tensors, reason)
 
+    def find(self, args: Any) -> tuple[Recorded | None, list[Any] | None]:
+        """A recording that fits a call, and the values that it would read; ``None`` where there is none."""
+        tensors: list[Any] = []
+        key = (_surroundings(), *[_key_of(x, tensors) for x in args])
+        variant = self.variants.get(key)
+        if variant is None or variant.lazy is not None or self.generation != state.generation:
+            return None, None
+        for recorded in variant.recorded:
+            if recorded.guards.broken() is None:
+                values = recorded.gather(tensors)
+                if values is not None:
+                    return recorded, values
+        return None, None
+
     # ---- recording
 
     def _why(self, key: Any, reason: str | None) -> str:

@@ -92,9 +92,7 @@ def lowered(f: Any, args: Any, kwargs: Any) -> Any:
     values = recorded.gather(tensors)
     assert values is not None
     recorded.recorded_numbers(values)
-    leaves = [
-        None if v is None else jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype.numpy) for v in values
-    ]
+    leaves = [None if v is None else jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype.numpy) for v in values]
     donated = [leaf for i, leaf in enumerate(leaves) if i in recorded.donate]
     kept = [leaf for i, leaf in enumerate(leaves) if i not in recorded.donate]
     order = [*recorded.donate, *(i for i in range(len(leaves)) if i not in recorded.donate)]

@@ -112,6 +112,8 @@ class Recorded:
         self.differentiable: Any = None
         self.programs: dict[tuple[int, ...], Any] = {}
         self.held: Any = None
+        #: what :func:`jtorch.compiler.scan` made of it
+        self.scanned: Any = None
         self.uses = 0
 
     # ---- running
