@@ -32,6 +32,8 @@ def sizes_of_result(name: str, input: Array, output_size: Sizes, ndim: int) -> t
     Raises:
         RuntimeError, TypeError, ValueError: a wrong number of values.
     """
+    if output_size is None and ndim == 1:
+        raise TypeError(f"{name}(): argument 'output_size' (position 2) must be tuple of ints, not NoneType")
     if output_size is None:
         raise TypeError("object of type 'NoneType' has no len()")
     sizes = (output_size,) * ndim if isinstance(output_size, int) else tuple(output_size)

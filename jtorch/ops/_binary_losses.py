@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import reduced, reduction_of, size_text
 from jtorch.ops._registry import register
-from jtorch.ops._regression_losses import LEGACY, composed
+from jtorch.ops._regression_losses import LEGACY, check_result_type, composed
 
 
 def clamped_log(x: Array) -> Array:
@@ -50,13 +51,15 @@ def check_expand_weight(weight: Array, target: Array) -> None:
             )
 
 
-def check_probabilities(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+def check_probabilities(name: str, values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
     """Probabilities lie between 0 and 1."""
     if not ((values >= 0) & (values <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
+        raise RuntimeError(f"all elements of {name} should be between 0 and 1")
 
 
-VALUE_CHECKS["nn.functional.binary_cross_entropy"] = {"input": check_probabilities}
+VALUE_CHECKS["nn.functional.binary_cross_entropy"] = {
+    name: partial(check_probabilities, name) for name in ("input", "target")
+}
 
 
 @register(
@@ -179,6 +182,7 @@ def soft_margin_loss(
     """
     reduction = reduction_of(reduction, size_average, reduce)
     check_broadcast(input, target)
+    check_result_type(input, target)
     product = neg(target).astype(input.dtype) * input
     if kind(input) == "i":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")

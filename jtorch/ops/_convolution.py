@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jax import Array
 
-from jtorch.ops._checks import reject_kinds, type_name
+from jtorch.ops._checks import kind, reject_kinds, scalar_type, type_name
 from jtorch.ops._convolution_kernels import Geometry, convolve, convolve_transposed
 from jtorch.ops._registry import register
 
@@ -41,14 +42,27 @@ def tensor_type(x: Any) -> str:
     return f"CPU{others.get(x.dtype.name, x.dtype.name.capitalize())}Type"
 
 
-def check_types(input: Array, weight: Array, bias: Array | None) -> None:
-    """One dtype for all."""
-    if input.dtype != weight.dtype:
-        suffix = " or input should be a MKLDNN tensor and weight is a dense tensor"
-        raise RuntimeError(
-            f"Input type ({tensor_type(input)}) and weight type ({tensor_type(weight)}) should be the same"
-            + ("" if "complex" in input.dtype.name else suffix)
-        )
+def by_library(x: Array, weight: Array, groups: int) -> bool:
+    """Whether PyTorch leaves this batch to oneDNN, whose wrapper has texts of its own for some errors."""
+    wide = weight.ndim > 3 and min(weight.shape[-2:]) > 3
+    large = x.shape[0] > 1 or groups > 1 or math.prod(x.shape[:4]) > 20480
+    return x.dtype.name == "float32" and (wide or large)
+
+
+def check_types(x: Array, weight: Array, groups: int) -> None:
+    """One dtype for a batch and the weight."""
+    if x.dtype == weight.dtype:
+        return
+    text = f"Input type ({tensor_type(x)}) and weight type ({tensor_type(weight)}) should be the same"
+    if by_library(x, weight, groups):
+        text += " or input should be a MKLDNN tensor and weight is a dense tensor"
+    elif kind(x) != "c":
+        text = f"expected scalar type {scalar_type(x)} but found {scalar_type(weight)}"
+    raise RuntimeError(text)
+
+
+def check_bias(input: Array, bias: Array | None) -> None:
+    """The dtype of the bias."""
     if bias is not None and bias.dtype != input.dtype:
         raise RuntimeError(
             f"Input type ({type_name(input)}) and bias type ({type_name(bias)}) should be the same"
@@ -63,10 +77,26 @@ def check_steps(g: Geometry, groups: int) -> None:
         raise RuntimeError("non-positive stride is not supported")
     if any(d < 0 for d in g.dilation):
         raise RuntimeError("dilation should be greater than zero")
-    if 0 in g.dilation:
-        raise RuntimeError("non-positive dilation is not supported")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
+
+
+def check_dilation(x: Array, weight: Array, g: Geometry, transposed: bool) -> None:
+    """A distance of at least 1 between elements of the kernel."""
+    if 0 not in g.dilation:
+        return
+    if by_library(x.real, weight, g.groups):
+        raise RuntimeError("non-positive dilation is not supported")
+    shown: Any = flat_as_image(g.dilation)
+    if transposed:
+        names = ("depth", "height", "width")[-len(shown) :]
+        shown = ", ".join(f"dilation_{name}: {n}" for name, n in zip(names, shown, strict=True))
+    raise RuntimeError(f"dilation should be greater than zero, but got {shown}")
+
+
+def flat_as_image(sizes: Sequence[int]) -> list[int]:
+    """One number becomes those of an image of height 1, as which PyTorch convolves signals."""
+    return [1, *sizes] if len(sizes) == 1 else [*sizes]
 
 
 def check_rank(name: str, input: Array, ndim: int) -> None:
@@ -172,6 +202,7 @@ def convolution(
     groups: int,
 ) -> Array:
     """Any of the convolutions, after its checks."""
+    check_bias(input, bias)
     check_rank(name, input, ndim)
     x = input if input.ndim == ndim + 2 else input[None]
     kernel = tuple(weight.shape[2:])
@@ -189,7 +220,8 @@ def convolution(
     check_steps(g, groups)
     check_weight(x, weight, bias, groups, transposed=False)
     check_kernel(x, weight, g)
-    check_types(input, weight, bias)
+    check_dilation(x, weight, g, transposed=False)
+    check_types(x, weight, groups)
     reject_kinds("compute_columns3d" if ndim == 3 else "slow_conv2d_cpu", "b", input)
     y = with_bias(convolve(x, weight, g), bias)
     return y if input.ndim == ndim + 2 else y[0]
@@ -290,6 +322,8 @@ def transposed_convolution(
     dilation: Sizes,
 ) -> Array:
     """Any of the transposed convolutions, after its checks."""
+    if isinstance(padding, str):
+        raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
     check_rank(name, input, ndim)
     x = input if input.ndim == ndim + 2 else input[None]
     kernel = tuple(weight.shape[2:])
@@ -310,16 +344,18 @@ def transposed_convolution(
         raise RuntimeError(
             f"Only zero batch or zero channel inputs are supported, but got input shape: {list(x.shape)}"
         )
-    check_types(input, weight, bias)
+    check_dilation(x, weight, g, transposed=True)
+    check_types(x, weight, groups)
+    check_bias(input, bias)
     reject_kinds(f"slow_conv_transpose{max(ndim, 2)}d_out_cpu", "b", input)
     sizes = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1
         for n, s, p, d, k, e in zip(x.shape[2:], stride, pad, dilation, kernel, extra, strict=True)
     )
     if min(sizes) <= 0:
+        before, after = (" x ".join(map(str, flat_as_image(n))) for n in (x.shape[2:], sizes))
         raise RuntimeError(
-            f"Given input size per channel: {list(x.shape[2:])}. Calculated output size per channel: "
-            f"{list(sizes)}. "
+            f"Given input size per channel: ({before}). Calculated output size per channel: ({after}). "
             "Output size is too small"
         )
     y = with_bias(convolve_transposed(x, weight, g, sizes), bias)

@@ -165,7 +165,7 @@ def ctc_loss(
     Reference: Graves et al., "Connectionist Temporal Classification", 2006.
     """
     reduction = reduction_of(reduction)
-    batched = log_probs.ndim != 2 or target_lengths.ndim > 0 or input_lengths.ndim > 0
+    batched = log_probs.ndim != 2
     if not batched:
         log_probs, targets = log_probs[:, None], targets[None]
     check_ctc(log_probs, targets, input_lengths, target_lengths, blank)

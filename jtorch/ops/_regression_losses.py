@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jtorch import dtypes
 from jtorch.ops._arithmetic import abs_, sub
-from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
 from jtorch.ops._loss_reduction import broadcast_pair, reduced, reduction_of
 from jtorch.ops._reductions import sum_
 from jtorch.ops._registry import register
@@ -46,6 +47,20 @@ def unless_weighted(plain: Any, mean: str = "DivBackward0") -> Any:
 
 
 loss = partial(register, promote="default")
+
+
+def check_result_type(input: Array, target: Array) -> None:
+    """Losses that keep the input's dtype cannot take a target of a higher kind.
+
+    Raises:
+        RuntimeError: the common dtype is of a higher kind than the input's.
+    """
+    if "bifc".index(kind(target)) > "bifc".index(kind(input)):
+        common = dtypes.from_numpy_dtype(jnp.promote_types(input.dtype, target.dtype))
+        raise RuntimeError(
+            f"result type {dtypes.scalar_type_name(common)} can't be cast to the desired output type "
+            f"{scalar_type(input)}"
+        )
 
 
 def weighted(values: Array, input: Array, weight: Array, reduction: str, mean_of_all: bool) -> Array:
@@ -143,6 +158,7 @@ def smooth_l1_loss(
     "nn.functional.huber_loss",
     node=unless_weighted("HuberLossBackward0", "MeanBackward0"),
     static="reduction delta",
+    promoted="input",
 )
 def huber_loss(
     input: Array, target: Array, reduction: str = "mean", delta: float = 1.0, weight: Array | None = None
@@ -166,9 +182,11 @@ def huber_loss(
         raise ValueError("Weights and input must have the same size.")
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    check_result_type(input, target)
     reject_kinds("huber_cpu", "bic", input)
     distance = jnp.abs(input - target)
     values = jnp.where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
+    values = values.astype(input.dtype)
     if weight is not None:
         return weighted(values, input, weight, reduction, mean_of_all=True)
     return reduced(values, reduction)

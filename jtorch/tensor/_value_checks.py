@@ -40,7 +40,7 @@ def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]
         result = function(*args, **kwargs)
         for place, check in checks:
             x = bound[place]
-            values = known_values(x) if isinstance(x, Tensor) else None
+            values = known_values(x) if isinstance(x, Tensor) else np.asarray(x) if type(x) is float else None
             if values is not None and values.size:
                 check(values, dict(zip(op.params, bound, strict=True)))
         return result
