@@ -5,7 +5,7 @@ import importlib
 import os
 import platform
 
-NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints")
+NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints", "loading")
 
 
 def main() -> None:
