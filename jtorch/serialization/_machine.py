@@ -369,13 +369,18 @@ def _shown(obj: Any) -> str:
     return f"an object of {type(obj)}"
 
 
+_METHODS = frozenset(dir(OrderedDict))
+
+
 def _attributes(made: Any, state: Any, charge: Callable[[int], None]) -> None:
     """Attributes of an ``OrderedDict``, such as a state dict's ``_metadata``."""
     if type(state) not in (dict, OrderedDict):
         raise UnpicklingError(f"Expected attributes as a dictionary, but got {type(state)}")
+    if len(state) > 100:
+        raise UnpicklingError(f"Can not set {len(state)} attributes of an OrderedDict")
     charge(500 * len(state))
     for name, value in state.items():
-        if type(name) is not str or hasattr(OrderedDict, name):
+        if type(name) is not str or name in _METHODS:
             raise UnpicklingError(f"Can not set attribute {name!r} of an OrderedDict")
         made.__dict__[name] = value
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables)
 """Damages checkpoints at random and loads them: ``python tests/serialization/fuzz.py --count 200000``.
 
 Every load must end in a value, ``UnpicklingError``, ``RuntimeError`` or one of the few errors that PyTorch's
@@ -32,7 +33,24 @@ TOKENS = [
     b"J\xff\xff\xff\xff", b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x8a\x01\xff", b"\x88", b"\x89", b"G" + b"\x7f" * 8,
     b"\x80\x04", b"\x93", b"\x94", b"\x95", b"i", b"o", b"P", b"\x82\1", b"\xff",
 ]  # fmt: skip
-NUMBERS = [0, 1, 2, 4, 8, 64, 127, 128, 255, 256, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1]
+NUMBERS = [
+    0,
+    1,
+    2,
+    4,
+    8,
+    64,
+    127,
+    128,
+    255,
+    256,
+    0x7FFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0xFFFFFFFF,
+    1 << 40,
+    (1 << 63) - 1,
+]
 
 
 def seeds():
@@ -57,7 +75,10 @@ def seeds():
     found = [saved(c) for c in contents]
     found += [saved(c, _use_new_zipfile_serialization=False) for c in contents]
     deflated = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(found[2])) as a, zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as b:
+    with (
+        zipfile.ZipFile(io.BytesIO(found[2])) as a,
+        zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as b,
+    ):
         for name in a.namelist():
             b.writestr(name, a.read(name))
     return [*found, deflated.getvalue()]
@@ -192,7 +213,10 @@ def main():
         slowest = max(slowest, found[2])
         print(f"{part + size:7} {dict(total)} {len(faults)} faults, {memory_now() >> 20} MiB", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"{time.perf_counter() - started:.0f} s, slowest {slowest:.2f} s, {before >> 20} MiB before, peak {peak} MiB")
+    print(
+        f"{time.perf_counter() - started:.0f} s, slowest {slowest:.2f} s, {before >> 20} MiB before, peak "
+        f"{peak} MiB"
+    )
     for fault in faults[:20]:
         print(fault)
     sys.exit(bool(faults))
