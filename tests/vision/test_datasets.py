@@ -62,8 +62,8 @@ def test_mnist_matches_torchvision(torch, torchvision, digits):
         assert made.targets.dtype == jtorch.int64
         np.testing.assert_array_equal(made.data.numpy(), expected.data.numpy())
         assert made.class_to_idx == expected.class_to_idx
-        for (image, target), (true_image, true_target) in zip(made, expected, strict=False):
-            np.testing.assert_allclose(np.asarray(image), np.asarray(true_image), rtol=1e-6)
+        for (picture, target), (true_image, true_target) in zip(made, expected, strict=False):
+            np.testing.assert_allclose(np.asarray(picture), np.asarray(true_image), rtol=1e-6)
             assert target == true_target
             assert type(target) is type(true_target)
 
@@ -82,7 +82,7 @@ def test_files_may_stay_compressed_in_a_folder_that_cannot_be_written(digits):
 
 
 def test_data_sets_that_are_not_there(tmp_path):
-    with pytest.raises(RuntimeError, match="Dataset not found. You can use download=True to download it"):
+    with pytest.raises(RuntimeError, match=r"Dataset not found\. You can use download=True to download it"):
         datasets.MNIST(tmp_path)
     for kind in (datasets.CIFAR10, datasets.SVHN, datasets.STL10):
         with pytest.raises(RuntimeError, match="Dataset not found or corrupted"):
@@ -188,8 +188,8 @@ def test_svhn_and_stl10(torch, torchvision, tmp_path, monkeypatch):
         ])  # fmt: skip
     for ours, theirs in zip(*made, strict=True):
         assert repr(ours) == repr(theirs)
-        for (image, target), (true_image, true_target) in zip(ours, theirs, strict=False):
-            np.testing.assert_array_equal(np.asarray(image), np.asarray(true_image))
+        for (picture, target), (true_image, true_target) in zip(ours, theirs, strict=False):
+            np.testing.assert_array_equal(np.asarray(picture), np.asarray(true_image))
             assert target == true_target
     assert datasets.STL10(str(tmp_path), folds=0).labels.tolist() == [0, 2]
     with pytest.raises(ValueError, match="folds should be in the range"):
