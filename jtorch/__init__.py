@@ -88,7 +88,7 @@ run_small_programs_inline()
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
 _NAMESPACES = frozenset(
     [
-        "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "random", "safetensors",
+        "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "profiler", "random", "safetensors",
         "serialization", "signal", "special", "utils",
         "version", "xpu",
     ]  # fmt: skip

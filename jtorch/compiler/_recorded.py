@@ -15,7 +15,7 @@ from jtorch.dispatch import INFERENCE, modes
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Aval, Graph, Value, counters, flush, from_host, fused, operand, recorder
+from jtorch.trace import Aval, Graph, Value, counters, flush, from_host, fused, operand, recorder, settings
 from jtorch.trace._explain import note_compilation
 
 __all__ = ["STALE", "Recorded", "Result", "Target", "view_numbers"]
@@ -210,7 +210,7 @@ class Recorded:
             for value in values:
                 array = value.array
                 arrays.append(operand(value, device) if array is None else array)
-            if program.seconds and not donated and not self.actions:
+            if program.seconds and not donated and not self.actions and settings.listener is None:
                 results = program.call([], *self._numbers(program), *arrays)
             else:
                 results = self._run_with(program, values, arrays, floats, donated)

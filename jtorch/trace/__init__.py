@@ -10,6 +10,7 @@ from jtorch.trace._executor import (
     fused,
     host_array,
     leave_xla,
+    listen,
     load_host_engine,
     operand,
     run_small_programs_inline,

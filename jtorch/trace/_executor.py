@@ -74,6 +74,7 @@ class Program:
         "leaves",
         "places",
         "seconds",
+        "title",
     )
 
     def __init__(
@@ -115,9 +116,22 @@ class Program:
             program, donate_argnums=0 if donated else (), in_shardings=place, out_shardings=place
         )
         self.count = len(body)
+        names = list(dict.fromkeys(signature.name for signature, _ in body))
+        self.title = f"program of {len(body)} ops: {', '.join(names[:4])}" + (", ..." if names[4:] else "")
 
     def run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
         """Execute, asynchronously on every device; the first run compiles."""
+        listener = settings.listener
+        if listener is None:
+            return self._run(arrays, floats, ints)
+        listener.begin()
+        new = not self.seconds
+        result = self._run(arrays, floats, ints)
+        jax.block_until_ready(result)
+        listener.end(("compile and run " if new else "") + self.title)
+        return result
+
+    def _run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
         given = [arrays[i] for i in self.donated]
         kept = [arrays[i] for i in self.leaves] if self.donated else arrays
         numbers = self._on_device(0, np.array(floats)) if self.floats else None
@@ -314,6 +328,11 @@ stop_gradients: Callable[[], bool] = _followed
 
 def _number(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(x, np.float64 if isinstance(x, float) else np.int64)
+
+
+def listen(listener: Any) -> None:
+    """Tell ``listener.begin()`` and ``listener.end(title)`` of every program that runs; ``None``: nobody."""
+    settings.listener = listener
 
 
 def flush_all(reason: str) -> None:

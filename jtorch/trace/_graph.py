@@ -50,6 +50,8 @@ class Settings:
     """
 
     session: Any = None
+    #: a profiler, told of every program that runs
+    listener: Any = None
 
     def __init__(self) -> None:
         self.eager = os.environ.get("JTORCH_EAGER", "") not in ("", "0")

@@ -1,0 +1,64 @@
+"""Exported programs run without the code that made them."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+import jtorch
+from jtorch import export, nn
+from jtorch._dynamo.exc import Unsupported
+
+
+def test_a_program_is_saved_and_run_in_another_process(tmp_path):
+    jtorch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(), nn.Linear(4, 2)).eval()
+    x = jtorch.ones(2, 3)
+    program = export.export(model, (x,))
+    expected = model(x)
+    assert jtorch.allclose(program.module()(x), expected)
+    assert "stablehlo" in program.stablehlo
+    assert set(program.state_dict) >= {"0.weight", "1.running_mean"}
+    path = tmp_path / "model.pt2"
+    export.save(program, path)
+    code = (
+        "import jtorch, sys; p = jtorch.export.load(sys.argv[1]); print(p(jtorch.ones(2, 3)).flatten().tolist())"
+    )
+    found = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert eval(found.stdout) == pytest.approx(expected.flatten().tolist(), rel=1e-5)
+
+
+def test_structures_dtypes_and_several_arguments():
+    def f(a, b, n):
+        return {"sum": a + b["y"].to(jtorch.bfloat16) * n, "parts": [a, (b["y"] > 0)][1:], "n": n}
+
+    a, b = jtorch.ones(2, dtype=jtorch.bfloat16), {"y": jtorch.tensor([1.0, -1.0])}
+    file = io.BytesIO()
+    export.save(export.export(f, (a, b, 2)), file)
+    result = export.load(io.BytesIO(file.getvalue()))(a, b, 2)
+    assert result["sum"].tolist() == [3.0, -1.0]
+    assert result["sum"].dtype is jtorch.bfloat16
+    assert result["parts"][0].tolist() == [True, False]
+    assert result["n"] == 2
+
+
+def test_what_cannot_be_exported_says_why():
+    x = jtorch.ones(2, 3)
+    with pytest.raises(TypeError, match="Expecting `args` to be a tuple"):
+        export.export(nn.ReLU(), x)
+    with pytest.raises(NotImplementedError, match="draws random numbers"):
+        export.export(nn.Dropout(), (x,))
+    with pytest.raises(NotImplementedError, match="changes tensors"):
+        export.export(nn.BatchNorm1d(3), (x,))
+    with pytest.raises(Unsupported, match="reads the value"):
+        export.export(lambda x: x + x.sum().item(), (x,))
+    program = export.export(nn.ReLU(), (x,))
+    with pytest.raises(ValueError, match="this program takes tensors"):
+        program(jtorch.ones(3, 3))
+    with pytest.raises(RuntimeError, match="does not hold a program"):
+        import zipfile
+
+        file = io.BytesIO()
+        zipfile.ZipFile(file, "w").close()
+        export.load(io.BytesIO(file.getvalue()))
