@@ -1,6 +1,9 @@
 """Neural networks: modules, parameters, functions, initialisation (``torch.nn``)."""
 
+from jtorch.nn import attention as attention
+from jtorch.nn import common_types as common_types
 from jtorch.nn import functional as functional
+from jtorch.nn import grad as grad
 from jtorch.nn import init as init
 from jtorch.nn import modules as modules
 from jtorch.nn import parallel as parallel

@@ -7,6 +7,7 @@ from typing import Any
 
 from jtorch.nn import functional as F
 from jtorch.nn import init
+from jtorch.nn.modules._attention import MultiheadAttention
 from jtorch.nn.modules.module import Module
 from jtorch.nn.parameter import Parameter
 from jtorch.tensor import Tensor
@@ -26,6 +27,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
     "PReLU",
     "RReLU",
     "ReLU",
