@@ -47,13 +47,14 @@ def assert_same(mine, theirs, what):
 
 
 def called(library, name, args, kwargs, grad):
-    """The results of a call and the gradients of its floating tensors."""
+    """The results of a call and the gradients of its floating tensors, or of the first ``grad`` of them."""
     inputs = []
 
     def converted(x):
         if isinstance(x, np.ndarray):
             t = library.from_numpy(x.copy())
-            if grad and (t.is_floating_point() or t.is_complex()):
+            wanted = grad is True or len(inputs) < grad
+            if wanted and (t.is_floating_point() or t.is_complex()):
                 t.requires_grad_()
                 inputs.append(t)
             return t
@@ -87,6 +88,8 @@ def called(library, name, args, kwargs, grad):
 @pytest.fixture
 def compare(torch):
     """``compare(name, *args, grad=True, **kwargs)``: the call gives in jtorch what it gives in torch.
+
+    ``grad`` may be a number: so many floating tensors require gradients.
 
     NumPy arrays become tensors, texts such as ``"torch.float64"`` dtypes; ``".name"`` is a method of the
     first argument.
