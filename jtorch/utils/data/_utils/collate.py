@@ -97,11 +97,11 @@ def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: Any = None) ->
     first: Any = batch[0]
     if first.device is CPU and not any(t._requires or t._fn is not None for t in batch):
         arrays = [t._host() for t in batch]
-        shape, kind = arrays[0].shape, arrays[0].dtype
-        if all(a.shape == shape and a.dtype == kind for a in arrays):
-            out = np.empty((len(arrays), *shape), kind)
-            for i, a in enumerate(arrays):
-                out[i] = a
+        shape = arrays[0].shape
+        if len({(a.shape, a.dtype) for a in arrays}) == 1:
+            whole = (len(arrays), *shape)
+            # One call joins rows faster than a row at a time; numbers have no dimension to join along.
+            out = np.concatenate(arrays).reshape(whole) if shape else np.array(arrays)
             return from_value(from_host(out))
     stacked: Tensor = run(OPS["stack"], (list(batch), 0))
     return stacked
