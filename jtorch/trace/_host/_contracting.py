@@ -15,7 +15,7 @@ __all__: list[str] = []
 
 
 def _wide(x: Array) -> Any:
-    return np.asarray(x.astype(np.float32)) if is_small_float(x.dtype) else x
+    return x.astype(np.float32) if is_small_float(x.dtype) else x
 
 
 @rule("dot_general")
@@ -32,7 +32,7 @@ def _dot_general(params: Any, eqn: Any) -> Any:
     n = int(np.prod([right.shape[d] for d in rf], dtype=np.int64))
     as_kind = kind if not is_small_float(kind) else np.dtype(np.float32)
 
-    def run(x: Array, y: Array) -> Array:
+    def run(x: Array, y: Array) -> Any:
         x = x.transpose(*lb, *lf, *lc).reshape(*batch, m, inner).astype(as_kind, copy=False)
         y = y.transpose(*rb, *rc, *rf).reshape(*batch, inner, n).astype(as_kind, copy=False)
         return np.matmul(x, y).reshape(shape).astype(kind, copy=False)
