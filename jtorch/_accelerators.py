@@ -83,9 +83,10 @@ class Kind:
     def peak(self, target: Any = None) -> int:
         """The most bytes that were in use since the last reset.
 
-        Differs from PyTorch: JAX cannot reset its peak. After a reset that lies below the earlier peak, what is
-        in use now is the answer until the earlier peak is exceeded: a lower bound.
+        JAX cannot reset its peak: after a reset, until the earlier peak is exceeded, the answer is the most
+        that was seen at calls of this function, a lower bound.
         """
+        # Differs from PyTorch: a lower bound after a reset.
         stats = self.stats(target)
         highest, now = int(stats.get("peak_bytes_in_use", 0)), int(stats.get("bytes_in_use", 0))
         before = self._floor.get(self.resolve(target)) if stats else None
@@ -118,8 +119,8 @@ class Kind:
 class Event:
     """A point in the work of a device (``torch.cuda.Event``).
 
-    XLA decides on the order of work itself, so recording an event runs what is pending and waits for it; the time
-    between two events is that of everything in between.
+    XLA decides on the order of work itself, so recording an event runs what is pending and waits for it; the
+    time between two events is that of everything in between.
 
     Args:
         kind: of the device.
@@ -159,7 +160,7 @@ class Event:
 
 
 class Stream:
-    """A queue of work (``torch.cuda.Stream``). XLA has one order of work per device, so all streams are one."""
+    """A queue of work (``torch.cuda.Stream``); XLA has one per device, so all streams are one."""
 
     def __init__(self, kind: Kind, target: Any = None, priority: int = 0) -> None:
         self._kind = kind

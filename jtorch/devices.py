@@ -140,7 +140,7 @@ current_index: dict[str, int] = {}
 
 
 def canonical(target: device) -> device:
-    """The device with the index that PyTorch's tensors report: none for the CPU, the current one for ``cuda``."""
+    """The device with the index that tensors report: none for the CPU, the current one for ``cuda``."""
     kind, index = target.type, target.index
     if kind in ("cpu", "meta"):
         # PyTorch keeps cpu:0 apart in name only; one object here makes identity comparisons valid.

@@ -1,8 +1,8 @@
 """Where the time goes (``torch.profiler``).
 
-Operations are recorded first and run later as fused programs, so a profile has two kinds of rows: what the user
-marked with :class:`record_function` and the engine's own work (programs run and compiled, with the operations that
-they consist of). ``jax.profiler`` shows the inside of a program, under the names of operations and modules.
+Operations are recorded first and run later as fused programs, so a profile has two kinds of rows: what the
+user marked with :class:`record_function`, and the programs that ran, with the operations in them.
+``jax.profiler`` shows the inside of a program, under the names of operations.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class EventList(list[FunctionEvent]):
     def export_chrome_trace(self, path: str) -> None:
         """Write the events for ``chrome://tracing`` and Perfetto."""
         events = [
-            {"name": e.name, "ph": "X", "ts": e.start, "dur": e.cpu_time_total, "pid": 0, "tid": 0, "cat": "cpu_op"}
+            {"name": e.name, "ph": "X", "ts": e.start, "dur": e.cpu_time_total, "pid": 0, "tid": 0}
             for e in self
         ]
         Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}))
@@ -302,6 +302,8 @@ class record_function:
         self._annotation.__exit__(*error)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As a decorator: every call of the function is such a block."""
+
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             with record_function(self.name):
                 return function(*args, **kwargs)

@@ -11,7 +11,7 @@ __all__ = ["Precise", "PreciseModule"]
 
 
 class Precise:
-    """An object whose ``allow_tf32`` and ``fp32_precision`` are the process's precision of float32 products."""
+    """Shows the precision of float32 products as ``allow_tf32`` and ``fp32_precision``."""
 
     @property
     def allow_tf32(self) -> bool:

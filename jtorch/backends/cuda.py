@@ -11,8 +11,8 @@ __all__ = ["is_built", "matmul"]
 class _Matmul(Precise):
     """Products of matrices.
 
-    Half-precision products accumulate in float32, and ``allow_fp16_reduced_precision_reduction`` and its bfloat16
-    twin, which are kept, change nothing.
+    Half-precision products accumulate in float32; ``allow_fp16_reduced_precision_reduction`` and its bfloat16
+    twin are kept and change nothing.
     """
 
     allow_fp16_reduced_precision_reduction = True

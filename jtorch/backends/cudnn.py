@@ -1,7 +1,7 @@
 """cuDNN (``torch.backends.cudnn``), which XLA calls on its own.
 
-``deterministic`` and ``benchmark`` are kept and change nothing: XLA chooses algorithms itself, when a program is
-compiled. ``allow_tf32`` is the switch of ``backends.cuda.matmul.allow_tf32``.
+``deterministic`` and ``benchmark`` are kept and change nothing: XLA chooses algorithms itself, when a program
+is compiled. ``allow_tf32`` is the switch of ``backends.cuda.matmul.allow_tf32``.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ class Differentiable:
         self.edges = [(p, target) for p, target, _ in order]
         self.needs = tuple(p for p, _, _ in order)
         self.results = [self._where(g, graph) for _, _, g in order]
-        self.cotangent_leaves = [next(i for i in kinds if graph.leaves[i] is c) if c.graph is graph else -1
-                                 for c in self.cotangents]  # fmt: skip
+        leaf_of = {id(graph.leaves[i]): i for i in kinds}
+        self.cotangent_leaves = [leaf_of.get(id(c), -1) for c in self.cotangents]
         self.floats, self.ints = len(graph.floats), len(graph.ints)
         self.live = recorded.live
         self.root_places = [places[slot] for _, slot in self.roots]

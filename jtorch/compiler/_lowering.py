@@ -15,8 +15,10 @@ from jtorch.compiler._recorded import Recorded
 from jtorch.compiler._results import NotReplayable
 from jtorch.compiler._session import Session
 from jtorch.dispatch import NO_GRAD, modes
+from jtorch.optim._fused import NumberStorage
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
+from jtorch.tensor._random import default_generator
 from jtorch.trace import evaluate, flush_all, nodes, settings
 
 __all__ = ["lowered", "program_of", "recorded_call"]
@@ -51,7 +53,11 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     guards = Guards(function, args, kwargs)
     views = {i: session.stand_in(t, t._read()) for i, t in enumerate(tensors) if t._view is not None}
     start = next(sequence)
-    result = session.run(function, args, kwargs)
+    undo = _host_state(guards)
+    try:
+        result = session.run(function, args, kwargs)
+    finally:
+        undo()
     if session.broken is not None:
         raise Unsupported(f"{name} cannot be recorded as one graph: {session.broken}")
     assembly = Assembly(session, guards, tensors, views, start)
@@ -66,6 +72,33 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
         session.materialize()
         raise Unsupported(f"{name} cannot be recorded as one graph: {error}") from None
     return assembly.commit(), tensors
+
+
+def _host_state(guards: Guards) -> Any:
+    """What undoes a call's effects on the host: counts of optimizers, and random numbers drawn."""
+    numbers = [
+        (t._storage, t._storage.number)
+        for optimizer in guards.optimizers
+        for state in optimizer.state.values()
+        for t in state.values()
+        if isinstance(t, Tensor) and type(t._storage) is NumberStorage
+    ]
+    engine = default_generator._engine.get_state()
+
+    def undo() -> None:
+        default_generator._engine.set_state(engine)
+        known = {id(storage) for storage, _ in numbers}
+        for optimizer in guards.optimizers:
+            for state in optimizer.state.values():
+                for t in state.values():
+                    storage = t._storage if isinstance(t, Tensor) else None
+                    if type(storage) is NumberStorage and id(storage) not in known:
+                        storage.number = 0.0  # counting began in this call
+        for storage, number in numbers:
+            if number is not None:
+                storage.number = number
+
+    return undo
 
 
 def program_of(recorded: Recorded) -> Any:

@@ -31,8 +31,8 @@ def scan(step: Callable[..., Any], *xs: Tensor) -> Any:
 
         losses = torch.scan(step, X.reshape(-1, 32, 4), Y.reshape(-1, 32))
 
-    What the step changes (parameters, optimizer state, buffers, gradients) changes as if it had been called in
-    a loop; learning rates, schedules, step counts and random numbers advance from step to step. The first
+    What the step changes (parameters, optimizer state, buffers, gradients) changes as if it had been called
+    in a loop; learning rates, schedules, step counts and random numbers advance from step to step. The first
     entries run one by one to record the step; entries of a step that cannot be replayed all do.
 
     Args:
@@ -69,7 +69,7 @@ def _compiled(step: Any) -> CompiledFunction:
         made = _steps.get(step)
         if made is None:
             made = _steps[step] = CompiledFunction(step, False)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _scannable(recorded: Recorded) -> bool:
@@ -189,11 +189,11 @@ def _store(recorded: Recorded, after: list[Any], gradients: list[Any], count: in
             storage.writes += writes * count
         else:
             storage.write(value)
-    for target, ref in recorded.stored:
-        if ref is None:
+    for target, where in recorded.stored:
+        if where is None:
             target.tensor._grad = None
         else:
-            value = Value(_aval(recorded, ref, values))
+            value = Value(_aval(recorded, where, values))
             value.array = gradients.pop(0)
             target.tensor._grad = from_value(value)
 

@@ -303,7 +303,7 @@ class Session:
             original = cls.__dict__.get("step") if isinstance(cls, type) else None
             if original is not None and issubclass(cls, lr_scheduler.LRScheduler):
                 self._schedules.append((cls, original))
-                cls.step = self._watched(original)  # type: ignore[attr-defined]
+                cls.step = self._watched(original)
 
     def _watched(self, original: Any) -> Any:
         def step(*args: Any, **kwargs: Any) -> Any:

@@ -37,7 +37,9 @@ class ExportedProgram:
         signature: shape and dtype of each tensor argument.
     """
 
-    def __init__(self, exported: Any, state: dict[str, Any], order: list[Any], signature: Any, tree: Any) -> None:
+    def __init__(
+        self, exported: Any, state: dict[str, Any], order: list[Any], signature: Any, tree: Any
+    ) -> None:
         self.exported, self.state_dict, self._order = exported, state, order
         self.signature, self._tree = signature, tree
 
@@ -96,7 +98,7 @@ def export(
         strict: accepted.
         preserve_module_call_signature: accepted.
         prefer_deferred_runtime_asserts_over_guards: accepted.
-        platforms: that the program shall run on (``"cpu"``, ``"cuda"``, ``"tpu"``); the arguments' own by default.
+        platforms: that the program shall run on (``"cpu"``, ``"cuda"``, ``"tpu"``); as the arguments.
 
     Raises:
         TypeError: ``args`` is no tuple.
@@ -112,7 +114,7 @@ def export(
         values = recorded.gather(tensors)
     assert values is not None
     if recorded.written or recorded.stored:
-        raise NotImplementedError("export(): the call changes tensors; call eval() first, or make it return them")
+        raise NotImplementedError("export(): the call changes tensors; call eval() first, or return them")
     if recorded.actions:
         raise NotImplementedError("export(): the call draws random numbers; call eval() first")
     names = _names(mod, recorded)
@@ -232,6 +234,5 @@ def load(f: Any, **kwargs: Any) -> ExportedProgram:
             wanted = next(d for d in dtypes.ALL if d.name == kind).numpy
             array = array if array.dtype == wanted else array.view(wanted)
             state[name] = from_value(from_host(array))
-    return ExportedProgram(exported, state, description["order"], description["signature"], description["tree"])
-
-
+    about = (description[key] for key in ("order", "signature", "tree"))
+    return ExportedProgram(exported, state, *about)

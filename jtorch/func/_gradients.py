@@ -332,7 +332,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     kept: list[Any] = []
 
     def forward(arrays: Sequence[Any]) -> list[Any]:
-        return _outputs(call, arrays, (), False, "linearize", kept)[0]
+        return list(_outputs(call, arrays, (), False, "linearize", kept)[0])
 
     made = run("linearize", forward, call.tensors)
     spec = kept[0]

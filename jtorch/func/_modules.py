@@ -69,7 +69,7 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Any], dict[s
     Raises:
         RuntimeError: no modules, or modules that differ.
     """
-    models = list(models)  # type: ignore[call-overload]
+    models = list(models)
     if not models:
         raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
     if len({m.training for m in models}) > 1:

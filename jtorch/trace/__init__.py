@@ -38,7 +38,8 @@ from jtorch.trace._value import Aval, TracedValue, Value, Withheld, aval_of, fro
 __all__ = [
     "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aval_of",
     "clear_programs", "computed", "counters", "evaluate", "explain", "flush", "flush_all", "from_host",
-    "from_jax", "fused", "host_array", "leave_session", "leave_xla", "load_host_engine", "metrics", "nodes", "operand",
-    "record", "recorder", "recorders", "reset_metrics", "run_small_programs_inline", "series", "session",
-    "settings", "start_compilation_cache", "synchronize", "user_line", "verify",
+    "from_jax", "fused", "host_array", "leave_session", "leave_xla", "listen", "load_host_engine",
+    "metrics", "nodes", "operand", "record", "recorder", "recorders", "reset_metrics",
+    "run_small_programs_inline", "series", "session", "settings",
+    "start_compilation_cache", "synchronize", "user_line", "verify",
 ]  # fmt: skip

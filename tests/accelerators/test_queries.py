@@ -1,4 +1,5 @@
-"""Queries about devices: PyTorch's answers where there is no accelerator, and switches that mean something."""
+"""Queries about devices: PyTorch's answers where there is no accelerator, and switches that mean "
+"something."""
 
 import importlib
 

@@ -335,7 +335,7 @@ def test_disable_stance_decorator_and_nesting():
     with (
         jtorch.compiler.set_stance("fail_on_recompile"),
         pytest.raises(
-            RuntimeError, match="Detected recompile when torch.compile stance is 'fail_on_recompile'"
+            RuntimeError, match=r"Detected recompile when torch\.compile stance is 'fail_on_recompile'"
         ),
     ):
         c(jtorch.ones(7))
