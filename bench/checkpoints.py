@@ -18,6 +18,7 @@ MEASURED = """
 import json, os, resource, sys, time, threading
 import {module} as m
 path, what = sys.argv[1], sys.argv[2]
+save, load = m.save, m.load  # jtorch imports them now
 count = {count}
 def state():
     return {{f"layer{{i}}.weight": m.ones(count // 50) * i for i in range(50)}}
@@ -35,10 +36,10 @@ thread = threading.Thread(target=watch)
 thread.start()
 started = time.perf_counter()
 if what == "save":
-    m.save(content, path)
+    save(content, path)
     taken = time.perf_counter() - started
 else:
-    content = m.load(path, mmap=what == "mmap")
+    content = load(path, mmap=what == "mmap")
     taken = time.perf_counter() - started
 peak[0] = max(peak[0], resident())
 done.set()
