@@ -69,6 +69,8 @@ def _too_wide(shape: Any, left: int, right: int, top: int, bottom: int) -> Runti
 _FILTERS = {"bilinear": "linear", "bicubic": "cubic"}
 #: Results along one side that are computed in one product of matrices.
 _BLOCK = 16
+#: Multiplications in a product of matrices up to which BLAS works in the calling thread.
+_ALONE = 1 << 17
 
 _Blocks = list[tuple[int, int, int, int, Any]]
 
@@ -106,15 +108,30 @@ def _resample(image: Any, axis: int, count: int, mode: str, antialias: bool, kin
     blocks, bits = _blocks(mode, size, count, antialias, kind)
     shape = list(image.shape)
     shape[axis] = count
-    made = np.empty(shape, blocks[0][4].dtype)
+    real = blocks[0][4].dtype
+    made = np.empty(shape, real)
+    source = image.astype(real, copy=False)
+    # A few rows or columns of all channels at a time: so few that no product wakes the threads of BLAS, as
+    # those of several worker processes would wait for each other.
+    if axis == -1:
+        source, out = source.reshape(-1, size), made.reshape(-1, count)
+    else:
+        out = made
+    other = source.shape[0] if axis == -1 else source.shape[-1]
     for first, last, low, high, matrix in blocks:
-        if axis == -1:
-            made[..., first:last] = image[..., low:high].astype(matrix.dtype, copy=False) @ matrix.T
-        else:
-            made[..., first:last, :] = matrix @ image[..., low:high, :].astype(matrix.dtype, copy=False)
+        few = max(_ALONE // matrix.size, 1)
+        for i in range(0, other, few):
+            if axis == -1:
+                out[i : i + few, first:last] = source[i : i + few, low:high] @ matrix.T
+            else:
+                out[..., first:last, i : i + few] = matrix @ source[..., low:high, i : i + few]
     if kind == "uint8":
-        made = np.floor((made + (1 << (bits - 1))) / (1 << bits))
-        return np.clip(made, 0, 255).astype(np.uint8)
+        # In place: large temporaries cost more than the arithmetic.
+        made *= 1.0 / (1 << bits)
+        made += 0.5
+        np.floor(made, out=made)
+        np.clip(made, 0, 255, out=made)
+        return made.astype(np.uint8)
     return made
 
 
