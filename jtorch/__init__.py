@@ -87,21 +87,26 @@ run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
 _NAMESPACES = frozenset(
-    [
-        "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "profiler", "random", "safetensors",
-        "serialization", "signal", "special", "utils",
-        "version", "xpu",
-    ]  # fmt: skip
+    ["_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions"]
+    + ["export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "profiler", "random", "safetensors"]
+    + ["serialization", "signal", "special", "utils", "version", "vision", "xpu"]
 )
 #: Names that are found in a namespace, which loads when they are used.
-_ELSEWHERE = {"GradScaler": "amp", "autocast": "amp", "compile": "compiler", "scan": "compiler", "vmap": "func", "load": "serialization", "save": "serialization"} | dict.fromkeys(
-    [
-        "adaptive_max_pool1d", "binary_cross_entropy_with_logits", "convolution", "cosine_embedding_loss",
-        "hinge_embedding_loss", "kl_div", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
-        "max_pool2d", "max_pool3d", "poisson_nll_loss", "triplet_margin_loss",
-    ],
-    "nn._flat",
-)  # fmt: skip
+_ELSEWHERE = {
+    name: namespace
+    for namespace, names in {
+        "amp": "GradScaler autocast",
+        "compiler": "compile scan",
+        "func": "vmap",
+        "serialization": "load save",
+        "nn._flat": (
+            "adaptive_max_pool1d binary_cross_entropy_with_logits convolution cosine_embedding_loss "
+            "hinge_embedding_loss kl_div margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d "
+            "max_pool3d poisson_nll_loss triplet_margin_loss"
+        ),
+    }.items()
+    for name in names.split()
+}
 
 
 def __getattr__(name: str) -> _Any:

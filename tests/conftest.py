@@ -5,6 +5,8 @@ import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
+import pytest
+
 # Before jtorch is imported, which reads them once.
 os.environ.setdefault("JTORCH_VERIFY", "1")
 os.environ.setdefault("JTORCH_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
@@ -22,8 +24,6 @@ class _WithoutTorch(MetaPathFinder):
 if os.environ.get("JTORCH_TEST_WITHOUT_TORCH", "") not in ("", "0"):
     # Not `sys.modules["torch"] = None`: SciPy takes any entry of that name for the package.
     sys.meta_path.insert(0, _WithoutTorch())
-
-import pytest
 
 
 @pytest.fixture(scope="session")

@@ -64,8 +64,8 @@ def _resized(name: str, self: Tensor, shape: tuple[int, ...]) -> Tensor:
         new, old = ("x".join(map(str, s)) for s in (shape, sizes))
         raise RuntimeError(
             f"requested resize to {new} ({math.prod(shape)} elements in total), but the given tensor has a "
-            f"size of {old} ({math.prod(sizes)} elements). autograd's resize can only change the shape of a given "
-            "tensor, while preserving the number of elements. "
+            f"size of {old} ({math.prod(sizes)} elements). autograd's resize can only change the shape of a "
+            "given tensor, while preserving the number of elements. "
         )
     return views.view_shape(views.contiguous(self), shape)
 
