@@ -86,11 +86,15 @@ start_compilation_cache()
 run_small_programs_inline()
 
 #: Namespaces that load when first named: ``import jtorch`` stays quick.
+# fmt: off
 _NAMESPACES = frozenset(
-    ["_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions"]
-    + ["export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "profiler", "random", "safetensors"]
-    + ["serialization", "signal", "special", "utils", "version", "vision", "xpu"]
+    [
+        "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions",
+        "export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "profiler", "random",
+        "safetensors", "serialization", "signal", "special", "utils", "version", "vision", "xpu",
+    ]
 )
+# fmt: on
 #: Names that are found in a namespace, which loads when they are used.
 _ELSEWHERE = {
     name: namespace
