@@ -33,8 +33,9 @@ def check_scaled(
         raise ValueError(
             "Invalid scaling configuration.\n- For TensorWise scaling, a and b should be float8, scales "
             "should be float and singletons.\n- For RowWise scaling, a and b should be float8, scales "
-            f"should be float, scale_a should be ({rows}, 1) and scale_b should be (1, {columns}), and both "
-            f"should be contiguous.\nGot {_described('a', a, scale_a, False)}, {_described('b', b, scale_b, True)}"
+            f"should be float, scale_a should be ({rows}, 1) and scale_b should be (1, {columns}), "
+            f"and both should be contiguous.\nGot {_described('a', a, scale_a, False)}, "
+            f"{_described('b', b, scale_b, True)}"
         )
     if bias is not None and bias.size != columns:
         raise RuntimeError(f"Bias must be size {columns} but got {bias.size}")
