@@ -72,9 +72,9 @@ from jtorch.vision import datasets, transforms as T
 from jtorch.vision.transforms import v2
 pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
 steps = [
-    T.RandomResizedCrop(32), T.RandomHorizontalFlip(), T.ColorJitter(0.4, 0.4, 0.4, 0.1),
-    T.RandomRotation(10), T.RandomPerspective(p=1.0), T.GaussianBlur(3), T.RandomAffine(10), T.TrivialAugmentWide(),
-    T.AutoAugment(), T.RandAugment(), T.AugMix(), T.ElasticTransform(), T.RandomCrop(20, padding=2), T.Grayscale(3),
+    T.RandomResizedCrop(32), T.RandomHorizontalFlip(), T.ColorJitter(0.4, 0.4, 0.4, 0.1), T.Grayscale(3),
+    T.RandomRotation(10), T.RandomPerspective(p=1.0), T.GaussianBlur(3), T.RandomAffine(10), T.AugMix(),
+    T.TrivialAugmentWide(), T.AutoAugment(), T.RandAugment(), T.ElasticTransform(), T.RandomCrop(20),
 ]
 erasing = [T.RandomErasing(p=1.0), T.RandomErasing(1.0, value="random")]
 end = [T.ToTensor(), T.Normalize((0.5,) * 3, (0.2,) * 3), *erasing]

@@ -386,6 +386,7 @@ class QMNIST(MNIST):
 
 def _existing(path: str) -> str | None:
     """The file itself or, where only that is there, its compressed form."""
+    # Differs from PyTorch: torchvision wants the files unpacked.
     return next((p for p in (path, *(path + suffix for suffix in openers)) if os.path.isfile(p)), None)
 
 

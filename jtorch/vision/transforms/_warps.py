@@ -102,6 +102,7 @@ def _blocks(mode: str, size: int, count: int, antialias: bool, kind: str) -> tup
 
 def _resample(image: Any, axis: int, count: int, mode: str, antialias: bool, kind: str) -> Any:
     """A NumPy image with ``count`` pixels along its last or second last axis."""
+    # Differs from PyTorch: products are added in another order, so a byte may round the other way.
     size = image.shape[axis]
     if size == count:
         return image
