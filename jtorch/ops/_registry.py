@@ -29,6 +29,7 @@ class Op:
     __slots__ = (
         "aliases",
         "baked",
+        "bindings",
         "cpu",
         "defaults",
         "fn",
@@ -104,6 +105,8 @@ class Op:
         self.promoted = frozenset(operands if promoted is None else promoted.split())
         #: plan cache of dispatch: call signature -> Plan
         self.plans: dict[Any, Any] = {}
+        #: how calls spell their arguments: (number of positional ones, *names) -> positions of the named ones
+        self.bindings: dict[tuple[Any, ...], tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

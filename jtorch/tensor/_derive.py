@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -44,28 +44,42 @@ def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         TypeError: too many, too few, unknown or repeated arguments.
     """
     given = len(args)
+    spelled = (given, *kwargs)
+    places = op.bindings.get(spelled)
+    if places is None:
+        if given > op.positional:
+            found = arranged(op.name, args, kwargs)
+            if found is not None:
+                return bind(op, *found)
+        places = op.bindings[spelled] = _places(op, given, kwargs)
+    bound = [*args, *op.defaults[given:]]
+    for place, x in zip(places, kwargs.values(), strict=True):
+        bound[place] = x
+    return bound
+
+
+def _places(op: Op, given: int, names: Iterable[str]) -> tuple[int, ...]:
+    """Positions of keyword arguments beside so many positional ones; worked out once per way to call an op."""
     if given > op.positional:
-        found = arranged(op.name, args, kwargs)
-        if found is not None:
-            return bind(op, *found)
         raise TypeError(
             f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but "
             f"{given} were given"
         )
-    bound = [*args, *op.defaults[given:]]
-    places = op.places
-    for key, x in kwargs.items():
-        place = places.get(key)
+    filled = set(range(given))
+    places = []
+    for key in names:
+        place = op.places.get(key)
         if place is None:
             place = _renamed(op, key)
         if place < given:
             raise TypeError(f"{_last(op)}() got multiple values for argument '{key}'")
-        bound[place] = x
+        places.append(place)
+        filled.add(place)
     if given < op.required:
-        for i, x in enumerate(bound):
-            if x is _EMPTY:
+        for i, default in enumerate(op.defaults):
+            if default is _EMPTY and i not in filled:
                 raise _missing(op, i)
-    return bound
+    return tuple(places)
 
 
 def _last(op: Op) -> str:

@@ -1160,9 +1160,13 @@ class Module:
         """Switch the whole tree to training (or, with ``False``, evaluation) behaviour."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        self.training = mode
-        for module in self.children():
-            module.train(mode)
+        own = self.__dict__
+        if own.get("training") is not mode:
+            self.training = mode
+        # Not `children()`: training loops call this in every step.
+        for module in own["_modules"].values():
+            if module is not None:
+                module.train(mode)
         return self
 
     def eval(self: Self) -> Self:
