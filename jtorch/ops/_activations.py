@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, scalar_type, wrap_dim
+from jtorch.ops._half import widened
 from jtorch.ops._registry import register
 
 __all__ = ["logsigmoid", "sigmoid", "softplus"]
@@ -333,7 +334,6 @@ def check_prelu(input: Array, weight: Array) -> None:
     "prelu",
     node="PreluKernelBackward0",
     promote=None,
-    opmath=True,
     method=True,
     aliases="nn.functional.prelu",
 )
@@ -348,13 +348,14 @@ def prelu(input: Array, weight: Array) -> Array:
         RuntimeError: dtypes that differ, or slopes that do not match the channels.
     """
     check_prelu(input, weight)
+    dtype, input, weight = input.dtype, widened(input), widened(weight)
     if weight.size == 1:
         slope = weight.reshape(())
     elif input.ndim > 1:
         slope = weight.reshape(-1, *(1,) * (input.ndim - 2))
     else:
         slope = weight
-    return jnp.where(input > 0, input, input * slope)
+    return jnp.where(input > 0, input, input * slope).astype(dtype)
 
 
 @activation("rrelu_with_noise", node="RreluWithNoiseBackward0", function=False, saves="input noise")

@@ -60,6 +60,12 @@ def check_attention(query: Array, key: Array, value: Array, mask: Array | None, 
             "Expected size for first two dimensions of batch2 tensor to be: "
             f"[{count}, {query.shape[-1]}] but got: [{count}, {key.shape[-1]}]."
         )
+    if key.shape[-2] != value.shape[-2]:
+        count = math.prod(query.shape[:-2])
+        raise RuntimeError(
+            "Expected size for first two dimensions of batch2 tensor to be: "
+            f"[{count}, {key.shape[-2]}] but got: [{count}, {value.shape[-2]}]."
+        )
     if mask is not None:
         check_broadcast(_scores(query, key), mask)
 

@@ -111,8 +111,10 @@ def check_sizes(mode: str, input: Array, sizes: tuple[int, ...]) -> None:
     if min(*space, *sizes, 1) < 1:
         names = [f"{name}: " for name in "DHW"[-len(space) :]]
         shown = [", ".join(f"{n}{v}" for n, v in zip(names, v, strict=True)) for v in (space, sizes)]
+        link = " and" if len(space) == 1 else ""
         raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input ({shown[0]}) output ({shown[1]})"
+            f"Input and output sizes should be greater than 0, but got input ({shown[0]}){link} output "
+            f"({shown[1]})"
         )
     if not input.shape[1]:
         raise RuntimeError(

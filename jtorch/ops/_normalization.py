@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jtorch.ops._checks import kind, not_implemented, wrap_dim
+from jtorch.ops._checks import kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._half import widened
 from jtorch.ops._registry import register
 
@@ -29,6 +29,26 @@ def affine(y: Array, weight: Array | None, bias: Array | None, shape: tuple[int,
 
 
 # ---- over the last dimensions --------------------------------------------------------------------------
+
+
+def check_parameters(input: Array, *parameters: Array | None) -> None:
+    """Parameters have the input's dtype; those of half-precision inputs may be float32 instead.
+
+    Raises:
+        RuntimeError: other dtypes.
+    """
+    given = [x for x in parameters if x is not None]
+    if not given:
+        return
+    if given[0].dtype == input.dtype:
+        for x in given:
+            if x.dtype != input.dtype:
+                raise RuntimeError(f"expected scalar type {scalar_type(input)} but found {scalar_type(x)}")
+        return
+    if any(x.dtype != jnp.float32 for x in given):
+        raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+    if input.dtype not in (jnp.float16, jnp.bfloat16):
+        raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
 def check_normalized(
@@ -52,12 +72,15 @@ def check_normalized(
                 f"{list(x.shape)} and normalized_shape = {shape}"
             )
     if list(input.shape[max(input.ndim - len(shape), 0) :]) != shape:
+        wanted = ("*" if name == "rms_norm" else "*, ") + ", ".join(map(str, shape))
         raise RuntimeError(
-            f"Given normalized_shape={shape}, expected input with shape [*, {', '.join(map(str, shape))}], "
+            f"Given normalized_shape={shape}, expected input with shape [{wanted}], "
             f"but got input of size{list(input.shape)}"
         )
     if kind(input) in "bi" or (kind(input) == "c" and name == "LayerNormKernelImpl"):
         raise not_implemented(name, input)
+    if name != "rms_norm":
+        check_parameters(input, weight, bias)
     return tuple(range(input.ndim - len(shape), input.ndim))
 
 
@@ -188,6 +211,8 @@ def check_channels(input: Array, weight: Array | None, bias: Array | None, group
                 f"Expected {label} to be a vector of size equal to the number of channels in input, but got "
                 f"{label} of shape {list(x.shape)} and input of shape {list(input.shape)}"
             )
+    if kind(input) == "f":
+        check_parameters(input, weight, bias)
 
 
 def normalized_groups(
@@ -304,6 +329,7 @@ def check_batch_norm(
             raise RuntimeError(f"{name} should contain {channels} elements not {x.size}")
     if kind(input) != "f":
         raise not_implemented("batch_norm", input)
+    check_parameters(input, *(x for _, x in operands))
 
 
 @register(
@@ -423,6 +449,7 @@ def instance_norm(
     for name, s in zip(names, (weight, bias, running_mean, running_var), strict=True):
         if s is not None and s.size != channels:
             raise RuntimeError(f"{name} should contain {channels * batch} elements not {s.size * batch}")
+    check_parameters(input, weight, bias)
     x = widened(input)
     shape = (1, channels, *(1 for _ in x.shape[2:]))
     if use_input_stats:
@@ -473,6 +500,11 @@ def local_response_norm(
         raise ValueError(
             f"Expected 3D or higher dimensionality                          input (got {input.ndim} "
             "dimensions)"
+        )
+    if size <= 0:
+        raise RuntimeError(
+            "kernel size should be greater than zero, but got "
+            + (f"kH: {size} kW: 1" if input.ndim == 3 else f"kT: {size} kH: 1 kW: 1")
         )
     if not input.size:
         return input

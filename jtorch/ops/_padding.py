@@ -82,6 +82,12 @@ def pad(
         RuntimeError: margins that do not fit.
         NotImplementedError: another mode, or another number of dimensions.
     """
+    for i, n in enumerate(pad):
+        if isinstance(n, float):
+            raise TypeError(
+                "pad(): argument 'pad' (position 2) must be tuple of ints, but found element of type float "
+                f"at pos {i}"
+            )
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * input.ndim:
