@@ -147,7 +147,7 @@ class Tensor(metaclass=TensorMeta):
         if view is not None:
             return view.aval
         value = self._storage.value
-        return value.aval if value is not None else self._storage.read().aval
+        return value.aval if value is not None else self._storage.aval()
 
     def _read(self) -> Value:
         """The current contents as an immutable value."""

@@ -59,7 +59,7 @@ def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
 
 
 def _places(op: Op, given: int, names: Iterable[str]) -> tuple[int, ...]:
-    """Positions of keyword arguments beside so many positional ones; worked out once per way to call an op."""
+    """Positions of keyword arguments beside so many positional ones, worked out once per way to call."""
     if given > op.positional:
         raise TypeError(
             f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but "

@@ -43,7 +43,7 @@ def shape(self: Tensor) -> Size:
     if view is not None:
         return tuple.__new__(Size, view.aval.shape)
     value = self._storage.value
-    return tuple.__new__(Size, (value if value is not None else self._storage.read()).aval.shape)
+    return tuple.__new__(Size, (value.aval if value is not None else self._storage.aval()).shape)
 
 
 @attribute

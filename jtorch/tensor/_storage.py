@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from jtorch.devices import CPU
-from jtorch.trace import Value, from_host, host_array
+from jtorch.dtypes import from_numpy_dtype
+from jtorch.trace import Aval, Value, aval_of, from_host, host_array
 
 __all__ = ["Storage", "Version", "contiguous_strides"]
 
@@ -60,6 +61,15 @@ class Storage:
 
     def __init__(self, value: Value | None) -> None:
         self.value = value
+
+    def aval(self) -> Aval:
+        """Shape, dtype and device of the base, without looking at the contents."""
+        value = self.value
+        if value is not None:
+            return value.aval
+        buffer = self.buffer
+        assert buffer is not None
+        return aval_of(buffer.shape, from_numpy_dtype(buffer.dtype), CPU)
 
     def read(self) -> Value:
         """The contents as an immutable value."""
