@@ -447,6 +447,8 @@ def randperm(
     pin_memory: bool = False,
 ) -> Tensor:
     """A permutation of 0 to n - 1 (``torch.randperm``)."""
+    if not hasattr(n, "__index__"):
+        raise TypeError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}")
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else as_dtype(dtype, "randperm")

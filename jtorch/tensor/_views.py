@@ -295,15 +295,16 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
             f"({len(sizes)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(shape)})"
         )
-    new_shape, new_strides = [], []
-    for i, n in enumerate(sizes):
+    new_shape, new_strides = list(sizes), [0] * len(sizes)
+    for i in reversed(range(len(sizes))):  # the last dimension that does not fit is the one reported
+        n = sizes[i]
         old = shape[i - added] if i >= added else 1
-        step = strides[i - added] if i >= added else (sizes[i] if False else 0)
+        step = strides[i - added] if i >= added else 0
         if n == -1:
             if i < added:
                 raise RuntimeError(
-                    f"expand({_type_name(x)}{{{list(shape)}}}, size={list(sizes)}): the expanded size of "
-                    f"the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
+                    f"dimension {i}"
                 )
             n = old
         if n != old:
@@ -313,8 +314,9 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
                     f"non-singleton dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
                 )
             step = 0
-        new_shape.append(n)
-        new_strides.append(step)
+        new_shape[i], new_strides[i] = n, step
+    if any(n < 0 for n in new_shape):
+        raise RuntimeError("numel: integer multiplication overflow")
     # A new leading dimension of size 1 gets the stride that it would have in memory.
     for i in range(added - 1, -1, -1):
         if new_shape[i] == 1:
