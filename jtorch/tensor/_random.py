@@ -349,7 +349,8 @@ def _create(
 
 
 def rand(
-    *size: Any,
+    *args: Any,
+    size: Any = None,
     generator: Any = None,
     out: Any = None,
     dtype: Any = None,
@@ -360,14 +361,15 @@ def rand(
     names: Any = None,
 ) -> Tensor:
     """Uniform numbers from [0, 1) (``torch.rand``)."""
-    sizes = sizes_of(size, "rand")
+    sizes = sizes_of(args if size is None else (*args, size), "rand")
     return _create(
         "rand", draw_uniform, sizes, (), generator, out, dtype, layout, device, requires_grad, pin_memory
     )
 
 
 def randn(
-    *size: Any,
+    *args: Any,
+    size: Any = None,
     generator: Any = None,
     out: Any = None,
     dtype: Any = None,
@@ -378,7 +380,7 @@ def randn(
     names: Any = None,
 ) -> Tensor:
     """Normal numbers of mean 0 and variance 1 (``torch.randn``)."""
-    sizes = sizes_of(size, "randn")
+    sizes = sizes_of(args if size is None else (*args, size), "randn")
     return _create(
         "randn", draw_normal, sizes, (), generator, out, dtype, layout, device, requires_grad, pin_memory
     )

@@ -108,6 +108,9 @@ class UntypedStorage:
         """Size in bytes."""
         return _count(self._cell) * dtype_of(self._cell).itemsize
 
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()  # what libraries that report memory ask for
+
     size = nbytes
     __len__ = nbytes
 
@@ -268,6 +271,9 @@ class TypedStorage:
     def nbytes(self) -> int:
         """Size in bytes."""
         return self._untyped.nbytes()
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
 
     def element_size(self) -> int:
         """Bytes per element."""
