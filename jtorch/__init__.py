@@ -90,7 +90,7 @@ run_small_programs_inline()
 _NAMESPACES = frozenset(
     [
         "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions",
-        "export", "fft", "func", "hub", "linalg", "masked", "mps", "nn", "optim", "profiler", "random",
+        "export", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "nn", "optim", "profiler", "random",
         "safetensors", "serialization", "signal", "special", "utils", "version", "vision", "xpu",
     ]
 )
