@@ -166,6 +166,9 @@ class Tensor(metaclass=TensorMeta):
     def _host(self) -> np.ndarray[Any, Any]:
         """The contents for looking at right now; not to be kept or written to."""
         storage = self._storage
+        value = storage.value
+        if value is not None and value.host is not None and self._view is None:
+            return value.host
         if storage.buffer is not None:
             return _strided_host(self, storage.buffer)
         return host_array(self._read())
