@@ -1,7 +1,7 @@
 """``torch.jit``: the part of TorchScript's surface that means something without TorchScript.
 
-Libraries mark functions for its compiler and ask whether it is running; those names are here. There is no such
-compiler: ``torch.compile`` and ``torch.export`` take its place.
+Libraries mark functions for its compiler and ask whether it is running; those names are here. There is no
+such compiler: ``torch.compile`` and ``torch.export`` take its place.
 """
 
 from __future__ import annotations
