@@ -208,6 +208,7 @@ def tensordot(a: Array, b: Array, dims: Any = 2) -> Array:
     left, right = check_tensordot(a, b, dims)
     if a.dtype != b.dtype:
         raise RuntimeError("both inputs should have same dtype")
+    named = list(zip(range(-dims, 0) if isinstance(dims, int) else left, right, strict=True))
     for i, (d, e) in enumerate(zip(left, right, strict=True)):
         left[i], right[i] = d, e = wrap_dim(d, a.ndim), wrap_dim(e, b.ndim)
         if a.shape[d] == b.shape[e]:
@@ -218,9 +219,8 @@ def tensordot(a: Array, b: Array, dims: Any = 2) -> Array:
             b = b.sum(e, keepdims=True, dtype=b.dtype)
         else:
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {a.shape[d]} in dim {d} and "
-                "second has size "
-                f"{b.shape[e]} in dim {e}"
+                f"contracted dimensions need to match, but first has size {a.shape[d]} in dim {named[i][0]} "
+                f"and second has size {b.shape[e]} in dim {named[i][1]}"
             )
     for dims_of, x in ((left, a), (right, b)):
         wrap_dims(dims_of, x.ndim, empty_is_all=False)

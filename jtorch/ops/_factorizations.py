@@ -140,7 +140,7 @@ def lu_factor_ex(
         RuntimeError: fewer than 2 dims, ``pivot=False``.
         NotImplementedError: integers and half precision.
     """
-    check_lu("torch.linalg.lu_factor_ex", A, pivot)
+    check_lu("torch.lu_factor", A, pivot)
     packed, pivots, _ = lax.linalg.lu(A)
     return packed, pivots + 1, first_zero(packed)
 

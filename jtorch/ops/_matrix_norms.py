@@ -239,6 +239,8 @@ def _cond_node(shapes: Any, static: Any) -> str:
 def cond(A: Array, p: Any = None) -> Array:
     """Condition numbers: the norm of a matrix times that of its inverse, inf for singular ones.
 
+    Zero matrices give nan where the number is a quotient of singular values.
+
     Args:
         A: shape ``(*, n, n)``; any ``(*, m, n)`` for the 2-norms.
         p: ``None`` and 2: largest by smallest singular value; -2: the reverse; else an order of
@@ -254,8 +256,7 @@ def cond(A: Array, p: Any = None) -> Array:
         if not values.shape[-1]:
             return jnp.zeros(values.shape[:-1], values.dtype)
         largest, smallest = values[..., 0], values[..., -1]
-        ratio = smallest / largest if p == -2 else largest / smallest
-        return jnp.where(jnp.isnan(ratio), jnp.inf, ratio)
+        return smallest / largest if p == -2 else largest / smallest
     if p not in ("fro", "nuc") and (isinstance(p, str) or abs(p) not in (1, math.inf)):
         shown = p if isinstance(p, str) else _named(p)
         raise RuntimeError(f"linalg.cond got an invalid norm type: {shown}")
@@ -269,5 +270,7 @@ def cond(A: Array, p: Any = None) -> Array:
     inverse = jnp.where((info == 0)[..., None, None], inverse, jnp.inf)
     if p == "nuc":
         inverse = jnp.where(jnp.isinf(inverse), 0, inverse)
-    product = of_matrix(A, p, (-2, -1), False, None) * of_matrix(inverse, p, (-2, -1), False, None)
-    return jnp.where((info == 0) & ~jnp.isnan(product), product, jnp.inf)
+    size = of_matrix(A, p, (-2, -1), False, None)
+    product = size * of_matrix(inverse, p, (-2, -1), False, None)
+    singular = jnp.where(size == 0, jnp.nan, jnp.inf) if p == "nuc" else jnp.inf
+    return jnp.where((info == 0) & ~jnp.isnan(product), product, singular)

@@ -397,6 +397,8 @@ def _frequencies(
     if out is not None:
         return into(out, values.astype(out._aval().dtype.numpy))
     to: dtype = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
+    if not (to.is_floating_point or to.is_complex):
+        raise RuntimeError(f"{name} requires a floating point or complex dtype")
     return make(values.astype(to.numpy), as_device(device), requires_grad)
 
 

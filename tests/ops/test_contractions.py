@@ -85,3 +85,10 @@ def test_errors_are_torchs(same_error):
     same_error("linalg.multi_dot", [A, A])
     same_error("linalg.multi_dot", [A, C])
     same_error("chain_matmul", A, B[0])
+
+
+def test_tensordot_names_dims_as_they_were_given(same_error):
+    a, b = np.ones((2, 3), np.float32), np.ones((3, 4), np.float32)
+    same_error("tensordot", a, b, 2)
+    same_error("tensordot", a, b, ([-2], [-1]))
+    same_error("tensordot", a, b, ([1], [1]))
