@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["AsyncExecutionError", "LinAlgError", "TraceError", "warn_user", "with_hint"]
+__all__ = ["AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "warn_user", "with_hint"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -50,3 +50,12 @@ def with_hint(error: E, hint: str) -> E:
     """Attach a note to an error and return it, so that it can be raised in one line."""
     error.add_note(f"jtorch: {hint}")
     return error
+
+
+def drop_jax_note(error: Exception) -> None:
+    """Take JAX's remark about its own frames off an error of ours; PyTorch's text stands alone."""
+    notes = [n for n in getattr(error, "__notes__", ()) if "JAX has removed its internal frames" not in n]
+    if notes:
+        error.__notes__ = notes
+    elif hasattr(error, "__notes__"):
+        del error.__notes__

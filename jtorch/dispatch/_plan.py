@@ -14,6 +14,7 @@ from jtorch.devices import CPU, META, device
 from jtorch.dispatch._derivative_names import derivative_node
 from jtorch.dispatch._promotion import number_dtype, result_dtype
 from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
+from jtorch.errors import drop_jax_note
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.trace import Aval, Signature, aval_of
 
@@ -70,8 +71,12 @@ class Plan:
     ) -> None:
         self.title, self.fn, self.operands = title, fn, tuple(operands)
         self.node, self.single, self.returns = node, single, returns
-        with jax.enable_x64(True):
-            shapes = jax.eval_shape(fn, *(_spec(x) for x in self.operands))
+        try:
+            with jax.enable_x64(True):
+                shapes = jax.eval_shape(fn, *(_spec(x) for x in self.operands))
+        except Exception as error:
+            drop_jax_note(error)
+            raise
         self.outputs = tuple(aval_of(tuple(s.shape), from_numpy_dtype(s.dtype), device) for s in shapes)
         self.signature: Any = None if device is META else Signature(title, fn, self.operands, self.outputs)
         self.differentiable = node is not None and any(
