@@ -31,8 +31,10 @@ from jtorch.tensor._autograd import (
 from jtorch.tensor._conversion import *  # noqa: F403
 from jtorch.tensor._creation import *  # noqa: F403
 from jtorch.tensor._distributions import *  # noqa: F403
+from jtorch.tensor._distributions import _dirichlet_grad as _dirichlet_grad
 from jtorch.tensor._distributions import _sample_dirichlet as _sample_dirichlet
 from jtorch.tensor._distributions import _standard_gamma as _standard_gamma
+from jtorch.tensor._distributions import _standard_gamma_grad as _standard_gamma_grad
 from jtorch.tensor._functions import *  # noqa: F403
 from jtorch.tensor._gradient_scaling import *  # noqa: F403
 from jtorch.tensor._indexing import *  # noqa: F403
@@ -89,9 +91,10 @@ run_small_programs_inline()
 # fmt: off
 _NAMESPACES = frozenset(
     [
-        "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributions",
-        "export", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "nn", "optim", "profiler", "random",
-        "safetensors", "serialization", "signal", "special", "utils", "version", "vision", "xpu",
+        "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu", "cuda",
+        "distributions", "export", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "nn", "optim",
+        "profiler", "random", "safetensors", "serialization", "signal", "special", "testing", "utils",
+        "version", "vision", "xpu",
     ]
 )
 # fmt: on

@@ -9,8 +9,9 @@ import numpy as np
 from jtorch import dtypes, rng
 from jtorch.devices import META
 from jtorch.dispatch import GRAD, modes
+from jtorch.ops._registry import OPS
 from jtorch.tensor._arguments import into, make
-from jtorch.tensor._core import Tensor
+from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._methods import method
 from jtorch.tensor._random import dense_strides, engine_of, fill_with, with_history
 
@@ -82,6 +83,16 @@ def _sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
     """Draw points of the simplex; the last dimension of ``input`` holds the concentrations."""
     _refuse_gradient(input, "_sample_dirichlet")
     return _elementwise(rng.dirichlet, generator, input)
+
+
+def _standard_gamma_grad(input: Tensor, output: Tensor) -> Tensor:
+    """Slope of gamma samples ``output`` with respect to their shapes ``input``."""
+    return run(OPS["_standard_gamma_grad"], (input, output))  # type: ignore[no-any-return]
+
+
+def _dirichlet_grad(x: Tensor, alpha: Tensor, total: Tensor) -> Tensor:
+    """Slope of coordinates of Dirichlet samples with respect to their concentrations, over 1 - x."""
+    return run(OPS["_dirichlet_grad"], (x, alpha, total))  # type: ignore[no-any-return]
 
 
 method(multinomial)
