@@ -62,6 +62,8 @@ def test_initial_weights_are_torchs(torch, name):
         assert ours[key].numpy().tobytes() == value.numpy().tobytes(), key
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # PyTorch's loader forks beside JAX's threads
+@pytest.mark.filterwarnings("ignore:.*use of fork\\(\\) may lead to deadlocks")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_shuffled_epochs_are_torchs(torch, workers):
     orders = []
