@@ -106,15 +106,13 @@ from jtorch.vision.models.mnasnet import (
     mnasnet1_0,
     mnasnet1_3,
 )
-from jtorch.vision.models.mobilenetv2 import (
+from jtorch.vision.models.mobilenet import (
     MobileNet_V2_Weights,
-    MobileNetV2,
-    mobilenet_v2,
-)
-from jtorch.vision.models.mobilenetv3 import (
     MobileNet_V3_Large_Weights,
     MobileNet_V3_Small_Weights,
+    MobileNetV2,
     MobileNetV3,
+    mobilenet_v2,
     mobilenet_v3_large,
     mobilenet_v3_small,
 )

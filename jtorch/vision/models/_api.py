@@ -157,7 +157,7 @@ def register_model(name: str | None = None) -> Callable[[F], F]:
     """
 
     def register(fn: F) -> F:
-        key = fn.__name__ if name is None else name  # type: ignore[attr-defined]
+        key = fn.__name__ if name is None else name
         if key in BUILTIN_MODELS:
             raise ValueError(f"An entry is already registered under the name '{key}'.")
         BUILTIN_MODELS[key] = fn

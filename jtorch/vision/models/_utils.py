@@ -150,7 +150,7 @@ def kwonly_to_pos_or_kw(fn: Callable[..., V]) -> Callable[..., V]:
     names = [p.name for p in parameters]
     only = [p.kind is p.KEYWORD_ONLY for p in parameters]
     if not any(only):
-        raise TypeError(f"Found no keyword-only parameter on function '{fn.__name__}'")  # type: ignore[attr-defined]
+        raise TypeError(f"Found no keyword-only parameter on function '{fn.__name__}'")
     start = only.index(True)
 
     @functools.wraps(fn)

@@ -204,10 +204,11 @@ class FusedMBConv(_Residual):
         conv = partial(Conv2dNormActivation, norm_layer=norm_layer, activation_layer=nn.SiLU)
         width = cnf.adjust_channels(cnf.input_channels, cnf.expand_ratio)
         full = partial(conv, cnf.input_channels, kernel_size=cnf.kernel, stride=cnf.stride)
+        layers: list[nn.Module] = []
         if width != cnf.input_channels:
-            layers = [full(width), conv(width, cnf.out_channels, kernel_size=1, activation_layer=None)]
+            layers += [full(width), conv(width, cnf.out_channels, kernel_size=1, activation_layer=None)]
         else:
-            layers = [full(cnf.out_channels)]
+            layers.append(full(cnf.out_channels))
         self._finish(cnf, layers, stochastic_depth_prob)
 
 
@@ -486,7 +487,7 @@ class EfficientNet_V2_L_Weights(WeightsEnum):
         crop_size=480,
         resize_size=480,
         mean=(0.5, 0.5, 0.5),
-        std=(1 / 255.0, 1 / 255.0, 1 / 255.0),
+        std=(0.5, 0.5, 0.5),
         interpolation=InterpolationMode.BICUBIC,
     )  # fmt: skip
     DEFAULT = IMAGENET1K_V1
