@@ -355,3 +355,24 @@ def test_lists_name_ops_and_contain_those_of_torch(torch):
         }
         assert len(listed) > 90
         assert {n for n in listed if n in known and known[n] not in POLICIES[kind]} <= COMPOSED
+
+
+def use_old_paths(t):
+    with t.cpu.amp.autocast():
+        seen = [str((t.ones(2, 2) @ t.ones(2, 2)).dtype)]
+    seen.append(t.cpu.amp.GradScaler(8.0).get_scale())
+    seen.append(t.cuda.amp.GradScaler(enabled=False).is_enabled())
+    with t.cuda.amp.autocast(False):
+        seen.append(t.is_autocast_enabled())
+    t.cuda.amp.custom_bwd(t.cuda.amp.custom_fwd(lambda ctx: None))
+    return seen
+
+
+def test_old_paths_match_torch(torch):
+    found = []
+    for t in (jtorch, torch):
+        with pytest.warns(FutureWarning, match="is deprecated") as caught:
+            seen = use_old_paths(t)
+        found.append((seen, [str(w.message) for w in caught if w.category is FutureWarning]))
+    assert len(found[0][1]) == 6
+    assert found[0] == found[1]

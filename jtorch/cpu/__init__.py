@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from jtorch._accelerators import StreamContext
+from jtorch.cpu import amp
 from jtorch.trace import synchronize as _synchronize
 
 __all__ = [
-    "Event", "Stream", "StreamContext", "current_device", "current_stream", "device_count", "is_available",
-    "is_initialized", "set_device", "stream", "synchronize",
+    "Event", "Stream", "StreamContext", "amp", "current_device", "current_stream", "device_count",
+    "is_available", "is_initialized", "set_device", "stream", "synchronize",
 ]  # fmt: skip
 
 
