@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-import jtorch
-
 RNG = np.random.default_rng(0)
 A = RNG.normal(size=(2, 3, 3))
 ZERO = np.zeros((3, 3))
