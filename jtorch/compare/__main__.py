@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jtorch.compare", description=__doc__, epilog=EPILOG)
     add = parser.add_argument
     add("--rtol", type=float, default=1e-3, help="allowed difference, over a tensor's greatest element")
-    add("--atol", type=float, default=1e-5, help="allowed difference near 0")
+    add("--atol", type=float, default=1e-6, help="allowed difference near 0")
     add("--seed", type=int, default=0, help="for random, NumPy and torch (default 0)")
     add("--no-seed", dest="seed", action="store_const", const=None, help="leave generators alone")
     add("--steps", type=int, help="record the first steps only")

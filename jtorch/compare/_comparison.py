@@ -13,8 +13,8 @@ from jtorch.compare._recording import Recording
 
 __all__ = ["Comparison", "Difference"]
 
-#: Kinds of tensors in the order in which a step produces them.
-KINDS = ("output", "loss", "gradient", "update")
+#: Kinds of tensors in a step's order, and their plurals.
+KINDS = {"output": "outputs", "loss": "losses", "gradient": "gradients", "update": "updates"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Difference:
         step: number of optimizer steps before it.
         kind: ``"output"``, ``"loss"``, ``"gradient"`` or ``"update"``.
         name: of the module or parameter.
-        relative: greatest difference, over the greatest size of an element.
+        relative: greatest difference, over the greatest size of an element plus ``atol / rtol``: the runs part
+            where it exceeds ``rtol``, and noise around 0 counts for little.
         absolute: greatest difference.
         index: where it is, in the flattened tensor.
         theirs: PyTorch's number there.
@@ -88,7 +89,8 @@ def _measure(
     rtol, atol = tolerances
     parted = bool(apart[worst] > atol + rtol * size + rounding) or bool(first["integer"])
     absolute = float(apart[worst])
-    relative = absolute / size if size else np.inf
+    allowance = (atol + rounding) / rtol if rtol else 0.0
+    relative = absolute / (size + allowance) if size + allowance else np.inf
     index = worst * first["stride"]
     return Difference(
         step, kind, name, relative, absolute, index, float(theirs[worst]), float(ours[worst]), parted
@@ -216,7 +218,7 @@ class Comparison:
         blocks = [f"{self.program}: {self.theirs.steps} steps under {self.theirs.label}, "
                   f"{self.ours.steps} under {self.ours.label}"]  # fmt: skip
         if self.differences:
-            head = ["step", "loss, PyTorch", "loss, jtorch", *(f"{k}s" for k in KINDS), ""]
+            head = ["step", "loss, PyTorch", "loss, jtorch", *KINDS.values(), ""]
             blocks.append("Greatest relative difference by step\n" + table(head, self._step_rows()))
             head = ["relative", "what", "name", "step"]
             blocks.append("Tensors that differ most\n" + table(head, self._worst_rows()))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from jtorch.compare._comparison import Comparison
+from jtorch.compare._comparison import KINDS, Comparison
 
 __all__ = ["draw"]
 
@@ -31,7 +29,7 @@ def draw(comparison: Comparison, path: str | Path) -> None:
     above.legend()
     for kind, values in comparison.drift().items():
         drawn = np.clip(np.array(values, float), FLOOR, 1e3)
-        below.plot(drawn, marker=marker, label=f"{kind}s")
+        below.plot(drawn, marker=marker, label=KINDS[kind])
     below.axhline(comparison.rtol, color="gray", linestyle="--", label="tolerance")
     if comparison.first is not None:
         for axes in (above, below):

@@ -103,7 +103,7 @@ def compare(
     program: str | os.PathLike[str],
     *arguments: str,
     rtol: float = 1e-3,
-    atol: float = 1e-5,
+    atol: float = 1e-6,
     seed: int | None = 0,
     steps: int | None = None,
     limit: int = 65536,
