@@ -1,8 +1,8 @@
 """The linear regressions of the documents: printed losses, predictions and learnt parameters.
 
-Losses are printed there with all digits of a float32. XLA orders the arithmetic of a fused program in its own
-way, so the last digits may differ: after hundreds of steps a parameter is off by a few units in the last place
-(6e-8).
+Losses are printed there with all digits of a float32. XLA orders the arithmetic of a fused program in its
+own way, so the last digits may differ: after hundreds of steps a parameter is off by a few units in the last
+place (6e-8).
 """
 
 import copy
@@ -207,7 +207,7 @@ def test_two_features_with_noise():
 
 
 def test_steps_worked_out_by_hand():
-    # The document takes -0.5 + 1.5 * 3 for 3.5 and drops a factor 2 from its gradients. PyTorch 2.13's values:
+    # The document takes -0.5 + 1.5 * 3 for 3.5 and drops a factor 2 from gradients. PyTorch 2.13's values:
     w, b = torch.tensor(1.5, requires_grad=True), torch.tensor(-0.5, requires_grad=True)
     x, y = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 6.0])
     optimizer = torch.optim.SGD([w, b], lr=0.01)
