@@ -76,6 +76,8 @@ class Node:
     retained: Any = None
     trace: str | None = None
     outputs = 1
+    #: Only plain operations watch what they saved (``OpNode``): not those whose saved values hooks keep.
+    checks: Any = ()
 
     def __init__(self, edges: Sequence[Edge], outputs: int) -> None:
         self.edges, self.outputs = edges, outputs
