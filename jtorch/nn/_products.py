@@ -58,7 +58,7 @@ def grouped_mm(
     Raises:
         RuntimeError: sizes, types or offsets that do not go together.
     """
-    return _functions["_grouped_mm"](mat_a, mat_b, offs, bias, out_dtype)  # type: ignore[no-any-return]
+    return _functions["_grouped_mm"](mat_a, mat_b, offs, bias, out_dtype)
 
 
 def _several(x: Any) -> list[Any]:
@@ -99,7 +99,7 @@ def scaled_mm(
         NotImplementedError: scales of blocks.
         ValueError: sizes or types that do not go together.
     """
-    return _functions["_scaled_mm_v2"](  # type: ignore[no-any-return]
+    return _functions["_scaled_mm_v2"](
         mat_a,
         mat_b,
         *map(_several, (scale_a, scale_recipe_a, swizzle_a, scale_b, scale_recipe_b, swizzle_b)),

@@ -95,7 +95,7 @@ def _with_indices(name: str) -> Any:
         return function(*args, **kwargs)
 
     pool.__name__ = pool.__qualname__ = name + "_with_indices"
-    pool.__wrapped__ = function
+    pool.__wrapped__ = function  # type: ignore[attr-defined]
     pool.__doc__ = f"Values and positions; see :func:`{name}`."
     return pool
 

@@ -316,7 +316,7 @@ def transposed_convolution(
     weight: Array,
     bias: Array | None,
     stride: Sizes,
-    padding: Sizes,
+    padding: str | Sizes,
     output_padding: Sizes,
     groups: int,
     dilation: Sizes,

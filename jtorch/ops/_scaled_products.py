@@ -44,7 +44,8 @@ def check_scaled(
 
 
 def _described(label: str, x: Array, scale: Array, last: bool) -> str:
-    strides, step = [], 1
+    strides: list[int] = []
+    step = 1
     for n in reversed(scale.shape):
         strides.insert(0, step)
         step *= max(n, 1)

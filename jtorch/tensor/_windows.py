@@ -28,7 +28,7 @@ def _install(space: str, function: Callable[..., Any], name: str = "") -> None:
     derived[space][function.__name__] = function
 
 
-def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def _with_options(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """State the arguments behind ``**options``, which are those of general_cosine."""
     own = inspect.signature(function)
     given = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
