@@ -91,10 +91,10 @@ run_small_programs_inline()
 # fmt: off
 _NAMESPACES = frozenset(
     [
-        "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu", "cuda",
-        "distributions", "export", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "nn", "optim",
-        "profiler", "random", "safetensors", "serialization", "signal", "special", "testing", "utils",
-        "version", "vision", "xpu",
+        "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu",
+        "cuda", "distributed", "distributions", "export", "fft", "func", "hub", "jit", "linalg",
+        "masked", "mps", "nn", "optim", "profiler", "random", "safetensors", "serialization", "signal",
+        "special", "testing", "utils", "version", "vision", "xpu",
     ]
 )
 # fmt: on

@@ -25,7 +25,7 @@ class Difference:
         step: number of optimizer steps before it.
         kind: ``"output"``, ``"loss"``, ``"gradient"`` or ``"update"``.
         name: of the module or parameter.
-        relative: greatest difference, over the greatest size of an element plus ``atol / rtol``: the runs part
+        relative: greatest difference, over the size of the greatest element plus ``atol / rtol``: runs part
             where it exceeds ``rtol``, and noise around 0 counts for little.
         absolute: greatest difference.
         index: where it is, in the flattened tensor.
