@@ -48,7 +48,7 @@ def test_losses():
 
 
 def test_binary_losses():
-    # The document writes sigmoid(0.45) = 0.61, (0.32) = 0.58, (0.67) = 0.66, and has 0.4947, 0.5440 and 0.4060
+    # The document writes sigmoid(0.45) = 0.61, (0.32) = 0.58, (0.67) = 0.66, with 0.4947, 0.5440 and 0.4060
     # for the losses of label 1, mean 0.4815; PyTorch 2.13 gives these.
     z, y = torch.tensor([0.45, 0.32, 0.67]), torch.ones(3)
     assert [f"{p:.2f}" for p in torch.sigmoid(z).tolist()] == ["0.61", "0.58", "0.66"]

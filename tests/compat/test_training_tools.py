@@ -83,7 +83,7 @@ def test_fine_tuning_with_frozen_layers():
     with torch.device("meta"):
         resnet = models.resnet50()
     assert resnet.fc.in_features == 2048
-    # What the document does with it, on a small network with the same names (ResNet-50 takes long to compile).
+    # What the document does with it, on a small network with its names (ResNet-50 takes long to compile).
     model = nn.Sequential()
     model.layer3, model.layer4 = (
         nn.Conv2d(3, 4, 3),
