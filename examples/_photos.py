@@ -14,9 +14,9 @@ DATA = Path(__file__).parent / "output" / "data"
 
 #: Where each class is cut from scikit-learn's two photos: picture, and the rows and columns to cut from.
 SOURCES = {
-    "flower": ("flower.jpg", (60, 427), (100, 500)),
-    "sky": ("china.jpg", (0, 110), (0, 640)),
-    "temple": ("china.jpg", (170, 400), (60, 600)),
+    "flower": ("flower.jpg", (80, 360), (160, 450)),
+    "sky": ("china.jpg", (0, 200), (330, 600)),
+    "temple": ("china.jpg", (50, 340), (80, 340)),
 }
 
 
