@@ -214,9 +214,9 @@ def main(path: str) -> int:
     """
     settings = json.loads(Path(path).read_text(encoding="utf-8"))
     if settings["framework"] == "jtorch":
-        import jtorch  # noqa: PLC0415 - not where PyTorch runs
+        from jtorch._install import install  # noqa: PLC0415 - not where PyTorch runs
 
-        jtorch.install(metadata=settings["metadata"])
+        install(metadata=settings["metadata"])
     torch = import_module("torch")
     recorder = Recorder(torch, settings)
     recorder.patch()

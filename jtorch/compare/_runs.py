@@ -160,5 +160,5 @@ def compare(
         comparison = Comparison(program, theirs, Recording(base / "jtorch", LABELS["jtorch"]), rtol, atol)
         str(comparison)  # reads the texts before the folder goes
         if plot is not None:
-            comparison.plot(plot)
+            comparison.plot(Path(plot))
     return comparison

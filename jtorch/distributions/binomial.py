@@ -21,6 +21,7 @@ class Binomial(ProbsOrLogits):
         "logits": constraints.real,
     }
     has_enumerate_support = True
+    total_count: Tensor
 
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -30,7 +31,7 @@ class Binomial(ProbsOrLogits):
         super().__init__(shape, validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
-    def support(self) -> constraints.Constraint:  # type: ignore[override]
+    def support(self) -> constraints.Constraint:
         return constraints.integer_interval(0, self.total_count)
 
     @property

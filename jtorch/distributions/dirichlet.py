@@ -17,13 +17,13 @@ class _Dirichlet(jtorch.autograd.Function):
     """Points of the simplex with their implicit gradient."""
 
     @staticmethod
-    def forward(ctx: Any, concentration: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, concentration: Tensor) -> Tensor:
         drawn = jtorch._sample_dirichlet(concentration.detach())
         ctx.save_for_backward(concentration, drawn)
         return drawn
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
         concentration, drawn = ctx.saved_tensors
         total = concentration.sum(-1, True).expand_as(concentration)
         slope = jtorch._dirichlet_grad(drawn, concentration, total)

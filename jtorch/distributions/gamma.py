@@ -17,13 +17,13 @@ class _StandardGamma(jtorch.autograd.Function):
     """Gamma numbers of rate 1 with the implicit gradient."""
 
     @staticmethod
-    def forward(ctx: Any, concentration: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, concentration: Tensor) -> Tensor:
         drawn = jtorch._standard_gamma(concentration.detach())
         ctx.save_for_backward(concentration, drawn)
         return drawn
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad_output: Tensor) -> Tensor:
         concentration, drawn = ctx.saved_tensors
         return grad_output * jtorch._standard_gamma_grad(concentration, drawn)
 

@@ -341,6 +341,7 @@ def _family(p: Any, table: dict[type, Any]) -> type:
     return next(kind for kind in table if isinstance(p, kind))
 
 
+_p: type
 for _p in (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace, Pareto, Uniform):
     register_kl(_p, Normal)(_to_normal)
 for _p in (Beta, ContinuousBernoulli, Gamma, Pareto, Uniform):
@@ -404,7 +405,7 @@ def _(p: Any, q: Any) -> Any:
 
 
 #: p has values where q has none. The first parameter of p lends its shape.
-_INFINITE = (
+_INFINITE: tuple[tuple[tuple[type, ...], str, tuple[type, ...]], ...] = (
     ((Beta,), "concentration1", (Pareto,)),
     ((ContinuousBernoulli,), "probs", (Pareto,)),
     ((Exponential,), "rate", (Beta, ContinuousBernoulli, Pareto, Uniform)),
@@ -413,7 +414,13 @@ _INFINITE = (
     ((Pareto,), "scale", (Beta, ContinuousBernoulli, Uniform)),
     ((Poisson,), "rate", (Bernoulli, Binomial)),
 )
+
+
+def _infinite(name: str) -> Formula:
+    return lambda p, q: jtorch.full_like(getattr(p, name), inf)
+
+
 for _ps, _name, _qs in _INFINITE:
     for _p in _ps:
         for _q in _qs:
-            register_kl(_p, _q)(lambda p, q, name=_name: jtorch.full_like(getattr(p, name), inf))
+            register_kl(_p, _q)(_infinite(_name))

@@ -60,7 +60,7 @@ class MixtureSameFamily(Expanding):
         super().__init__(batch, component_distribution.event_shape, validate_args=validate_args)
 
     @constraints.dependent_property
-    def support(self) -> constraints.Constraint:  # type: ignore[override]
+    def support(self) -> constraints.Constraint:
         return constraints.MixtureSameFamilyConstraint(self._component_distribution.support)
 
     @property
@@ -88,11 +88,11 @@ class MixtureSameFamily(Expanding):
         apart = self._component_distribution.mean - self._pad(self.mean)
         return self._expect(self._component_distribution.variance) + self._expect(apart.pow(2.0))
 
-    def cdf(self, x: Any) -> Tensor:  # type: ignore[override]
+    def cdf(self, x: Any) -> Tensor:
         components = self._component_distribution.cdf(self._pad(x))
         return (components * self._mixture_distribution.probs).sum(-1)
 
-    def log_prob(self, x: Any) -> Tensor:  # type: ignore[override]
+    def log_prob(self, x: Any) -> Tensor:
         self._check_value(x)
         components = self._component_distribution.log_prob(self._pad(x))
         return (components + self._mixture_distribution.logits.log_softmax(-1)).logsumexp(-1)

@@ -22,6 +22,7 @@ class NegativeBinomial(ProbsOrLogits):
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer
+    total_count: Tensor
 
     def __init__(
         self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None

@@ -71,7 +71,7 @@ class TransformedDistribution(Expanding):
         return super().expand(batch_shape, new)
 
     @constraints.dependent_property(is_discrete=False)
-    def support(self) -> constraints.Constraint:  # type: ignore[override]
+    def support(self) -> constraints.Constraint:
         if not self.transforms:
             return self.base_dist.support
         support = self.transforms[-1].codomain

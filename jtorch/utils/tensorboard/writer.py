@@ -215,7 +215,7 @@ class SummaryWriter:
 
         drawn = []
         for one in figure if isinstance(figure, list) else [figure]:
-            canvas = FigureCanvasAgg(one)
+            canvas: Any = FigureCanvasAgg(one)
             canvas.draw()
             drawn.append(np.asarray(canvas.buffer_rgba())[..., :3])
             if close:
