@@ -135,7 +135,7 @@ def cubic_sample(x: Array, at: Sequence[Array], padding_mode: str, align_corners
 def sample(input: Array, grid: Array, mode: str, padding_mode: str, align_corners: bool) -> Array:
     """``input`` at the points of ``grid``, after the checks."""
     check_grid(input, grid, mode)
-    # Differs from PyTorch: its CPU kernels round places and weights to half precision, its CUDA kernels do not.
+    # Differs from PyTorch: its CPU kernels round places and weights to half precision, unlike CUDA's.
     x, points = widened(input), widened(grid)
     ndim = input.ndim - 2
     # The grid names the last dimension first.
