@@ -11,6 +11,8 @@ import jtorch
 from jtorch.compare import NoReference, compare
 from jtorch.compare.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HEAD = """
 import sys
