@@ -20,7 +20,7 @@ from jtorch.utils.data import DataLoader
 
 matplotlib.use("Agg")  # pictures go to files
 
-EPOCHS, BATCH = 3, 32
+IMAGES, BATCH = 24_000, 32  # images seen by each network, and at a time
 OUTPUT = Path(__file__).parent / "output"
 
 
@@ -58,13 +58,14 @@ class TinyVGG(nn.Module):
 
 
 def train(model, loader, device, title):
-    """All epochs; returns the seconds it took."""
+    """As many epochs as show the model ``IMAGES`` images; returns the seconds it took."""
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    epochs = round(IMAGES / len(loader.dataset))
     started = time.perf_counter()
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         model.train()
-        progress = tqdm(loader, desc=f"{title}, epoch {epoch + 1}/{EPOCHS}", unit="batch", leave=False)
+        progress = tqdm(loader, desc=f"{title}, epoch {epoch + 1}/{epochs}", unit="batch", leave=False)
         for images, labels in progress:
             loss = criterion(model(images.to(device)), labels.to(device))
             optimizer.zero_grad()
