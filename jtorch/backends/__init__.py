@@ -1,7 +1,9 @@
 """Switches and facts about what computes (``torch.backends``). Everything here is computed by XLA.
 
 >>> import jtorch as torch
->>> torch.backends.cudnn.deterministic = True
+>>> with torch.backends.cudnn.flags(deterministic=True):
+...     torch.backends.cudnn.deterministic
+True
 """
 
 from jtorch.backends import cpu, cuda, cudnn, mkl, mkldnn, mps, openmp, opt_einsum
