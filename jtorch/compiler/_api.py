@@ -40,13 +40,16 @@ def compile(
     program. A call with other shapes, dtypes or Python numbers, or after a change of something that the
     function reads (a module's mode, a global number), is recorded anew; :func:`jtorch.explain` says why.
 
-    A line that needs the value of a tensor (``if loss > 1:``, ``.item()``) cannot be part of a program. Such
-    calls run uncompiled, with the same results.
+    A line that decides by the truth of a tensor (``if loss > 1:``) splits the program: the part before it
+    runs, and then the part that was recorded for this case. Any other line that needs the value of a tensor
+    (``.item()``, ``print``) cannot be part of a program. Such calls run uncompiled, with the same results.
 
     Args:
         model: the function or module; without it, a decorator is returned.
-        fullgraph: raise an error that names the line instead of running uncompiled.
-        dynamic: accepted; every combination of shapes has its own program.
+        fullgraph: raise an error that names the line instead.
+        dynamic: XLA compiles a program for each combination of sizes in any case. Unless it is ``False``,
+            recordings for other sizes and numbers do not count for ``config.recompile_limit``; beyond that
+            many, sizes are recorded when they come for the second time.
         backend: every name that PyTorch knows means XLA; ``"eager"`` runs uncompiled. A function is not
             supported: there is no FX graph to give it.
         mode: accepted; XLA makes no difference between them.
@@ -78,12 +81,12 @@ def compile(
     if isinstance(model, OptimizedModule):
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model, fullgraph)
+        return OptimizedModule(model, fullgraph, dynamic)
     if not callable(model):
         raise RuntimeError(f"compile() expects a function or a module, not {type(model).__name__}")
     if hasattr(model, "_compiled_function"):
         model = model._compiled_function.function
-    return compiled(model, fullgraph)
+    return compiled(model, fullgraph, dynamic)
 
 
 def _check(backend: Any, mode: str | None) -> None:

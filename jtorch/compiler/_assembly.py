@@ -10,8 +10,8 @@ from weakref import ref
 from jtorch.compiler._differentiable import Differentiable
 from jtorch.compiler._guards import Guards
 from jtorch.compiler._recorded import Recorded, Result, Target, view_numbers
-from jtorch.compiler._results import NotReplayable, flatten
-from jtorch.compiler._session import Draw, Session
+from jtorch.compiler._results import NotReplayable, Unsettled, flatten
+from jtorch.compiler._session import Draw, Numbers, Session
 from jtorch.devices import jax_device
 from jtorch.tape import Node
 from jtorch.tensor import Tensor
@@ -19,6 +19,7 @@ from jtorch.tensor._autograd import _ones
 from jtorch.tensor._core import from_value
 from jtorch.trace import Graph, Value, nodes, recorder, settings, verify
 from jtorch.trace._executor import DONATE_BYTES
+from jtorch.trace._stretches import stretch
 
 __all__ = ["Assembly"]
 
@@ -41,6 +42,8 @@ class Assembly:
         assert session.graph is not None
         self.graph = session.graph
         self.recorded = Recorded(guards, self.graph, jax_device(self.graph.device))
+        self.recorded.forks, self.recorded.initial = session.forks, session.computed
+        self.recorded.generators = session.generators
         self.numbers = {id(t): i for i, t in reversed(list(enumerate(tensors)))}
         self.views = {id(p): i for i, p in views.items()}
         self.cotangents: dict[int, int] = {}
@@ -178,7 +181,7 @@ class Assembly:
         recorded, graph = self.recorded, self.graph
         reason = self.guards.broken()
         if reason is not None:
-            raise NotReplayable(f"it changes what it depends on: {reason}")
+            raise Unsettled(f"it changes what it depends on: {reason}")
         self._effects()
         wanted = [final for _, final, _, _ in self.finals]
         wanted += [g.__dict__["_storage"].__dict__["value"] for _, g, _ in self.grads if g is not None]
@@ -203,8 +206,23 @@ class Assembly:
         recorded.avals = [avals[slot] for slot in recorded.live]
         recorded.actions = self.session.actions
         self._sources()
+        if recorded.forks:
+            self._decisions()
         if recorded.differentiable is not None:
             recorded.differentiable.place(self, places)
+
+    def _decisions(self) -> None:
+        """The part after the last decision, and whether each part finds what it reads."""
+        session, recorded = self.session, self.recorded
+        piece = recorded.last = stretch(self.graph.flat, *session.cut, recorded.live)
+        read = {s for s in (*piece.inputs, *recorded.live) if s >= 0}
+        if not read <= {*session.computed, *piece.outputs}:
+            raise NotReplayable("a value from before a decision is gone after it")
+        moved = False
+        for action in session.actions[: recorded.forks[-1].actions]:
+            if type(action) is Numbers and moved:
+                raise NotReplayable("it steps a schedule and then an optimizer before it decides")
+            moved = moved or type(action) not in (Numbers, Draw)
 
     def _place(self, place: Any) -> None:
         recorded, session = self.recorded, self.session

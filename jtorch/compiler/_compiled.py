@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from jtorch import devices, dtypes
 from jtorch.compiler._assembly import Assembly
 from jtorch.compiler._config import config, state
 from jtorch.compiler._errors import FailOnRecompileLimitHit
+from jtorch.compiler._following import LAZY, UNKNOWN, follow
+from jtorch.compiler._forks import MAX_PATHS, Fork, Path
 from jtorch.compiler._guards import Guards, describe
 from jtorch.compiler._recorded import STALE, Recorded
-from jtorch.compiler._results import NotReplayable
+from jtorch.compiler._results import NotReplayable, Unsettled
 from jtorch.compiler._session import Session
 from jtorch.dispatch import autocast_state, modes
 from jtorch.errors import warn_user
@@ -22,7 +25,8 @@ from jtorch.ops._precision import precision
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import value_of
-from jtorch.trace import TracedValue, Value, counters, flush_all, session
+from jtorch.tensor._random import has_key, in_transform
+from jtorch.trace import Aval, TracedValue, Value, counters, flush_all, session
 
 __all__ = ["CompiledFunction", "Unguarded"]
 
@@ -76,8 +80,46 @@ def _surroundings() -> tuple[Any, ...]:
     return (
         modes.level, modes.anomaly, modes.saved_hooks, modes.unchecked, dtypes.get_default_dtype(),
         devices.default_device(), precision(), frozenset(a.enabled) if a.enabled else None,
-        tuple(a.dtypes.items()) if a.enabled else None,
+        tuple(a.dtypes.items()) if a.enabled else None, has_key(),
     )  # fmt: skip
+
+
+def _loosened(key: Any) -> Any:
+    """The key of a call without sizes and numbers."""
+    if isinstance(key, Aval):
+        return key.ndim, key.dtype, key.device
+    if not isinstance(key, tuple):
+        return key
+    if len(key) == 4 and isinstance(key[0], Aval):
+        return _loosened(key[0]), key[1], key[3]
+    if len(key) == 2 and key[0] in (int, float):
+        return key[:1]
+    return tuple([_loosened(k) for k in key])
+
+
+class Sizes:
+    """Calls that differ in sizes and numbers alone.
+
+    Attributes:
+        recorded: how many were.
+        seen: the others, which are recorded if they come again.
+    """
+
+    __slots__ = ("recorded", "seen")
+
+    def __init__(self) -> None:
+        self.recorded = 0
+        self.seen: OrderedDict[Any, None] = OrderedDict()
+
+    def worth(self, key: Any) -> bool:
+        """Whether to record a call: not the first of its sizes once there are many."""
+        if self.recorded < config.recompile_limit or key in self.seen:
+            self.seen.pop(key, None)
+            return True
+        self.seen[key] = None
+        if len(self.seen) > config.accumulated_recompile_limit:
+            self.seen.popitem(last=False)
+        return False
 
 
 class Variant:
@@ -86,13 +128,19 @@ class Variant:
     Attributes:
         recorded: recordings, the last one used first; they differ in what they depend on besides arguments.
         lazy: why such calls are not replayed.
+        paths: decisions after which they are not.
+        lost: replays that came to such an end.
+        unsettled: the first call changed what it depends on.
     """
 
-    __slots__ = ("kept", "lazy", "recorded")
+    __slots__ = ("kept", "lazy", "lost", "paths", "recorded", "unsettled")
 
     def __init__(self) -> None:
         self.recorded: list[Recorded] = []
         self.lazy: str | None = None
+        self.paths: list[Path] = []
+        self.lost = 0
+        self.unsettled = False
         self.kept: list[Any] = []
 
 
@@ -102,8 +150,17 @@ class CompiledFunction:
     See :func:`jtorch.compile` for the arguments.
     """
 
-    def __init__(self, function: Callable[..., Any], fullgraph: bool, donate: bool = True) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        fullgraph: bool,
+        donate: bool = True,
+        dynamic: bool | None = None,
+    ) -> None:
         self.function, self.fullgraph, self.donate = function, fullgraph, donate
+        self.dynamic = dynamic
+        #: sizes and numbers of calls with otherwise equal arguments, by what else the arguments are
+        self.sizes: dict[Any, Sizes] = {}
         self.variants: dict[Any, Variant] = {}
         self.recordings = 0
         self.reasons: list[str] = []
@@ -120,10 +177,11 @@ class CompiledFunction:
         self.plain = inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.stance == "force_eager" or self.plain or session() is not None:
+        if state.stance == "force_eager" or self.plain or session() is not None or in_transform():
             return self.function(*args, **kwargs)
         if self.generation != state.generation:
             self.variants.clear()
+            self.sizes.clear()
             self.recordings, self.generation = 0, state.generation
         tensors: list[Any] = []
         try:
@@ -141,9 +199,19 @@ class CompiledFunction:
         if variant is not None:
             if variant.lazy is not None:
                 return self.function(*args, **kwargs)
+            if variant.unsettled:
+                reason = "the first call changed what it depends on"
             for i, recorded in enumerate(variant.recorded):
                 changed = recorded.guards.broken()
-                if changed is None:
+                if changed is None and recorded.forks:
+                    result, changed = follow(recorded, variant, tensors)
+                    if changed is None:
+                        return result
+                    if result is UNKNOWN:
+                        return self._other_path(key, args, kwargs, tensors, changed, variant)
+                    if result is LAZY:
+                        return self._lost(variant, changed, args, kwargs)
+                elif changed is None:
                     result = recorded.replay(tensors)
                     if result is not STALE:
                         if i:
@@ -153,6 +221,21 @@ class CompiledFunction:
                 reason = reason or changed  # that of the one used last
         return self._record(key, args, kwargs, tensors, reason)
 
+    def _other_path(
+        self, key: Any, args: Any, kwargs: Any, tensors: Sequence[Any], why: str, variant: Variant
+    ) -> Any:
+        """A call decided as none before."""
+        if len(variant.recorded) < MAX_PATHS:
+            return self._record(key, args, kwargs, tensors, why, path=True)
+        return self._lost(variant, f"it decides in more than {MAX_PATHS} ways", args, kwargs)
+
+    def _lost(self, variant: Variant, why: str, args: Any, kwargs: Any) -> Any:
+        """A replay was begun for nothing. If most are, no further ones begin."""
+        variant.lost += 1
+        if variant.lost > MAX_PATHS and variant.lost > sum(r.uses for r in variant.recorded):
+            self._unrecorded(variant, why, None)
+        return self.function(*args, **kwargs)
+
     def find(self, args: Any) -> tuple[Recorded | None, list[Any] | None]:
         """A recording that fits a call, and the values that it would read; ``None`` where there is none."""
         tensors: list[Any] = []
@@ -161,7 +244,7 @@ class CompiledFunction:
         if variant is None or variant.lazy is not None or self.generation != state.generation:
             return None, None
         for recorded in variant.recorded:
-            if recorded.guards.broken() is None:
+            if recorded.guards.broken() is None and not recorded.forks:
                 values = recorded.gather(tensors)
                 if values is not None:
                     return recorded, values
@@ -181,7 +264,15 @@ class CompiledFunction:
             return "grad mode, autocast or another switch changed"
         return "the arguments differ in number"
 
-    def _record(self, key: Any, args: Any, kwargs: Any, tensors: Sequence[Any], reason: str | None) -> Any:
+    def _record(
+        self,
+        key: Any,
+        args: Any,
+        kwargs: Any,
+        tensors: Sequence[Any],
+        reason: str | None,
+        path: bool = False,
+    ) -> Any:
         why = self._why(key, reason)
         if state.stance == "eager_on_recompile":
             return self.function(*args, **kwargs)
@@ -190,9 +281,16 @@ class CompiledFunction:
                 "Detected recompile when torch.compile stance is 'fail_on_recompile'. "
                 f"filename: '{self.file[0]}', function name: '{self.name}', line number: {self.file[1]}"
             )
-        if self.recordings and self.recordings >= config.recompile_limit:
+        sizes = None if path or self.dynamic is False else self._sizes(key)
+        if sizes is not None and sizes.recorded:
+            if not self._worth(sizes, key, why):
+                return self.function(*args, **kwargs)
+        elif self.recordings >= config.recompile_limit and self.recordings and not path:
             return self._limit(args, kwargs, why)
-        self.recordings += 1
+        else:
+            self.recordings += not path
+        if sizes is not None:
+            sizes.recorded += 1
         self.reasons.append(why)
         self.last = key
         counters.history.append(f"recorded {self.name}: {why}")
@@ -206,7 +304,7 @@ class CompiledFunction:
         start = next(sequence)
         result = recording.run(self.function, args, kwargs)
         if recording.broken is not None:
-            return self._unrecorded(variant, recording.broken, result)
+            return self._unrecorded(variant, recording.broken, result, recording.forks)
         assembly = Assembly(recording, guards, tensors, views, start)
         try:
             assembly.take(result)
@@ -218,6 +316,12 @@ class CompiledFunction:
             assembly.assemble()
         except NotReplayable as error:
             text = str(error)
+            if type(error) is Unsettled and not variant.unsettled and not variant.recorded:
+                result = assembly.give_up()
+                self._abandon(assembly, text)
+                variant.unsettled = True
+                self.reasons.append(f"not replayed: {text}; the next call is recorded again")
+                return result
         else:
             recorded = assembly.commit()
             if not self.donate:
@@ -226,18 +330,55 @@ class CompiledFunction:
             return recorded.replay(tensors, first=True)
         return self._left(variant, assembly, text, assembly.give_up())
 
+    def _sizes(self, key: Any) -> Sizes | None:
+        """Calls that differ from this one in sizes and numbers alone; ``None`` if it is no such call."""
+        if key in self.variants:
+            return None
+        try:
+            return self.sizes.setdefault(_loosened(key), Sizes())
+        except TypeError:
+            return None
+
+    def _worth(self, sizes: Sizes, key: Any, why: str) -> bool:
+        """Whether to record other sizes; each has a program of its own, as XLA compiles for sizes."""
+        if sizes.recorded == config.recompile_limit and not sizes.seen:
+            self.reasons.append(
+                f"more than {sizes.recorded} sizes or numbers, and XLA compiles a program for each: from now "
+                "on those that come for the first time run uncompiled; padding to a few sizes avoids it"
+            )
+        if sizes.recorded >= config.accumulated_recompile_limit:
+            if self.fullgraph:
+                raise FailOnRecompileLimitHit(self._hit("accumulated_recompile_limit", why))
+            return False
+        return self.fullgraph or sizes.worth(key)
+
+    def _hit(self, limit: str, why: str) -> str:
+        return (
+            f"torch._dynamo hit config.{limit} ({getattr(config, limit)})\n"
+            f"   function: '{self.name}'\n   last reason: {why}"
+        )
+
     def _left(self, variant: Variant, assembly: Assembly, text: str, result: Any) -> Any:
         """The recording turned out to be no use: the call goes on as an ordinary one."""
+        recording = assembly.session
+        text = self._abandon(assembly, text)
+        return self._unrecorded(variant, text, result, recording.forks)
+
+    def _abandon(self, assembly: Assembly, text: str) -> str:
+        """Every value is put in its place again; returns why."""
         recording = assembly.session
         if recording.broken is None:
             assembly.undo()
             recording.broken = text
             recording.materialize()
             counters.history.append(f"{self.name} is not replayed: {text}")
-        return self._unrecorded(variant, recording.broken, result)
+        return recording.broken
 
-    def _unrecorded(self, variant: Variant, text: str, result: Any) -> Any:
-        variant.lazy = text
+    def _unrecorded(self, variant: Variant, text: str, result: Any, forks: Sequence[Fork] = ()) -> Any:
+        if forks and any(r.forks for r in variant.recorded):
+            variant.paths.append(Path(list(forks), text))
+        else:
+            variant.lazy = text
         self.reasons.append(f"not replayed: {text}")
         return result
 
@@ -254,10 +395,7 @@ class CompiledFunction:
         return shown
 
     def _limit(self, args: Any, kwargs: Any, why: str) -> Any:
-        text = (
-            f"torch._dynamo hit config.recompile_limit ({config.recompile_limit})\n"
-            f"   function: '{self.name}'\n   last reason: {why}"
-        )
+        text = self._hit("recompile_limit", why)
         if self.fullgraph:
             raise FailOnRecompileLimitHit(text)
         if not state.warned(self):
@@ -280,9 +418,9 @@ def _text(key: Any) -> str:
     return "another value"
 
 
-def compiled(function: Callable[..., Any], fullgraph: bool) -> Any:
+def compiled(function: Callable[..., Any], fullgraph: bool, dynamic: bool | None = None) -> Any:
     """``function`` with its calls recorded and replayed."""
-    made = CompiledFunction(function, fullgraph)
+    made = CompiledFunction(function, fullgraph, dynamic=dynamic)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -13,11 +13,13 @@ class Config:
 
     Attributes:
         recompile_limit: recordings of one function before further kinds of calls run uncompiled.
+        accumulated_recompile_limit: recordings for different sizes and numbers.
         suppress_errors: accepted; errors of the user's function are always raised.
         verbose: accepted.
     """
 
     recompile_limit = 8
+    accumulated_recompile_limit = 256
     suppress_errors = False
     verbose = False
 
@@ -25,6 +27,15 @@ class Config:
     def cache_size_limit(self) -> int:
         """The old name of ``recompile_limit``."""
         return self.recompile_limit
+
+    @property
+    def accumulated_cache_size_limit(self) -> int:
+        """The old name of ``accumulated_recompile_limit``."""
+        return self.accumulated_recompile_limit
+
+    @accumulated_cache_size_limit.setter
+    def accumulated_cache_size_limit(self, value: int) -> None:
+        self.accumulated_recompile_limit = value
 
     @cache_size_limit.setter
     def cache_size_limit(self, value: int) -> None:

@@ -157,7 +157,13 @@ class Differentiable:
         self.cotangent_avals = [c.aval for c in self.cotangents]
         self.storages = {position[leaf]: s for leaf, s, _ in recorded.storages}
         leaves = [graph.leaves[i].aval for i in self.operands]
-        self.avals = [*leaves, *([float] * self.floats), *([int] * self.ints)]
+        begin, self.first = assembly.session.cut
+        self.last = nodes(graph.flat[begin : self.length])
+        read = {slot for _, slots in self.last for slot in slots} | {*self.live}
+        self.carried = sorted(slot for slot in read if 0 <= slot < self.first)
+        made = [aval for signature, _ in nodes(graph.flat[:begin]) for aval in signature.outputs]
+        self.kinds = [*([float] * self.floats), *([int] * self.ints)]
+        self.avals = [*leaves, *(made[slot] for slot in self.carried), *self.kinds]
         self.size = len(graph.leaves)
         self.plan = CompiledPlan(self.name, self._forward, self.avals, recorded.avals, self)
         self.node_type = node_class(_NODE)
@@ -178,7 +184,13 @@ class Differentiable:
         return leaves, arrays[count : count + self.floats], arrays[count + self.floats :]
 
     def _forward(self, *arrays: Any) -> tuple[Any, ...]:
-        outputs = evaluate(self.before, *self._unpack(arrays))
+        """What comes after the last decision, of leaves, earlier results and numbers."""
+        begin = len(self.operands)
+        stop = begin + len(self.carried)
+        outputs: list[Any] = [None] * self.first
+        for slot, array in zip(self.carried, arrays[begin:stop], strict=True):
+            outputs[slot] = array
+        outputs = evaluate(self.last, *self._unpack([*arrays[:begin], *arrays[stop:]]), outputs)
         return tuple(outputs[slot] for slot in self.live)
 
     def backward(self, given: tuple[int, ...]) -> Plan:
@@ -204,17 +216,24 @@ class Differentiable:
             return tuple(outputs[s] if s >= 0 else leaves[series(s)[1]] for s in self.results)
 
         operands = [self.avals[p] for p in saved] + [self.plan.outputs[p] for p in self.saved_places]
-        operands += self.avals[len(self.operands) :]
+        operands += self.kinds
         operands += [self.cotangent_avals[k] for k in roots]
         results = [self.avals[p] for p in self.needs]
         return CompiledPlan(self.name + "_backward", fn, operands, results, self)
 
-    def record(self, values: list[Any], floats: list[float], tensors: Sequence[Any]) -> tuple[list[Any], Any]:
+    def record(
+        self, values: list[Any], floats: list[float], tensors: Sequence[Any], computed: dict[int, Any]
+    ) -> tuple[list[Any], Any]:
         """Record the forward; returns its results and the node through which gradients come back."""
         plan = self.plan
         operands = [values[i] for i in self.operands]
         numbers = [*floats, *self.graph.ints]
-        made = record(plan.signature, [*operands, *numbers])
+        earlier = []
+        for slot, aval in zip(self.carried, self.avals[len(operands) :], strict=False):
+            value = Value(aval)
+            value.array = computed[slot]
+            earlier.append(value)
+        made = record(plan.signature, [*operands, *earlier, *numbers])
         if plan.signature.single is not None:
             made = [made]
         edges: list[Any] = [None] * len(plan.operands)

@@ -15,9 +15,11 @@ import types
 from operator import is_
 from typing import Any
 
+from jtorch.amp import GradScaler
 from jtorch.nn import Module
 from jtorch.nn.modules.module import changes
 from jtorch.optim import Optimizer
+from jtorch.optim.lr_scheduler import LRScheduler
 from jtorch.tensor import Tensor
 
 __all__ = ["Guards", "describe"]
@@ -29,6 +31,8 @@ _MISSING: Any = object()
 _FIXED = frozenset({"jtorch", "jax", "jaxlib", "numpy", "optax", "torch", "scipy", "matplotlib", "tqdm"})
 _FIXED_MODULES = (_FIXED | sys.stdlib_module_names) - {"test"}
 #: Attributes that every module has; what matters of them is compared by :func:`_contents`.
+#: Code of the user that names one of these sees settings of optimizers, which are operands otherwise.
+_SETTINGS = frozenset({"param_groups", "state_dict", "get_last_lr", "get_lr", "last_epoch", "_last_lr"})
 _MODULE_PRIVATE = (frozenset(Module().__dict__) | {"_compiled_call_impl"}) - {"training"}
 
 
@@ -58,6 +62,13 @@ def _names_of(code: types.CodeType) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+@functools.cache
+def _attributes_of(code: types.CodeType) -> frozenset[str]:
+    """Names of attributes and globals in a function's code, nested functions included."""
+    nested = (_attributes_of(c) for c in code.co_consts if isinstance(c, types.CodeType))
+    return frozenset(code.co_names).union(*nested)
+
+
 class Guards:
     """The objects that a function can reach and the values that it can read.
 
@@ -75,12 +86,17 @@ class Guards:
         self.tensors: dict[int, Any] = {}
         self.optimizers: list[Any] = []
         self.fixed: list[tuple[Any, Any, bool]] = []
+        self.scalers: list[tuple[Any, str]] = []
+        self._schedules: list[tuple[Any, str]] = []
+        self._sees_settings = False
         self._seen: dict[int, Any] = {}
         self._visit(function, "", 0)
         for i, x in enumerate(args):
             self._argument(x, f"argument {i}")
         for name, x in kwargs.items():
             self._argument(x, f"argument {name}")
+        if self._sees_settings:
+            self._settings()
         self.epoch = changes[0]
 
     # ---- looking
@@ -106,6 +122,11 @@ class Guards:
             self._visit_module(x, where, depth)
         elif isinstance(x, Optimizer):
             self.visit_optimizer(x, where)
+        elif isinstance(x, GradScaler):
+            self._visit_scaler(x, where)
+        elif isinstance(x, LRScheduler):
+            self._schedules.append((x, where))
+            self._visit(x.optimizer, f"{where}.optimizer", depth)
         elif isinstance(x, types.FunctionType):
             self._visit_function(x, where, depth)
         elif isinstance(x, types.MethodType):
@@ -165,6 +186,7 @@ class Guards:
         if _fixed(function.__module__) and wrapped is None:
             return
         code, scope = function.__code__, function.__globals__
+        self._sees_settings = self._sees_settings or not _SETTINGS.isdisjoint(_attributes_of(code))
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
             try:
                 y = cell.cell_contents
@@ -206,6 +228,28 @@ class Guards:
                 self._visit(y, f"{where}.{name}".lstrip("."), depth + 1)
         if not _fixed(type(module).__module__):
             self._visit_class(type(module), where, depth)
+
+    def _visit_scaler(self, scaler: Any, where: str) -> None:
+        """Scale, count and settings; what a scaler notes between ``unscale_`` and ``update`` is forgotten."""
+        own = scaler.__dict__
+        for key, y in own.items():
+            if key == "_per_optimizer_states":
+                self.scalers.append((own, where))
+            else:
+                self.names.append((own, key, y, f"{where}.{key}"))
+                self._visit(y, f"{where}.{key}", 0)
+
+    def _settings(self) -> None:
+        """Settings of optimizers and schedules by value."""
+        for optimizer in self.optimizers:
+            for i, group in enumerate(optimizer.param_groups):
+                for key, y in group.items():
+                    if key != "params":
+                        self.names.append((group, key, y, f"param_groups[{i}][{key!r}]"))
+        for schedule, where in self._schedules:
+            for key, y in schedule.__dict__.items():
+                if isinstance(y, _SCALARS):
+                    self.names.append((schedule.__dict__, key, y, f"{where}.{key}"))
 
     def visit_optimizer(self, optimizer: Any, where: str = "optimizer") -> None:
         """Groups and state; settings of optimizers whose step is one operation are operands."""
@@ -259,6 +303,9 @@ class Guards:
         for sequence, contents, where in self.sequences:
             if len(sequence) != len(contents) or not all(map(is_, sequence, contents)):
                 return f"the contents of {where} changed"
+        for own, where in self.scalers:
+            if own["_per_optimizer_states"]:
+                return f"{where} waits for update()"
         for tensor, storage, requires in self.fixed:
             if tensor._storage is not storage:
                 return f"a tensor of shape {tuple(tensor.shape)} got other memory"

@@ -17,10 +17,10 @@ class OptimizedModule(Module):
     As in PyTorch the module is its only child, ``_orig_mod``, which shows in the keys of ``state_dict``.
     """
 
-    def __init__(self, mod: Module, fullgraph: bool = False) -> None:
+    def __init__(self, mod: Module, fullgraph: bool = False, dynamic: bool | None = None) -> None:
         super().__init__()
         self._orig_mod = mod
-        self.__dict__["forward"] = compiled(mod.__call__, fullgraph)
+        self.__dict__["forward"] = compiled(mod.__call__, fullgraph, dynamic)
         self.__dict__["training"] = mod.training
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

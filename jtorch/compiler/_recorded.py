@@ -9,14 +9,27 @@ from typing import Any
 import jax
 import numpy as np
 
+from jtorch.compiler._forks import Fork, operands
 from jtorch.compiler._guards import Guards
 from jtorch.compiler._session import Draw, Numbers
 from jtorch.dispatch import INFERENCE, modes
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Aval, Graph, Value, counters, flush, from_host, fused, operand, recorder, settings
+from jtorch.trace import (
+    Aval,
+    Graph,
+    Value,
+    counters,
+    flush,
+    from_host,
+    fused,
+    operand,
+    recorder,
+    settings,
+)
 from jtorch.trace._explain import note_compilation
+from jtorch.trace._stretches import Piece, stretched
 
 __all__ = ["STALE", "Recorded", "Result", "Target", "view_numbers"]
 
@@ -89,6 +102,9 @@ class Recorded:
         asked: ``(target, whether it had one)`` of ``.grad`` that is read.
         views: arguments of which the view itself, not only what it shows, has to be the same.
         donate: leaves whose memory may be reused.
+        forks: decisions on the way; ``last``: the part of the graph after them.
+        generators: those that draws name.
+        initial: until the first replay, what the recording computed before its last decision.
     """
 
     def __init__(self, guards: Guards, graph: Graph, device: Any) -> None:
@@ -115,6 +131,10 @@ class Recorded:
         #: what :func:`jtorch.compiler.scan` made of it
         self.scanned: Any = None
         self.uses = 0
+        self.forks: list[Fork] = []
+        self.generators: list[Any] = []
+        self.last: Piece | None = None
+        self.initial: dict[int, Any] = {}
 
     # ---- running
 
@@ -183,8 +203,17 @@ class Recorded:
         if values is None:
             return STALE
         floats = self.recorded_numbers(values) if first else self.act(values)
+        initial, self.initial = self.initial, {}
+        return self.finish(values, floats, tensors, initial)
+
+    def finish(
+        self, values: list[Any], floats: list[float], tensors: Sequence[Any], computed: dict[int, Any]
+    ) -> Any:
+        """Run what comes after the last decision, ``computed`` before it, and store what changes."""
         if self.differentiable is not None:
-            made, node = self.differentiable.record(values, floats, tensors)
+            made, node = self.differentiable.record(values, floats, tensors, computed)
+        elif self.last is not None:
+            made, node = self._run_last(self.last, values, floats, computed), None
         else:
             made, node = self._run(values, floats), None
         self.scatter(made, values, tensors)
@@ -192,6 +221,49 @@ class Recorded:
         if self.single:
             return self._result(self.results[0], made, values, tensors, node)
         return self.rebuild([self._result(r, made, values, tensors, node) for r in self.results])
+
+    def ready(self, values: list[Any]) -> None:
+        """Run what is pending, if an operand is."""
+        for value in values:
+            if value is not None and value.array is None and value.host is None:
+                flush(recorder(self.graph.device), "compiled call")
+                break
+
+    def _run_last(
+        self, piece: Piece, values: list[Any], floats: list[float], computed: dict[int, Any]
+    ) -> list[Value]:
+        if piece.outputs:
+            self.ready(values)
+            with jax.enable_x64(True):
+                given = self._donations(values) if self.donate else ()
+                inputs = piece.inputs
+                donated = tuple(sorted(inputs.index(-1 - 3 * i) for i in given if -1 - 3 * i in inputs))
+                program = self.programs.get(donated)
+                if program is None:
+                    program = self.programs[donated] = stretched(piece, donated, self.device)
+                else:
+                    counters.cache_hits += 1
+                held = [values[(-inputs[i] - 1) // 3] for i in donated]
+                arrays = operands(piece, values, computed, self.device)
+                numbers = [floats[i] for i in piece.floats], [self.graph.ints[i] for i in piece.ints]
+                counters.donated_buffers += len(held)
+                for value in held:
+                    counters.donated_bytes += value.aval.nbytes
+                    value.array = None
+                try:
+                    results = program.run(arrays, *numbers)
+                except BaseException:
+                    for i, value in zip(donated, held, strict=True):
+                        value.array = arrays[i]
+                    raise
+            computed.update(zip(piece.outputs, results, strict=True))
+        counters.nodes += self.graph.nodes
+        made = []
+        for aval, slot in zip(self.avals, self.live, strict=True):
+            value = _new(Value)
+            value.aval, value.array = aval, computed[slot]
+            made.append(value)
+        return made
 
     def _run(self, values: list[Any], floats: list[float]) -> list[Value]:
         graph, device = self.graph, self.device

@@ -12,7 +12,7 @@ from jtorch.dtypes import dtype
 from jtorch.tensor import Size, Tensor
 from jtorch.tensor._size import Size as _Size
 
-__all__ = ["NotReplayable", "flatten"]
+__all__ = ["NotReplayable", "Unsettled", "flatten"]
 
 #: What may stand in a result besides tensors: objects that never change.
 _CONSTANT = (int, float, str, bool, complex, bytes, type(None), dtype, device, Size, _Size)
@@ -23,6 +23,10 @@ Rebuild = Callable[[Sequence[Any]], Any]
 
 class NotReplayable(TorchDynamoException):
     """A call cannot be repeated by running its graph; the text says why."""
+
+
+class Unsettled(NotReplayable):
+    """A call changed what it depends on, which a first call may do: the next one is recorded again."""
 
 
 def flatten(result: Any, tensors: list[Any]) -> Rebuild:

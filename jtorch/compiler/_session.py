@@ -8,7 +8,10 @@ in any case.
 
 from __future__ import annotations
 
+import builtins
+import logging
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +21,7 @@ from weakref import ref
 import numpy as np
 
 from jtorch.compiler._errors import Unsupported
+from jtorch.compiler._forks import MAX_FORKS, Fork
 from jtorch.devices import META
 from jtorch.dispatch import autocast_state
 from jtorch.optim import lr_scheduler
@@ -33,15 +37,17 @@ from jtorch.trace import (
     flush_all,
     from_host,
     host_array,
+    recorder,
     recorders,
     settings,
     user_line,
 )
+from jtorch.trace._stretches import stretch
 
-__all__ = ["Session", "Touched"]
+__all__ = ["HELD", "Session", "Touched", "watch_output"]
 
 #: Reasons to run a graph that a recording passes over.
-_HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
+HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
 
 
 class Touched:
@@ -104,6 +110,11 @@ class Session:
         constants: values made from data inside the function, by ``id``.
         initial: first value of storages made inside the function, by the storage's ``id``.
         engines, draws: random draws that were begun, and that can be repeated.
+        streams: what was drawn from, and its state before, by ``id``.
+        generators: those that draws named.
+        forks: where the truth of a value decided what came next, in order.
+        computed: results of the parts before forks, by slot.
+        cut: where in the graph the part after the last fork begins, and the number of its first result.
     """
 
     def __init__(self, fullgraph: bool, name: str) -> None:
@@ -119,6 +130,11 @@ class Session:
         self.constants: dict[int, Value] = {}
         self.actions: list[Any] = []
         self.engines = self.draws = 0
+        self.streams: dict[int, tuple[Any, Any]] = {}
+        self.generators: list[Any] = []
+        self.forks: list[Fork] = []
+        self.computed: dict[int, Any] = {}
+        self.cut = (0, 0)
         self.graph: Graph | None = None
         self.shown: list[tuple[Value, Value]] = []
 
@@ -126,7 +142,7 @@ class Session:
 
     def holds(self, reason: str) -> bool:
         """Whether a flush for this reason is passed over; a read ends the recording."""
-        if threading.get_ident() != self.thread or reason in _HELD:
+        if threading.get_ident() != self.thread or reason in HELD:
             return True
         self.leave(
             "reads the value of a tensor that the program computes"
@@ -141,6 +157,14 @@ class Session:
         start = 0 if from_recorder is None else len(from_recorder.graph.floats)
         self.actions.append(Numbers(start, count, source))
 
+    def begins(self, stream: Any, generator: Any) -> None:
+        """A random draw begins, from the stream of a ``generator=`` argument."""
+        self.engines += 1
+        if generator is not None:
+            self.generators.append(generator)
+        if id(stream) not in self.streams:
+            self.streams[id(stream)] = stream, stream.get_state()
+
     def drew(self, storage: Any, draw: Callable[[], Any]) -> None:
         """A new storage holds random numbers that ``draw()`` would make anew."""
         self.draws += 1
@@ -153,15 +177,56 @@ class Session:
         storage.__dict__["value"] = placeholder
         self.actions.append(Draw(draw, value, placeholder))
 
-    def leave(self, why: str) -> None:
+    def decide(self, value: Value) -> bool | None:
+        """The truth of a value that decides what the function does next; the recording is of that case then.
+
+        What was recorded up to here runs, as it does in replays, where another outcome leads to another
+        recording. ``None``: the value is read like any other, which ends the recording.
+        """
+        if self.fullgraph or self.broken is not None or len(self.forks) >= MAX_FORKS:
+            return None
+        where = recorder(value.aval.device)
+        graph = where.graph
+        if any(r.graph.nodes and r is not where for r in recorders()):
+            return None
+        if type(value.array) is Withheld:
+            slot = value.slot if value.graph is graph else graph.add_leaf(value)
+        elif value.graph is graph and value.pending:
+            slot = value.slot
+        else:
+            return None
+        begin, first = self.cut
+        piece = None
+        if len(graph.flat) > begin:
+            living = [n for n, v in enumerate(graph.outputs[first:], first) if n == slot or v() is not None]
+            piece = stretch(graph.flat, begin, first, living)
+        fork = Fork(piece, slot, user_line(), len(self.actions), graph)
+        leaves = self._contents(graph.leaves)
+        outcome = fork.outcome = fork.run(leaves, graph.floats, graph.ints, self.computed, where.jax_device)
+        self.forks.append(fork)
+        self.cut = (len(graph.flat), len(graph.outputs))
+        return outcome
+
+    def _contents(self, leaves: list[Value]) -> list[Value]:
+        """What leaves hold in this call."""
+        known = {id(t.placeholder): t.value for t in self.touched.values()}
+        known |= {id(a.placeholder): a.value for a in self.actions if type(a) is Draw}
+        known |= {id(p): value for p, value in self.shown}
+        return [known.get(id(leaf), leaf) for leaf in leaves]
+
+    def leave(self, why: str, line: str | None = None) -> None:
         """End the recording: every placeholder gets its contents and the call goes on as usual.
+
+        Args:
+            why: what a replay could not do.
+            line: of the user's program that does it, if it is not the one that is running.
 
         Raises:
             Unsupported: the function was compiled with ``fullgraph=True``.
         """
         if self.broken is not None or settings.session is not self:
             return
-        self.line = user_line()
+        self.line = line or user_line()
         self.broken = f"{self.line} {why}"
         self.materialize()
         counters.history.append(f"{self.name} is not replayed: {self.broken}")
@@ -295,6 +360,7 @@ class Session:
         self._make = Value.__init__
         Value.__init__ = make_value  # type: ignore[method-assign, assignment]
         self._watch_schedules()
+        self._unwatch = watch_output(self)
 
     def _watch_schedules(self) -> None:
         """Steps of learning rate schedules are repeated in each replay."""
@@ -334,6 +400,7 @@ class Session:
         Value.__init__ = self._make  # type: ignore[method-assign]
         for cls, original in self._schedules:
             cls.step = original
+        self._unwatch()
 
     def note_grad(self, tensor: Any, grad: Any, read: bool) -> None:
         key = id(tensor)
@@ -398,3 +465,30 @@ class Session:
 def _numpy_state() -> Any:
     state: Any = np.random.get_state()
     return state[1:3]
+
+
+def watch_output(session: Any) -> Callable[[], None]:
+    """A function that prints or logs does so in every call; returns what ends the watch."""
+    says = [(builtins, "print", builtins.print), (logging.Logger, "handle", logging.Logger.handle)]
+    for owner, name, original in says:
+
+        def watched(*args: Any, original: Any = original, what: str = name, **kwargs: Any) -> Any:
+            if settings.session is session and session.thread == threading.get_ident():
+                session.leave("prints" if what == "print" else "logs", _speaker())
+            return original(*args, **kwargs)
+
+        setattr(owner, name, watched)
+
+    def unwatch() -> None:
+        for owner, name, original in says:
+            setattr(owner, name, original)
+
+    return unwatch
+
+
+def _speaker() -> str:
+    """The line that prints, or asked :mod:`logging` to."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("logging"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -83,7 +83,13 @@ def test_several_results_with_history_detached_parts_and_hooks():
 def test_a_read_falls_back_or_names_the_line():
     def f(x):
         y = x * 2
-        if y.sum() > 0:  # the line
+        if y.sum().item() > 0:  # the line
+            return y + 1
+        return y - 1
+
+    def g(x):
+        y = x * 2
+        if y.sum() > 0:
             return y + 1
         return y - 1
 
@@ -93,6 +99,9 @@ def test_a_read_falls_back_or_names_the_line():
     line = f.__code__.co_firstlineno + 2
     assert f"{__file__}:{line} reads the value of a tensor" in lines(c)[1]
     strict = jtorch.compile(f, fullgraph=True)
+    with pytest.raises(Unsupported, match=rf"test_functions.py:{line} reads the value"):
+        strict(jtorch.tensor([1.0]))
+    line, strict = g.__code__.co_firstlineno + 2, jtorch.compile(g, fullgraph=True)
     with pytest.raises(Unsupported, match=rf"test_functions.py:{line} reads the value"):
         strict(jtorch.tensor([1.0]))
     # The engine is as before, also after the error.
@@ -208,15 +217,41 @@ def test_numbers_shapes_and_modes_are_part_of_the_key():
 
 
 def test_the_limit_of_recordings(recwarn):
-    c = jtorch.compile(lambda x, n: x + n)
+    c = jtorch.compile(lambda x, n: x + n, dynamic=False)
     with pytest.warns(UserWarning, match=r"torch._dynamo hit config.recompile_limit \(8\)"):
         found = [c(jtorch.zeros(1), n).item() for n in range(12)]
     assert found == list(range(12))
-    strict = jtorch.compile(lambda x, n: x + n, fullgraph=True)
+    strict = jtorch.compile(lambda x, n: x + n, fullgraph=True, dynamic=False)
     for n in range(8):
         strict(jtorch.zeros(1), n)
     with pytest.raises(FailOnRecompileLimitHit):
         strict(jtorch.zeros(1), 8)
+
+
+def test_sizes_and_numbers_do_not_count_for_the_limit(monkeypatch):
+    c = jtorch.compile(lambda x, n: (x * n).sum(), dynamic=True)
+    t = jtorch.ones(2)
+    jtorch._dynamo.mark_dynamic(t, 0)
+    assert c(t, 2.0).item() == 4.0
+    for n in range(1, 13):  # a warning would be an error
+        assert c(jtorch.ones(n), 2.0).item() == 2.0 * n
+    assert len(lines(c)) == 9  # 8 recordings, and a line that says so
+    assert "more than 8 sizes or numbers, and XLA compiles a program for each" in lines(c)[-1]
+    jtorch.reset_metrics()
+    assert [c(jtorch.ones(12), 2.0).item() for _ in range(3)] == [24.0] * 3
+    assert lines(c)[-1].endswith("argument 0 is float32[12], was float32[8]")  # recorded the second time
+    assert jtorch.metrics()["flushes"] == {}
+    monkeypatch.setattr(jtorch._dynamo.config, "cache_size_limit", 2)
+    monkeypatch.setattr(jtorch._dynamo.config, "accumulated_cache_size_limit", 3)
+    strict = jtorch.compile(lambda x: x + 1, fullgraph=True)
+    for n in (1, 2, 3):
+        strict(jtorch.ones(n))
+    with pytest.raises(FailOnRecompileLimitHit, match="accumulated_recompile_limit"):
+        strict(jtorch.ones(4))
+    modes = jtorch.compile(lambda x, flag: x + 1 if flag else x)
+    assert [modes(jtorch.ones(1), flag).item() for flag in (True, "a")] == [2.0, 2.0]
+    with pytest.warns(UserWarning, match=r"hit config.recompile_limit \(2\)"):
+        modes(jtorch.ones(1), None)
 
 
 class Counter(nn.Module):
