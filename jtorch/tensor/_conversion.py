@@ -16,14 +16,14 @@ from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
 from jtorch.tensor import _derive as _derive  # gives tensors their operators
 from jtorch.tensor._arguments import as_dtype, make
-from jtorch.tensor._core import Tensor, from_value, meta_value, run, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, host_contents, meta_value, run, to_device, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import can_cast as dtype_fits
 from jtorch.tensor._layout import memory_format, preserve_format
 from jtorch.tensor._printing import format_spec, tensor_str
 from jtorch.tensor._views import is_contiguous, strides_of
-from jtorch.trace import TracedValue, Value, aval_of, from_host, host_array
+from jtorch.trace import TracedValue, Value, aval_of, from_host, host_array, session
 
 __all__ = [
     "can_cast",
@@ -105,6 +105,11 @@ def _bool(self: Tensor) -> bool:
         raise RuntimeError(
             f"Boolean value of Tensor with {'more than one value' if size else 'no values'} is ambiguous"
         )
+    recording = session()
+    if recording is not None:
+        decided = recording.decide(self._read())
+        if decided is not None:
+            return decided  # type: ignore[no-any-return]
     return bool(item(self))
 
 
