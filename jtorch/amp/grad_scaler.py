@@ -184,7 +184,8 @@ class GradScaler:
     def _maybe_opt_step(
         self, optimizer: Any, optimizer_state: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        if not sum(v.item() for v in optimizer_state["found_inf_per_device"].values()):
+        # The truth of each, not its value: a function that is recorded continues on either side.
+        if not any(map(bool, optimizer_state["found_inf_per_device"].values())):
             return optimizer.step(*args, **kwargs)
         return None
 

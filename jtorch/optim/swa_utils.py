@@ -22,7 +22,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import value_of
 from jtorch.tensor._creation import tensor
-from jtorch.trace import record
+from jtorch.trace import record, session
 
 __all__ = [
     "SWALR",
@@ -37,7 +37,14 @@ __all__ = [
 _plans: dict[Any, Plan] = {}
 
 
-def _blend(averages: list[Any], current: list[Any], share: float) -> None:
+def _share(count: Any) -> Any:
+    """What a new member weighs; a function that is recorded computes it, to count on when it is replayed."""
+    if session() is not None and isinstance(count, Tensor):
+        return 1 / (count.double() + 1)
+    return 1 / (float(count) + 1)
+
+
+def _blend(averages: list[Any], current: list[Any], share: Any) -> None:
     """Move averages towards the current values by a share, all in one operation per device."""
     for device in {a.device: None for a in averages}:
         mine = [a for a in averages if a.device is device]
@@ -45,11 +52,12 @@ def _blend(averages: list[Any], current: list[Any], share: float) -> None:
         values += [
             value_of(c.to(device)) for a, c in zip(averages, current, strict=True) if a.device is device
         ]
-        avals = tuple(v.aval for v in values)
+        part = value_of(share.to(device)) if isinstance(share, Tensor) else share
+        avals = (*[v.aval for v in values], part.aval if isinstance(share, Tensor) else float)
         plan = _plans.get(avals)
         if plan is None:
             plan = _plans[avals] = _blend_plan(avals)
-        made = record(plan.signature, [*values, share])
+        made = record(plan.signature, [*values, part])
         if plan.signature.single is not None:
             made = [made]
         del values
@@ -68,7 +76,7 @@ def _blend_plan(avals: tuple[Any, ...]) -> Plan:
             results.append((a + operands[-1].astype(a.real.dtype) * (c - a)).astype(average.dtype))
         return tuple(results)
 
-    return Plan("average", blend, [*avals, float], device=avals[0].device, node=None, single=False)
+    return Plan("average", blend, avals, device=avals[0].device, node=None, single=False)
 
 
 def _check_decay(decay: float) -> None:
@@ -94,7 +102,7 @@ def get_swa_multi_avg_fn() -> Callable[..., None]:
     def swa_update(
         averaged_param_list: list[Tensor], current_param_list: list[Tensor], num_averaged: Any
     ) -> None:
-        _blend(averaged_param_list, current_param_list, 1 / (float(num_averaged) + 1))
+        _blend(averaged_param_list, current_param_list, _share(num_averaged))
 
     return swa_update
 
@@ -163,9 +171,9 @@ class AveragedModel(Module):
         """Take the model's present parameters into the average."""
         averages = [p.detach() for p in self._members(self.module)]
         current = [p.detach() for p in self._members(model)]
-        count = int(self.n_averaged)
+        first = bool(self.n_averaged == 0) if session() is not None else int(self.n_averaged) == 0
         with no_grad():
-            if count == 0:
+            if first:
                 for a, c in zip(averages, current, strict=True):
                     a.copy_(c)
             elif self.multi_avg_fn is not None:
@@ -174,7 +182,7 @@ class AveragedModel(Module):
                 for a, c in zip(averages, current, strict=True):
                     a.copy_(self.avg_fn(a, c.to(a.device), self.n_averaged.to(a.device)))
             else:
-                _blend(averages, current, 1 / (count + 1))
+                _blend(averages, current, _share(self.n_averaged))
             if not self.use_buffers:
                 for b, source in zip(self.module.buffers(), model.buffers(), strict=True):
                     b.detach().copy_(source.detach())
