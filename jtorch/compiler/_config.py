@@ -28,6 +28,10 @@ class Config:
         """The old name of ``recompile_limit``."""
         return self.recompile_limit
 
+    @cache_size_limit.setter
+    def cache_size_limit(self, value: int) -> None:
+        self.recompile_limit = value
+
     @property
     def accumulated_cache_size_limit(self) -> int:
         """The old name of ``accumulated_recompile_limit``."""
@@ -36,10 +40,6 @@ class Config:
     @accumulated_cache_size_limit.setter
     def accumulated_cache_size_limit(self, value: int) -> None:
         self.accumulated_recompile_limit = value
-
-    @cache_size_limit.setter
-    def cache_size_limit(self, value: int) -> None:
-        self.recompile_limit = value
 
 
 class State:

@@ -87,6 +87,7 @@ class Guards:
         self.optimizers: list[Any] = []
         self.fixed: list[tuple[Any, Any, bool]] = []
         self.scalers: list[tuple[Any, str]] = []
+        self.objects: list[tuple[Any, int, str]] = []
         self._schedules: list[tuple[Any, str]] = []
         self._sees_settings = False
         self._seen: dict[int, Any] = {}
@@ -159,6 +160,7 @@ class Guards:
             self._visit_class(type(x), where, depth)
 
     def _attributes(self, own: dict[str, Any], where: str, depth: int) -> None:
+        self.objects.append((own, len(own), where))
         for key, y in list(own.items()):
             self.names.append((own, key, y, f"{where}.{key}"))
             self._visit(y, f"{where}.{key}", depth + 1)
@@ -271,7 +273,10 @@ class Guards:
                         self.names.append((group, key, y, f"{place}['{key}']"))
         self.visit_state(optimizer, where)
         if not _fixed(type(optimizer).__module__):
-            self._attributes({k: v for k, v in own.items() if k not in ("state", "param_groups")}, where, 0)
+            for key, y in list(own.items()):
+                if key not in ("state", "param_groups"):
+                    self.names.append((own, key, y, f"{where}.{key}"))
+                    self._visit(y, f"{where}.{key}", 1)
             self._visit_class(type(optimizer), where, 0)
 
     def visit_state(self, optimizer: Any, where: str = "optimizer") -> None:
@@ -303,6 +308,9 @@ class Guards:
         for sequence, contents, where in self.sequences:
             if len(sequence) != len(contents) or not all(map(is_, sequence, contents)):
                 return f"the contents of {where} changed"
+        for own, count, where in self.objects:
+            if len(own) != count:
+                return f"attributes of {where} were added"
         for own, where in self.scalers:
             if own["_per_optimizer_states"]:
                 return f"{where} waits for update()"

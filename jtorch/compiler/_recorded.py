@@ -20,6 +20,7 @@ from jtorch.trace import (
     Aval,
     Graph,
     Value,
+    Withheld,
     counters,
     flush,
     from_host,
@@ -223,11 +224,16 @@ class Recorded:
         return self.rebuild([self._result(r, made, values, tensors, node) for r in self.results])
 
     def ready(self, values: list[Any]) -> None:
-        """Run what is pending, if an operand is."""
+        """Compute operands that are pending, or that an earlier program left out."""
         for value in values:
-            if value is not None and value.array is None and value.host is None:
-                flush(recorder(self.graph.device), "compiled call")
-                break
+            if value is None:
+                continue
+            array = value.array
+            if array is None:
+                if value.host is None:
+                    flush(recorder(self.graph.device), "compiled call")
+            elif type(array) is Withheld:
+                array.reveal()
 
     def _run_last(
         self, piece: Piece, values: list[Any], floats: list[float], computed: dict[int, Any]
@@ -267,10 +273,7 @@ class Recorded:
 
     def _run(self, values: list[Any], floats: list[float]) -> list[Value]:
         graph, device = self.graph, self.device
-        for value in values:
-            if value.array is None and value.host is None:
-                flush(recorder(graph.device), "compiled call")
-                break
+        self.ready(values)
         with jax.enable_x64(True):
             donated = self._donations(values) if self.donate else ()
             program = self.programs.get(donated)

@@ -280,6 +280,8 @@ class Session:
             return None
         if value.aval.device is META:
             return value  # type: ignore[no-any-return]
+        if type(value.array) is Withheld:
+            value.array.reveal()  # what an earlier program left out
         if type(value) is TracedValue:
             self.leave("computes with tracers of a JAX transform")
             return value

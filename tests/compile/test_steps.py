@@ -94,7 +94,7 @@ def test_learning_rate_changed_outside_is_an_operand():
         assert model.weight.grad is None
         losses[compiled] = found
     assert losses[True] == pytest.approx(losses[False], rel=1e-5)
-    assert jtorch.metrics()["programs_compiled"] == 1
+    assert jtorch.metrics()["programs_compiled"] <= 1  # none, if the loop before made it
     assert explain(fast).count("\n") == 0
 
 
@@ -216,6 +216,186 @@ def test_large_parameters_are_overwritten_in_their_memory():
     step(x)
     assert jtorch.metrics()["donated_buffers"] >= 5  # weight and two moments, but for the one handed out
     assert not jtorch.equal(before, model.weight)
+
+
+def schedules(name, optimizer):
+    s = jtorch.optim.lr_scheduler
+    make = {
+        "OneCycleLR": lambda: s.OneCycleLR(optimizer, 0.1, total_steps=50),
+        "LambdaLR": lambda: s.LambdaLR(optimizer, lambda e: 0.9**e),
+        "SequentialLR": lambda: s.SequentialLR(
+            optimizer, [s.ConstantLR(optimizer, 0.1, 2), s.ExponentialLR(optimizer, 0.9)], [2]
+        ),
+        "CyclicLR": lambda: s.CyclicLR(optimizer, 0.01, 0.1, 2),
+        "CosineAnnealingWarmRestarts": lambda: s.CosineAnnealingWarmRestarts(optimizer, 3),
+    }
+    return make[name]()
+
+
+@pytest.mark.parametrize(
+    "name", ["OneCycleLR", "LambdaLR", "SequentialLR", "CyclicLR", "CosineAnnealingWarmRestarts"]
+)
+def test_schedules_of_rate_and_momentum_are_operands(name):
+    rates = []
+
+    def make():
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        schedule = schedules(name, optimizer)
+        rates.append(schedule)
+
+        def step(x, y):
+            loss = ((model(x) - y) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            return loss
+
+        return model, step
+
+    check(make, data(6, 4))
+    assert rates[0].get_last_lr() == rates[1].get_last_lr()
+    assert rates[0].last_epoch == rates[1].last_epoch == 6
+
+
+def test_what_reads_or_sets_a_rate_is_not_burnt_in():
+    """Results and writes that depend on a setting that changes in the call itself."""
+
+    def loop(kind, compiled):
+        jtorch.manual_seed(0)
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+        schedule = jtorch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        def report(x, y):
+            loss = ((model(x) - y) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            return loss, schedule.get_last_lr()[0]
+
+        def write(x, y):
+            for group in optimizer.param_groups:
+                group["lr"] *= 0.5
+            loss = ((model(x) - y) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss, optimizer.param_groups[0]["lr"]
+
+        step = {"report": report, "write": write}[kind]
+        step = jtorch.compile(step) if compiled else step
+        return [(loss.item(), rate) for loss, rate in (step(*b) for b in data(4, 4))], step
+
+    for kind in ("report", "write"):
+        expected, _ = loop(kind, False)
+        found, step = loop(kind, True)
+        assert [rate for _, rate in found] == [rate for _, rate in expected]
+        assert [loss for loss, _ in found] == pytest.approx([loss for loss, _ in expected], rel=1e-5)
+        assert "param_groups[0]['lr'] is 0." in explain(step)
+
+
+def averaged(**settings):
+    def make():
+        model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        schedule = jtorch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 5)
+        average = jtorch.optim.swa_utils.AveragedModel(model, **settings)
+
+        def step(x, y):
+            loss = ((model(x) - y) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            average.update_parameters(model)
+            return loss
+
+        return average, step
+
+    return make
+
+
+def test_averages_of_weights_are_followed():
+    """The first call copies, and decides so by the count: two recordings of three programs."""
+    swa = jtorch.optim.swa_utils
+    check(averaged(multi_avg_fn=swa.get_ema_multi_avg_fn(0.9)), data(5, 4), recordings=2, programs=4)
+    check(averaged(), data(5, 4), recordings=2, programs=4)
+    check(averaged(avg_fn=swa.get_swa_avg_fn(), use_buffers=True), data(5, 4), recordings=2, programs=4)
+
+
+def test_scaled_steps_are_replayed_on_both_sides():
+    """Steps whose gradients overflow are skipped: another way through the same recorded step."""
+    scalers = []
+
+    def make():
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.Adam(model.parameters(), lr=0.1)
+        scaler = jtorch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=3)
+        scaler.scale(jtorch.ones(()))  # makes the scale
+        scalers.append((scaler, optimizer, model))
+
+        def step(x, y):
+            optimizer.zero_grad()
+            with jtorch.autocast("cpu", jtorch.bfloat16):
+                loss = ((model(x).float() - y) ** 2).sum() * 8
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        return model, step
+
+    check(make, data(9, 4), recordings=2, programs=5)
+    (a, first, model), (b, second, other) = scalers
+    assert a.get_scale() == b.get_scale() < 2.0**127
+    steps = first.state[model.weight]["step"].item()
+    assert 0 < steps == second.state[other.weight]["step"].item() < 9
+
+
+def test_what_a_first_call_makes_is_read_by_later_ones():
+    class Lazy:
+        kept = None
+
+        def __call__(self, x):
+            if self.kept is None:
+                self.kept = jtorch.full((2,), 3.0)
+            return x * self.kept
+
+    scale = Lazy()
+    f = jtorch.compile(lambda x: scale(x) + 1)
+    assert [f(jtorch.full((2,), v)).tolist() for v in (1.0, 2.0, 3.0)] == [[4.0] * 2, [7.0] * 2, [10.0] * 2]
+    reasons = explain(f).splitlines()
+    assert len(reasons) == 3
+    assert "the next call is recorded again" in reasons[1]
+
+
+def test_lbfgs_runs_uncompiled_and_says_why():
+    def make():
+        model = nn.Linear(4, 3)
+        optimizer = jtorch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+        schedule = jtorch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+
+        def step(x, y):
+            def closure():
+                optimizer.zero_grad()
+                loss = ((model(x) - y) ** 2).mean()
+                loss.backward()
+                return loss
+
+            loss = optimizer.step(closure)
+            schedule.step()
+            return loss
+
+        return model, step
+
+    expected, state, _ = run(make, data(3, 4), False)
+    found, mine, step = run(make, data(3, 4), True)
+    assert (found, mine) == (expected, state)
+    assert "reads the value of a tensor" in explain(step)
+    assert len(explain(step).splitlines()) == 2
 
 
 def test_counts_as_pytorch(torch):
