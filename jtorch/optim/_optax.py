@@ -23,12 +23,17 @@ __all__ = ["Optax"]
 class Optax(Optimizer):
     """An optax ``GradientTransformation`` with PyTorch's way of use; a step is one recorded operation.
 
-    Parameters without a gradient count as having a gradient of zeros. The transformation's state is in
-    ``state_dict()["state"]``, one tensor per array, in the order of its leaves.
+    Parameters without a gradient count as having a gradient of zeros. The transformation sees the list of
+    parameters, so labels and masks are lists, too. Its state is in ``state_dict()["state"]``, one tensor per
+    array, in the order of its leaves.
 
     Args:
         params: tensors to optimize, in one group.
-        transformation: any of optax's, learning rate included: ``optax.lion(1e-4)``, ``optax.chain(...)``.
+        transformation: any of optax's, learning rate included: ``optax.lion(1e-4)``, ``optax.chain(...)``. One
+            that needs the loss (``optax.polyak_sgd``) finds it where :meth:`step` gets a closure.
+
+    Raises:
+        ValueError: a second group.
 
     Example:
         >>> import jtorch, optax
@@ -42,11 +47,14 @@ class Optax(Optimizer):
 
     def __init__(self, params: Any, transformation: optax.GradientTransformation) -> None:
         super().__init__(params, {})
-        if len(self.param_groups) != 1:
-            raise ValueError("Optax takes one group of parameters; use optax.multi_transform for several")
         self.transformation = optax.with_extra_args_support(transformation)
         self._tree: Any = None
         self._plan: Any = None
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        if self.param_groups:
+            raise ValueError("Optax takes one group of parameters; use optax.multi_transform for several")
+        super().add_param_group(param_group)
 
     def _start(self, params: list[Tensor]) -> None:
         """The transformation's first state."""
@@ -79,10 +87,11 @@ class Optax(Optimizer):
         values = [value_of(p) for p in params]
         gradients = [value_of(zeros_like(p) if p._grad is None else p._grad) for p in params]
         state = self.state["leaves"]
-        operands = [*values, *gradients, *(value_of(t) for t in state)]
+        losses = [value_of(loss.detach())] if isinstance(loss, Tensor) else []
+        operands = [*values, *gradients, *(value_of(t) for t in state), *losses]
         avals = tuple(v.aval for v in operands)
         if self._plan is None or self._plan.operands != avals:
-            self._plan = self._make_plan(avals, len(params))
+            self._plan = self._make_plan(avals, len(params), len(state))
         made = record(self._plan.signature, operands)
         if self._plan.signature.single is not None:
             made = [made]
@@ -91,17 +100,21 @@ class Optax(Optimizer):
             _write(tensor, value)
         return loss
 
-    def _make_plan(self, avals: tuple[Any, ...], count: int) -> Plan:
+    def _make_plan(self, avals: tuple[Any, ...], count: int, held: int) -> Plan:
+        """The step as one operation: of parameters, gradients, ``held`` state arrays and perhaps the loss."""
         transformation, tree = self.transformation, self._tree
 
         def update(*operands: Any) -> tuple[Any, ...]:
             params, gradients = list(operands[:count]), list(operands[count : 2 * count])
-            state = jax.tree.unflatten(tree, operands[2 * count :])
-            updates, state = transformation.update(gradients, state, params)
+            before, losses = operands[2 * count : 2 * count + held], operands[2 * count + held :]
+            state = jax.tree.unflatten(tree, before)
+            updates, state = transformation.update(
+                gradients, state, params, **dict(zip(("value",), losses, strict=False))
+            )
             params = optax.apply_updates(params, updates)
             leaves = [
                 jax.numpy.asarray(new).astype(old.dtype)
-                for new, old in zip(jax.tree.leaves(state), operands[2 * count :], strict=True)
+                for new, old in zip(jax.tree.leaves(state), before, strict=True)
             ]
             return (*params, *leaves)
 

@@ -38,6 +38,40 @@ def test_steps_match_torch(torch, search):
     assert len(mine["old_dirs"]) == len(theirs["old_dirs"])
 
 
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_state_continues_in_the_other_framework(torch, search):
+    def run(t, steps, start, state=None):
+        w = t.nn.Parameter(t.tensor(start, dtype=t.float64))
+        optimizer = t.optim.LBFGS([w], 1 if search else 0.05, max_iter=3, line_search_fn=search)
+        if state is not None:
+            optimizer.load_state_dict(state)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = rosenbrock(t, w)
+            loss.backward()
+            return loss
+
+        for _ in range(steps):
+            optimizer.step(closure)
+        return w.tolist(), optimizer.state_dict()
+
+    def moved(state, t, convert):
+        if isinstance(state, dict):
+            return {k: moved(v, t, convert) for k, v in state.items()}
+        if isinstance(state, list):
+            return [moved(v, t, convert) for v in state]
+        return convert(state) if isinstance(state, t.Tensor) else state
+
+    start = [-0.5, 0.7, 0.3, 1.2]
+    whole, _ = run(torch, 5, start)
+    mine, theirs = run(jtorch, 2, start), run(torch, 2, start)
+    # PyTorch's tensors are loaded as they are; ours need copying to be its own.
+    to_torch = moved(mine[1], jtorch, lambda x: torch.from_numpy(x.numpy().copy()))
+    assert np.allclose(run(jtorch, 3, theirs[0], theirs[1])[0], whole, rtol=1e-9)
+    assert np.allclose(run(torch, 3, mine[0], to_torch)[0], whole, rtol=1e-9)
+
+
 def test_state_continues():
     def run(steps, state=None, start=None):
         w = nn.Parameter(jtorch.tensor([-0.5, 0.7, 0.3]) if start is None else start)

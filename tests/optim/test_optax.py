@@ -1,0 +1,142 @@
+"""Any optax transformation in a PyTorch loop: the steps that optax takes alone."""
+
+import io
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jtorch
+from jtorch import nn, optim
+
+STARTS = [np.array([[1.0, -2.0], [0.5, 3.0]], "float32"), np.array([0.25, -1.5], "float32")]
+TARGET = np.array([1.0, 2.0], "float32")
+
+TRANSFORMATIONS = {
+    "momentum": lambda: optax.sgd(0.1, momentum=0.9, nesterov=True),
+    "lion": lambda: optax.lion(0.01),
+    "a chain with a schedule": lambda: optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.scale_by_adam(b1=0.8),
+        optax.add_decayed_weights(0.1, mask=[True, False]),
+        optax.scale_by_learning_rate(optax.warmup_cosine_decay_schedule(0.0, 0.1, 3, 8)),
+    ),
+    "rates by parameter": lambda: optax.multi_transform(
+        {"slow": optax.adamw(1e-3), "fast": optax.rmsprop(0.05)}, ["slow", "fast"]
+    ),
+    "every second step": lambda: optax.MultiSteps(optax.adam(0.1), 2).gradient_transformation(),
+    "settings as state": lambda: optax.inject_hyperparams(optax.adabelief)(
+        learning_rate=optax.exponential_decay(0.1, 2, 0.5)
+    ),
+    "without state": lambda: optax.sgd(0.25),
+}
+
+
+def loss_of(weight, bias):
+    """Of arrays and tensors alike."""
+    return ((weight @ bias + bias * bias - TARGET) ** 2).sum()
+
+
+def by_hand(transformation, steps):
+    """What optax does without jtorch."""
+
+    @jax.jit
+    def step(params, state):
+        updates, state = transformation.update(jax.grad(lambda p: loss_of(*p))(params), state, params)
+        return optax.apply_updates(params, updates), state
+
+    params = [jnp.asarray(a) for a in STARTS]
+    state = transformation.init(params)
+    for _ in range(steps):
+        params, state = step(params, state)
+    return params, state
+
+
+def build(transformation, starts=STARTS):
+    params = [nn.Parameter(jtorch.tensor(a)) for a in starts]
+    return params, optim.Optax(params, transformation)
+
+
+def take_steps(params, optimizer, steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = ((params[0] @ params[1] + params[1] * params[1] - jtorch.tensor(TARGET)) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_steps_and_state_are_optaxs(name, lazy):
+    params, optimizer = build(TRANSFORMATIONS[name]())
+    take_steps(params, optimizer, 3)
+    programs = jtorch.metrics()["programs_compiled"]
+    take_steps(params, optimizer, 3)
+    assert jtorch.metrics()["programs_compiled"] == programs  # counts and schedules are operands
+    expected, state = by_hand(TRANSFORMATIONS[name](), 6)
+    for mine, theirs in zip(params, expected, strict=True):
+        np.testing.assert_allclose(mine.detach().numpy(), theirs, rtol=2e-5, atol=1e-6)
+    leaves = jax.tree.leaves(state)
+    held = optimizer.state_dict()["state"].get("leaves", [])
+    assert len(held) == len(leaves)
+    for mine, theirs in zip(held, leaves, strict=True):
+        assert str(mine.dtype).split(".")[1] == str(theirs.dtype)
+        np.testing.assert_allclose(mine.numpy(), theirs, rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a chain with a schedule", "every second step"])
+def test_a_saved_state_continues(name):
+    through, alone = build(TRANSFORMATIONS[name]()), build(TRANSFORMATIONS[name]())
+    take_steps(*alone, 5)
+    take_steps(*through, 3)  # in the middle of the accumulation
+    file = io.BytesIO()
+    jtorch.save({"weights": [p.detach() for p in through[0]], "optimizer": through[1].state_dict()}, file)
+    file.seek(0)
+    saved = jtorch.load(file)  # weights_only: a state is tensors and numbers
+    params, optimizer = build(TRANSFORMATIONS[name](), [w.numpy() for w in saved["weights"]])
+    optimizer.load_state_dict(saved["optimizer"])
+    take_steps(params, optimizer, 2)
+    for mine, theirs in zip(params, alone[0], strict=True):
+        assert mine.tolist() == theirs.tolist()
+
+
+def test_missing_gradients_are_zeros():
+    params, optimizer = build(optax.sgd(0.5, momentum=0.5))
+    optimizer.step()  # no gradient at all: nothing happens
+    assert optimizer.state_dict()["state"] == {}
+    params[1].grad = jtorch.ones(2)
+    optimizer.step()
+    assert params[0].tolist() == STARTS[0].tolist()
+    assert params[1].tolist() == [-0.25, -2.0]  # by hand
+    params[1].grad = None
+    params[0].grad = jtorch.zeros(2, 2)
+    optimizer.step()
+    assert params[1].tolist() == [-0.5, -2.25]  # the momentum goes on
+
+
+def test_the_closures_loss_reaches_the_transformation():
+    w = nn.Parameter(jtorch.tensor([3.0, -4.0]))
+    optimizer = optim.Optax([w], optax.polyak_sgd(max_learning_rate=10.0))
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 25.0
+    # By hand: the rate is f / |g|^2 = 25 / 100, and w - 0.25 * 2w = w / 2.
+    assert np.allclose(w.tolist(), [1.5, -2.0])
+    with pytest.raises(TypeError, match="value"):
+        optimizer.step()
+
+
+def test_one_group_without_settings():
+    params, optimizer = build(optax.sgd(0.1))
+    assert list(optimizer.param_groups[0]) == ["params"]
+    assert optimizer.state_dict() == {"state": {}, "param_groups": [{"params": [0, 1]}]}
+    with pytest.raises(ValueError, match=r"use optax\.multi_transform"):
+        optimizer.add_param_group({"params": nn.Parameter(jtorch.ones(1))})
+    with pytest.raises(ValueError, match=r"use optax\.multi_transform"):
+        optim.Optax([{"params": params[:1]}, {"params": params[1:]}], optax.sgd(0.1))
