@@ -16,7 +16,7 @@ from jtorch import dtypes
 from jtorch.ops._registry import OPS
 from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import warn_of_lost_imaginary
-from jtorch.tensor._core import Tensor, from_value, run, view, write
+from jtorch.tensor._core import Tensor, from_value, run, value_of, view, write
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._index_tensors import (
     Entries,
@@ -35,7 +35,7 @@ from jtorch.tensor._index_tensors import (
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._views import alias, strides_of, unsqueeze
-from jtorch.trace import from_host
+from jtorch.trace import TracedValue, from_host
 
 __all__ = ["index_put", "index_put_"]
 
@@ -49,7 +49,8 @@ _VALUES = (Tensor, int, float, complex, np.integer)
 
 def select_at(x: Tensor, dim: int, index: int, place: int) -> Tensor:
     """The slice at ``index`` along ``dim``; ``place`` is the position of the index, for the error."""
-    shape = x._aval().shape
+    aval = x._aval()
+    shape = aval.shape
     if not shape and index == 0:
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
@@ -64,11 +65,9 @@ def select_at(x: Tensor, dim: int, index: int, place: int) -> Tensor:
         index += size
     strides = x._strides
     if strides is None:
-        if not dim:
-            step = 1
-            for n in shape[1:]:
-                step *= n if n > 1 else 1
-            return view(x, "select", (index,), (0,), None, x._offset + index * step)
+        if not dim and aval.size:
+            offset = x._offset + index * (aval.size // size)
+            return view(x, "select", (index,), (0,), None, offset, parent_aval=aval)
         strides = contiguous_strides(shape)
     left, new = strides[:dim] + strides[dim + 1 :], shape[:dim] + shape[dim + 1 :]
     return view(
@@ -213,7 +212,7 @@ def _plain_item(item: Any) -> Any:
 
 def _take_tensor(x: Tensor, dim: int, item: Tensor, place: int, entries: Entries) -> tuple[Tensor, int]:
     aval = item._aval()
-    if not aval.ndim and aval.dtype.category <= dtypes.INT:
+    if not aval.ndim and aval.dtype.category <= dtypes.INT and type(value_of(item)) is not TracedValue:
         number = item.item()
         if not is_mask(aval.dtype):
             return select_at(x, dim, number, place), dim

@@ -21,6 +21,7 @@ from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._from_data import copy_of, from_numpy, frombuffer, on_buffer
+from jtorch.tensor._storages import UntypedStorage, whole_of
 from jtorch.trace import TracedValue, computed, from_host
 from jtorch.trace import from_jax as value_of_array
 
@@ -346,6 +347,9 @@ def _shared(obj: Any, dtype: dtype | None) -> Tensor | None:
     """A tensor on the memory of ``obj``; ``None`` for plain data."""
     if isinstance(obj, Tensor):
         return obj
+    if isinstance(obj, UntypedStorage):
+        whole = whole_of(obj._cell)
+        return whole if whole._aval().dtype is dtypes.uint8 else whole.reshape(-1).view(dtypes.uint8)
     if isinstance(obj, np.ndarray):
         return from_numpy(obj)
     if isinstance(obj, np.generic):

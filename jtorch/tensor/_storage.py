@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jtorch.devices import CPU
 from jtorch.dtypes import from_numpy_dtype
-from jtorch.trace import Aval, Value, aval_of, from_host, host_array
+from jtorch.trace import Aval, TracedValue, Value, aval_of, from_host, host_array
 
 __all__ = ["Storage", "Version", "contiguous_strides"]
 
 #: Addresses handed out for tensors whose memory is not on the host: unique, aligned, never reused.
 _next_address = 1 << 44
+#: What addresses of memory are multiples of.
+_ALIGNMENT = 64
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -58,6 +61,8 @@ class Storage:
     version = 0
     writes = 0
     _address = 0
+    _shown: np.ndarray[Any, Any] | None = None
+    _shown_writes = -1
 
     def __init__(self, value: Value | None) -> None:
         self.value = value
@@ -141,12 +146,37 @@ class Storage:
             self.buffer = None
 
     def address(self) -> int:
-        """A number that identifies the memory (``data_ptr`` of its first element)."""
+        """Where ``data_ptr`` points for the first element.
+
+        Contents that live in XLA's memory move when they change, and copies share them. So that the address
+        stays, and is this storage's alone, host memory of their size is set aside for it; see :meth:`show`.
+        On other devices it is a number that identifies the memory.
+        """
         if self.buffer is not None:
             return int(self.buffer.__array_interface__["data"][0])
+        assert self.value is not None
+        aval = self.value.aval
+        if aval.device is CPU and type(self.value) is not TracedValue:
+            if self._shown is None or self._shown.size < aval.nbytes:
+                room = np.empty(aval.nbytes + _ALIGNMENT, np.uint8)
+                start = -int(room.__array_interface__["data"][0]) % _ALIGNMENT
+                self._shown = room[start : start + aval.nbytes]
+                self._shown_writes = -1
+            return int(self._shown.__array_interface__["data"][0])
         if not self._address:
             global _next_address
             self._address = _next_address
-            assert self.value is not None
-            _next_address += (self.value.aval.nbytes + 127) // 64 * 64
+            _next_address += (aval.nbytes + 127) // 64 * 64
         return self._address
+
+    def show(self, memory: Callable[[], np.ndarray[Any, Any]]) -> int:
+        """:meth:`address`, with the contents as they are now to be read there.
+
+        Args:
+            memory: gives the elements in their order in memory.
+        """
+        address = self.address()
+        if self.buffer is None and self._shown is not None and self._shown_writes != self.writes:
+            self._shown[:] = memory().view(np.uint8)[: self._shown.size]
+            self._shown_writes = self.writes
+        return address

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from jtorch.devices import CPU, META, as_device, device
-from jtorch.dtypes import dtype, from_numpy_dtype
+from jtorch.dtypes import dtype, from_numpy_dtype, uint8
 from jtorch.tensor._arguments import make
 from jtorch.tensor._core import Tensor, to_device
+from jtorch.tensor._from_data import from_file
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.tensor._views import as_strided, strides_of
 from jtorch.trace import from_host
@@ -52,6 +53,11 @@ def _memory(storage: Storage) -> np.ndarray[Any, Any]:
         order = sorted(range(host.ndim), key=lambda d: -storage.strides[d])  # type: ignore[index]
         host = host.transpose(order)
     return np.array(host, order="C").reshape(-1)
+
+
+def _shown_at(storage: Storage) -> int:
+    """The address of a storage, where contents on the CPU can be read."""
+    return storage.show(lambda: _memory(storage))
 
 
 def whole_of(storage: Storage) -> Tensor:
@@ -119,8 +125,8 @@ class UntypedStorage:
         return 1
 
     def data_ptr(self) -> int:
-        """A number that identifies the memory."""
-        return self._cell.address()
+        """Where the memory is; see :meth:`Tensor.data_ptr`."""
+        return _shown_at(self._cell)
 
     @property
     def device(self) -> device:
@@ -140,8 +146,30 @@ class UntypedStorage:
         found: list[int] = _memory(self._cell).view(np.uint8).tolist()
         return found
 
+    @staticmethod
+    def from_file(filename: str, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The bytes of a file, mapped into memory.
+
+        Args:
+            filename: of the file.
+            shared: changes go to the file; else they stay in memory.
+            nbytes: how many; they must be there, unless ``shared``.
+
+        Raises:
+            RuntimeError: a file that cannot be opened, or is too short.
+        """
+        return UntypedStorage._of(from_file(filename, shared, nbytes, dtype=uint8)._storage)
+
     def __getitem__(self, index: Any) -> Any:
-        found = _memory(self._cell).view(np.uint8)[index]
+        if isinstance(index, slice) and index.step not in (None, 1):
+            raise RuntimeError(
+                f"Trying to slice with a step of {index.step}, but only a step of 1 is supported"
+            )
+        buffer = self._cell.buffer
+        if buffer is not None and self._cell.strides is None:
+            found = buffer.reshape(-1).view(np.uint8)[index]
+        else:
+            found = _memory(self._cell).view(np.uint8)[index]
         return int(found) if isinstance(index, int) else UntypedStorage._of(make(found.copy())._storage)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -280,7 +308,7 @@ class TypedStorage:
         return self.dtype.itemsize
 
     def data_ptr(self) -> int:
-        """A number that identifies the memory."""
+        """Where the memory is; see :meth:`Tensor.data_ptr`."""
         return self._untyped.data_ptr()
 
     def tolist(self) -> list[Any]:
@@ -356,11 +384,17 @@ def _typed_storage(self: Tensor) -> TypedStorage:
 
 
 def data_ptr(self: Tensor) -> int:
-    """A number that identifies the memory of the first element, the same for tensors that start there."""
+    """Where the first element is in memory, the same for tensors that start there.
+
+    On the CPU the contents can be read there as they are at the call, as long as the storage lives. What is
+    written there reaches the tensor only if its memory is shared with NumPy. On other devices, and inside of
+    JAX's transforms, the number just identifies the memory.
+    """
+    # Differs from PyTorch: a copy is shown; contents that XLA computed have no place of their own.
     aval = self._aval()
     if not aval.size or aval.device is META:
         return 0
-    return self._storage.address() + self._offset * aval.dtype.itemsize
+    return _shown_at(self._storage) + self._offset * aval.dtype.itemsize
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
