@@ -92,7 +92,7 @@ run_small_programs_inline()
 _NAMESPACES = frozenset(
     [
         "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu",
-        "cuda", "distributed", "distributions", "export", "fft", "func", "hub", "jit", "linalg",
+        "cuda", "distributed", "distributions", "export", "fft", "func", "hub", "jit", "library", "linalg",
         "masked", "mps", "nn", "optim", "profiler", "random", "safetensors", "serialization", "signal",
         "special", "testing", "utils", "version", "vision", "xpu",
     ]
@@ -102,6 +102,7 @@ _NAMESPACES = frozenset(
 _ELSEWHERE = {
     name: namespace
     for namespace, names in {
+        "_device_modules": "Event Stream get_device_module",
         "amp": "GradScaler autocast",
         "compiler": "compile scan",
         "func": "vmap",

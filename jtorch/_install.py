@@ -19,9 +19,6 @@ __all__ = ["install", "installed"]
 #: The package that each name leads to, and the version that its metadata states.
 PACKAGES = {"torch": ("jtorch", PYTORCH), "torchvision": ("jtorch.vision", "0.28.0")}
 
-#: Modules of other packages that jtorch replaces: they read memory at ``data_ptr()``, where there is nothing.
-REPLACED = {"safetensors.torch": "jtorch.safetensors"}
-
 
 class _Alias(Loader):
     """Loads a module by handing out the one that exists under its own name."""
@@ -69,9 +66,7 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, rest = fullname.partition(".")
-        if fullname in REPLACED:
-            name = REPLACED[fullname]
-        elif package in PACKAGES:
+        if package in PACKAGES:
             name = PACKAGES[package][0] + ("." + rest if rest else "")
         else:
             return None

@@ -20,11 +20,12 @@ from jtorch.tensor._random import default_generator_of, seed_devices
 from jtorch.trace import session
 
 __all__ = [
-    "Event", "Stream", "StreamContext", "amp", "can_device_access_peer", "current_device", "current_stream",
-    "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
+    "CUDAGraph", "Event", "Stream", "StreamContext", "amp", "can_device_access_peer", "current_device",
+    "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
     "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all",
-    "init", "initial_seed", "ipc_collect", "is_available", "is_bf16_supported", "is_current_stream_capturing",
-    "is_initialized", "is_tf32_supported", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "graph", "init", "initial_seed", "ipc_collect", "is_available", "is_bf16_supported",
+    "is_current_stream_capturing", "is_initialized", "is_tf32_supported",
+    "manual_seed", "manual_seed_all", "max_memory_allocated",
     "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "memory_stats",
     "reset_max_memory_allocated", "reset_peak_memory_stats", "seed", "seed_all", "set_device",
     "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
@@ -258,6 +259,35 @@ class Stream(_accelerators.Stream):
 def stream(stream: Any) -> StreamContext:
     """``with torch.cuda.stream(s):``; the work inside is ordered like any other."""
     return StreamContext(stream)
+
+
+class CUDAGraph:
+    """A recorded sequence of CUDA's launches: not available, XLA runs whole programs in any case.
+
+    Raises:
+        RuntimeError: there is no GPU.
+        NotImplementedError: there is one.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> CUDAGraph:  # noqa: D102
+        if not is_available():
+            raise RuntimeError("Tried to instantiate dummy base class CUDAGraph")
+        raise NotImplementedError("torch.cuda.CUDAGraph: use torch.compile, which records and replays a call")
+
+
+class graph(StreamContext):
+    """Recording of a block as a :class:`CUDAGraph`: not available.
+
+    Raises:
+        RuntimeError: there is no GPU.
+        NotImplementedError: there is one.
+    """
+
+    def __init__(
+        self, cuda_graph: Any, pool: Any = None, stream: Any = None, capture_error_mode: str = "global"
+    ) -> None:
+        super().__init__(Stream())  # raises without a GPU
+        CUDAGraph()
 
 
 def current_stream(device: Any = None) -> Stream:
