@@ -18,7 +18,6 @@ from jtorch.dispatch import NO_GRAD, modes
 from jtorch.optim._fused import NumberStorage
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
-from jtorch.tensor._random import default_generator
 from jtorch.trace import evaluate, flush_all, nodes, settings
 
 __all__ = ["lowered", "program_of", "recorded_call"]
@@ -53,7 +52,7 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     guards = Guards(function, args, kwargs)
     views = {i: session.stand_in(t, t._read()) for i, t in enumerate(tensors) if t._view is not None}
     start = next(sequence)
-    undo = _host_state(guards)
+    undo = _host_state(guards, session)
     try:
         result = session.run(function, args, kwargs)
     finally:
@@ -74,7 +73,7 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     return assembly.commit(), tensors
 
 
-def _host_state(guards: Guards) -> Any:
+def _host_state(guards: Guards, session: Session) -> Any:
     """What undoes a call's effects on the host: counts of optimizers, and random numbers drawn."""
     numbers = [
         (t._storage, t._storage.number)
@@ -83,10 +82,10 @@ def _host_state(guards: Guards) -> Any:
         for t in state.values()
         if isinstance(t, Tensor) and type(t._storage) is NumberStorage
     ]
-    engine = default_generator._engine.get_state()
 
     def undo() -> None:
-        default_generator._engine.set_state(engine)
+        for stream, state in session.streams.values():
+            stream.set_state(state)
         known = {id(storage) for storage, _ in numbers}
         for optimizer in guards.optimizers:
             for state in optimizer.state.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from jtorch.rng._layout import Array
 from jtorch.rng._mt19937 import MT19937
 from jtorch.rng._uniform import fractions53
 
-__all__ = ["multinomial"]
+__all__ = ["check_multinomial", "check_weights", "multinomial"]
 
 _MOST_CATEGORIES = 1 << 24
 
@@ -43,7 +44,7 @@ def multinomial(
     Raises:
         RuntimeError: an input or a number of samples that PyTorch rejects.
     """
-    _check(input, num_samples, replacement)
+    check_multinomial(input, num_samples, replacement)
     if not replacement or num_samples == 1:
         return _by_race(engine, input, num_samples, strides)
     rows = np.atleast_2d(input)
@@ -56,8 +57,18 @@ def multinomial(
     return out if input.ndim == 2 else out[0]
 
 
-def _check(input: Array, num_samples: int, replacement: bool) -> None:
-    if input.ndim not in (1, 2):
+def check_multinomial(input: Any, num_samples: int, replacement: bool) -> None:
+    """Check what does not depend on the weights' values.
+
+    Args:
+        input: what has their dtype and shape.
+        num_samples: per row.
+        replacement: whether a row may have a category twice.
+
+    Raises:
+        RuntimeError: a shape, dtype or number of samples that PyTorch rejects.
+    """
+    if len(input.shape) not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if input.dtype not in FLOATS:
         raise RuntimeError(
@@ -71,15 +82,24 @@ def _check(input: Array, num_samples: int, replacement: bool) -> None:
         raise RuntimeError("number of categories cannot exceed 2^24")
 
 
-def _by_race(engine: MT19937, input: Array, num_samples: int, strides: Sequence[int] | None) -> Array:
-    if input.size == 0:
-        return np.empty((*input.shape[:-1], num_samples), np.int64)
+def check_weights(input: Array) -> None:
+    """Check that every row is a distribution.
+
+    Raises:
+        RuntimeError: one is not.
+    """
     with np.errstate(invalid="ignore"):
         allowed = (input >= 0) & np.isfinite(input)
     if not np.all(allowed):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if np.any(input.sum(-1) == 0):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+
+
+def _by_race(engine: MT19937, input: Array, num_samples: int, strides: Sequence[int] | None) -> Array:
+    if input.size == 0:
+        return np.empty((*input.shape[:-1], num_samples), np.int64)
+    check_weights(input)
     q = exponential(engine, input.shape, input.dtype, strides=strides)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         score = input / q

@@ -29,16 +29,20 @@ __all__ = [
     "bernoulli",
     "cauchy",
     "consumed",
+    "counter_of",
     "exponential",
     "geometric",
+    "halves",
     "integers",
-    "key",
     "log_normal",
     "normal",
     "philox",
     "random_words",
     "randperm",
     "uniform",
+    "unit32",
+    "unit64",
+    "units",
 ]
 
 MAX_THREADS = 132 * 2048
@@ -54,7 +58,7 @@ Number = Any
 # -- words
 
 
-def _halves(value: Number) -> tuple[jax.Array, jax.Array]:
+def halves(value: Number) -> tuple[jax.Array, jax.Array]:
     """The low and the high 32 bits."""
     if isinstance(value, int | np.integer):
         value = int(value) % (1 << 64)
@@ -64,8 +68,17 @@ def _halves(value: Number) -> tuple[jax.Array, jax.Array]:
     return value.astype(jnp.uint32), (value >> 32).astype(jnp.uint32)
 
 
+def counter_of(offset: Number) -> tuple[jax.Array, jax.Array]:
+    """The number of calls up to an offset: the low words of a counter."""
+    low, high = halves(offset)
+    return low >> 2 | high << 30, high >> 2
+
+
 def _multiply(a: int, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """High and low word of a 64-bit product, without 64-bit integers, which JAX has only on demand."""
+    """High and low word of a 64-bit product; JAX has 64-bit integers only on demand."""
+    if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        product = b.astype(jnp.uint64) * np.uint64(a)  # the same, and sooner compiled
+        return (product >> 32).astype(jnp.uint32), product.astype(jnp.uint32)
     a_low, a_high = jnp.uint32(a & 0xFFFF), jnp.uint32(a >> 16)
     b_low, b_high = b & 0xFFFF, b >> 16
     middle = a_high * b_low + (a_low * b_low >> 16)  # at most 2**32 - 2**16: no overflow
@@ -113,15 +126,14 @@ def consumed(n: int, per_call: int = 4) -> int:
 def _calls(seed: Number, offset: Number, n: int, per_call: int) -> list[jax.Array]:
     """Four words for each round and thread, shape ``(rounds, threads)``."""
     threads, rounds = _layout(n, per_call)
-    low, high = _halves(offset)
-    low, high = low >> 2 | high << 30, high >> 2
+    low, high = counter_of(offset)
     turn = jnp.arange(rounds, dtype=jnp.uint32)[:, None]
     shape = (rounds, threads)
     low = low + turn
     high = high + (low < turn).astype(jnp.uint32)
     thread = jnp.arange(threads, dtype=jnp.uint32)[None, :]
     counter = [jnp.broadcast_to(word, shape) for word in (low, high, thread, jnp.uint32(0))]
-    return philox(counter, _halves(seed))
+    return philox(counter, halves(seed))
 
 
 def _spread(values: Sequence[jax.Array], shape: Sequence[int]) -> jax.Array:
@@ -141,33 +153,28 @@ def random_words(seed: Number, offset: Number, shape: Sequence[int]) -> jax.Arra
     return _spread(_calls(seed, offset, math.prod(shape), 4), shape)
 
 
-def key(seed: Number, offset: Number) -> jax.Array:
-    """A JAX key from one call of the generator, for samplers that JAX has and this file lacks."""
-    first, second, *_ = _calls(seed, offset, 1, 4)
-    return jax.random.wrap_key_data(jnp.stack([first[0, 0], second[0, 0]]), impl="threefry2x32")
-
-
 # -- uniform and normal numbers; float64 takes two words each
 
 
-def _unit32(word: jax.Array) -> jax.Array:
-    """In (0, 1]: half a step above 0 to 1, where float32 rounds the top of the range to."""
+def unit32(word: jax.Array) -> jax.Array:
+    """A word as a number in (0, 1]: from half a step above 0 to 1, which float32 rounds the top to."""
     return word.astype(jnp.float32) * jnp.float32(2.0**-32) + jnp.float32(2.0**-33)
 
 
-def _unit64(x: jax.Array, y: jax.Array) -> jax.Array:
-    """The same with 53 bits: x ^ y << 21."""
+def unit64(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Two words as one in (0, 1], with 53 bits: x ^ y << 21."""
     high, low = y >> 11, x ^ y << 21
     bits = high.astype(jnp.float64) * 2.0**32 + low.astype(jnp.float64)
     return bits * 2.0**-53 + 2.0**-54
 
 
-def _units(seed: Number, offset: Number, shape: Sequence[int], double: bool) -> jax.Array:
+def units(seed: Number, offset: Number, shape: Sequence[int], double: bool) -> jax.Array:
+    """Uniform numbers from (0, 1]; ``double``: float64, else float32."""
     n = math.prod(shape)
     if not double:
-        return _spread([_unit32(word) for word in _calls(seed, offset, n, 4)], shape)
+        return _spread([unit32(word) for word in _calls(seed, offset, n, 4)], shape)
     a, b, c, d = _calls(seed, offset, n, 2)
-    return _spread([_unit64(a, b), _unit64(c, d)], shape)
+    return _spread([unit64(a, b), unit64(c, d)], shape)
 
 
 def uniform(
@@ -188,7 +195,7 @@ def uniform(
         return _complex(uniform(seed, offset, (*shape, 2), _part(dtype), low, high))
     real = jnp.float64 if dtype == jnp.float64 else jnp.float32
     low, high = jnp.asarray(low, real), jnp.asarray(high, real)
-    values = (_units(seed, offset, shape, dtype == jnp.float64) * (high - low) + low).astype(dtype)
+    values = (units(seed, offset, shape, dtype == jnp.float64) * (high - low) + low).astype(dtype)
     return jnp.where(values == high.astype(dtype), low.astype(dtype), values)
 
 
@@ -211,9 +218,9 @@ def normal(
         return _complex(normal(seed, offset, (*shape, 2), _part(dtype), mean, std * math.sqrt(0.5)))
     a, b, c, d = _calls(seed, offset, math.prod(shape), 2 if dtype == jnp.float64 else 4)
     if dtype == jnp.float64:
-        values = _box_muller(_unit64(a, b), _unit64(c, d))
+        values = _box_muller(unit64(a, b), unit64(c, d))
     else:
-        values = _box_muller(_unit32(a), _unit32(b)) + _box_muller(_unit32(c), _unit32(d))
+        values = _box_muller(unit32(a), unit32(b)) + _box_muller(unit32(c), unit32(d))
     z = _spread(values, shape)
     return (z * jnp.asarray(std, z.dtype) + jnp.asarray(mean, z.dtype)).astype(dtype)
 
@@ -273,7 +280,7 @@ def bernoulli(seed: Number, offset: Number, shape: Sequence[int], dtype: Any, p:
         dtype: of the result.
         p: a number, or an array that broadcasts to ``shape``.
     """
-    return (_units(seed, offset, shape, False) <= jnp.asarray(p, jnp.float32)).astype(dtype)
+    return (units(seed, offset, shape, False) <= jnp.asarray(p, jnp.float32)).astype(dtype)
 
 
 def randperm(seed: Number, offset: Number, n: int, dtype: Any = np.int32) -> jax.Array:
@@ -301,7 +308,7 @@ def exponential(
     seed: Number, offset: Number, shape: Sequence[int], dtype: Any, lambd: Any = 1.0
 ) -> jax.Array:
     """Draw -log(u) / ``lambd``, never 0. Arguments as for :func:`uniform`."""
-    u = _units(seed, offset, shape, dtype == jnp.float64)
+    u = units(seed, offset, shape, dtype == jnp.float64)
     # Numbers that round to 1 would give 0, by which users divide.
     least = _eps(u) / 2
     return (jnp.where(u >= 1 - least, least, -jnp.log(u)) / jnp.asarray(lambd, u.dtype)).astype(dtype)
@@ -309,7 +316,7 @@ def exponential(
 
 def geometric(seed: Number, offset: Number, shape: Sequence[int], dtype: Any, p: Any) -> jax.Array:
     """Draw the number of the first success, at least 1. Arguments as for :func:`uniform`."""
-    u = _units(seed, offset, shape, dtype == jnp.float64)
+    u = units(seed, offset, shape, dtype == jnp.float64)
     return jnp.maximum(jnp.ceil(jnp.log(u) / jnp.log1p(-jnp.asarray(p, u.dtype))), 1).astype(dtype)
 
 
@@ -317,7 +324,7 @@ def cauchy(
     seed: Number, offset: Number, shape: Sequence[int], dtype: Any, median: Any = 0.0, sigma: Any = 1.0
 ) -> jax.Array:
     """Draw ``median`` + ``sigma`` * tan(pi * (u - 1/2)). Arguments as for :func:`uniform`."""
-    u = _units(seed, offset, shape, dtype == jnp.float64)
+    u = units(seed, offset, shape, dtype == jnp.float64)
     # The tangent of numbers that round to half a turn has the wrong sign; a step inside is the largest value.
     u = jnp.clip(u, _eps(u), 1 - _eps(u))
     return (jnp.tan(math.pi * (u - 0.5)) * jnp.asarray(sigma, u.dtype) + jnp.asarray(median, u.dtype)).astype(

@@ -17,7 +17,7 @@ from jtorch.rng._checks import FLOATS, cast, not_implemented, scalar_type
 from jtorch.rng._layout import Array
 from jtorch.rng._mt19937 import MT19937
 
-__all__ = ["binomial", "dirichlet", "poisson", "standard_gamma"]
+__all__ = ["binomial", "check_rate", "dirichlet", "poisson", "standard_gamma"]
 
 
 class _Numbers:
@@ -95,9 +95,18 @@ def poisson(engine: MT19937, rate: Array) -> Array:
     """
     if rate.dtype not in FLOATS:
         raise not_implemented("poisson_cpu", rate.dtype)
+    check_rate(rate)
+    return _elementwise(engine, _poisson, rate.dtype, rate)
+
+
+def check_rate(rate: Array) -> None:
+    """Check the values of rates.
+
+    Raises:
+        RuntimeError: a negative rate or nan.
+    """
     if not np.all(rate >= 0):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return _elementwise(engine, _poisson, rate.dtype, rate)
 
 
 def _poisson(numbers: _Numbers, rate: float) -> float:

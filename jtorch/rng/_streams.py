@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jtorch.rng._philox import consumed
 
@@ -20,9 +21,11 @@ class KeyStream:
     """
 
     def __init__(self, key: Any) -> None:
-        if jnp.issubdtype(jnp.asarray(key).dtype, jax.dtypes.prng_key):
+        key = jnp.asarray(key)
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
             key = jax.random.key_data(key)
-        self._words = jnp.asarray(key).reshape(-1)
+        words = key.reshape(-1)
+        self._words = words if isinstance(words, jax.core.Tracer) else np.asarray(words)
         self._offset = 0
 
     def draw(self, n: int, per_call: int = 4) -> tuple[list[Any], list[int]]:
@@ -30,3 +33,11 @@ class KeyStream:
         offset = self._offset
         self._offset += consumed(n, per_call)
         return [self._words[-1], self._words[0]], [offset & 0xFFFFFFFF, offset >> 32]
+
+    def get_state(self) -> int:
+        """How far it has got."""
+        return self._offset
+
+    def set_state(self, state: int) -> None:
+        """Go back to where :meth:`get_state` was called."""
+        self._offset = state

@@ -121,14 +121,17 @@ def make(
     return result
 
 
-def into(out: Tensor, array: np.ndarray[Any, Any], given: dtype | None = None) -> Tensor:
-    """Store an array in an ``out=`` tensor, resizing that if needed."""
+def into(out: Tensor, array: np.ndarray[Any, Any] | Tensor, given: dtype | None = None) -> Tensor:
+    """Store an array, or a tensor that is on its device, in an ``out=`` tensor, resizing that if needed."""
     aval = out._aval()
     if given is not None and given is not aval.dtype:
         names = dtypes.scalar_type_name(given), dtypes.scalar_type_name(aval.dtype)
         raise RuntimeError(f"dtype {names[0]} does not match dtype of out parameter ({names[1]})")
     if aval.shape != array.shape:
         resize_to(out, array.shape)
+    if isinstance(array, Tensor):
+        write(out, array if array._aval().dtype is aval.dtype else array.to(aval.dtype))
+        return out
     with np.errstate(all="ignore"):
         new = make(array.astype(aval.dtype.numpy, copy=False), aval.device)
     write(out, new)

@@ -17,12 +17,12 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import device
 from jtorch.dispatch import Plan
-from jtorch.rng import MT19937, philox
+from jtorch.rng import MT19937, philox, philox_sampling
 from jtorch.tensor._arguments import make
 from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.trace import from_jax, record, session
 
-__all__ = ["counter_draw", "counter_permutation"]
+__all__ = ["counter_draw", "counter_permutation", "counter_sample"]
 
 #: Where a span begins that takes two words per integer.
 _WIDE = 1 << 28
@@ -30,9 +30,13 @@ _WIDE = 1 << 28
 _SCRATCH = MT19937(0)
 _plans: dict[Any, Plan] = {}
 
+#: Gives the stream to draw from, whenever it is called: in another call of a recorded function it may be
+#: another one.
+Source = Callable[[], Any]
+
 
 def counter_draw(
-    stream: Any,
+    source: Source,
     sampler: Callable[..., Any],
     sizes: Sequence[int],
     d: dtypes.dtype,
@@ -43,7 +47,7 @@ def counter_draw(
     """What a CPU sampler is asked for, drawn from a counter-based stream.
 
     Args:
-        stream: a ``Philox`` or a ``KeyStream``.
+        source: of a ``Philox`` or a ``KeyStream``.
         sampler: one of :mod:`jtorch.rng` (``uniform``, ``normal``, ...).
         sizes: of the result.
         d: its dtype.
@@ -67,17 +71,46 @@ def counter_draw(
         wide = span >= _WIDE
         static, parameters = (*static, (low, span) if wide else None), () if wide else (low, span)
     per_call = 2 if wide and name != "bernoulli" else 4
-    result = _recorded(stream, name, static, parameters, 2 * n if d.is_complex else n, per_call, where)
+    result = _recorded(source, name, static, parameters, 2 * n if d.is_complex else n, per_call, where)
     if strides is not None:
         result._storage.strides = result._strides = strides
     return result
 
 
-def counter_permutation(stream: Any, n: int, d: dtypes.dtype, where: device) -> Tensor:
+def counter_permutation(source: Source, n: int, d: dtypes.dtype, where: device) -> Tensor:
     """The numbers below ``n`` in random order."""
     if not n:
         return make(np.zeros(0, d.numpy), where)
-    return _recorded(stream, "randperm", ((n,), d), (), n, 2, where)
+    return _recorded(source, "randperm", ((n,), d), (), n, 2, where)
+
+
+def counter_sample(
+    source: Source,
+    name: str,
+    sizes: Sequence[int],
+    d: dtypes.dtype,
+    parameters: Sequence[Any],
+    where: device,
+    options: tuple[Any, ...] = (),
+    n: int = 1,
+    per_call: int = 4,
+) -> Tensor:
+    """A draw of :mod:`jtorch.rng._philox_sampling`.
+
+    Args:
+        source: of a ``Philox`` or a ``KeyStream``.
+        name: of the function.
+        sizes: of the result.
+        d: its dtype.
+        parameters: tensors and numbers.
+        where: device of the result.
+        options: arguments after the parameters that shape the program.
+        n: elements for which it takes numbers, as for ``consumed``.
+        per_call: numbers from one call of the generator.
+    """
+    if not math.prod(sizes):
+        return make(np.zeros(sizes, d.numpy), where)
+    return _recorded(source, name, (tuple(sizes), d, *options), parameters, n, per_call, where)
 
 
 def _bounds(d: dtypes.dtype, low: int | None = None, high: int | None = None) -> tuple[int, int]:
@@ -94,10 +127,10 @@ def _bounds(d: dtypes.dtype, low: int | None = None, high: int | None = None) ->
 
 
 def _recorded(
-    stream: Any, name: str, static: Any, parameters: Sequence[Any], n: int, per_call: int, where: device
+    source: Source, name: str, static: Any, parameters: Sequence[Any], n: int, per_call: int, where: device
 ) -> Tensor:
     def words() -> list[Any]:
-        seed, offset = stream.draw(n, per_call)
+        seed, offset = source().draw(n, per_call)
         return [x if isinstance(x, jax.Array) else float(x) for x in (*seed, *offset)]
 
     operands: list[Any] = [from_jax(x, where) if isinstance(x, jax.Array) else x for x in words()]
@@ -131,17 +164,19 @@ class _Replayed:
 
 def _function(name: str, static: Any) -> Callable[..., tuple[Any, ...]]:
     """The pure function of a draw: two words of the seed, two of the offset, then parameters."""
-    shape, d, *bounds = static
+    shape, d, *options = static
     kind = d.numpy
 
     def draw(a: Any, b: Any, c: Any, e: Any, *parameters: Any) -> tuple[Any, ...]:
         seed, offset = (jnp.stack([x.astype(jnp.uint32), y.astype(jnp.uint32)]) for x, y in ((a, b), (c, e)))
         if name == "randperm":
             return (philox.randperm(seed, offset, shape[0], kind),)
+        if name in philox_sampling.__all__:
+            return (getattr(philox_sampling, name)(seed, offset, shape, kind, *parameters, *options),)
         if name != "integers":
             return (getattr(philox, name)(seed, offset, shape, kind, *parameters),)
-        if bounds[0] is not None:
-            low, span = bounds[0]
+        if options[0] is not None:
+            low, span = options[0]
             return (philox.integers(seed, offset, shape, kind, low, low + span),)
         words = philox.random_words(seed, offset, shape) % parameters[1].astype(jnp.uint32)
         return ((words.astype(jnp.int64) + parameters[0].astype(jnp.int64)).astype(kind),)

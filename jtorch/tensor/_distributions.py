@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 
 from jtorch import dtypes, rng
@@ -12,10 +15,15 @@ from jtorch.dispatch import GRAD, modes
 from jtorch.ops._registry import OPS
 from jtorch.tensor._arguments import into, make
 from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._counter_draws import counter_sample
 from jtorch.tensor._methods import method
-from jtorch.tensor._random import dense_strides, engine_of, fill_with, with_history
+from jtorch.tensor._random import dense_strides, fill_with, source_of, stream_of, with_history
+from jtorch.tensor._value_checks import known_values
 
 __all__ = ["binomial", "multinomial", "poisson"]
+
+#: Draws nothing: samplers of arrays without elements only check their dtypes.
+_SCRATCH = rng.MT19937(0)
 
 
 def multinomial(
@@ -43,15 +51,51 @@ def multinomial(
         )
     if aval.device is META:
         return make(np.zeros((*aval.shape[:-1], num_samples), np.int64), META)
-    strides = dense_strides(input)
-    drawn = rng.multinomial(engine_of(generator), np.array(input._host()), num_samples, replacement, strides)
-    drawn = np.asarray(drawn, order="C")
-    return into(out, drawn) if out is not None else make(drawn, aval.device)
+    stream = stream_of(generator, aval.device)
+    if isinstance(stream, rng.MT19937):
+        strides = dense_strides(input)
+        drawn = rng.multinomial(stream, np.array(input._host()), num_samples, replacement, strides)
+        made = make(np.asarray(drawn, order="C"), aval.device)
+    else:
+        made = _counted(input, num_samples, replacement, generator)
+    return made if out is None else into(out, made)
+
+
+def _counted(input: Tensor, num_samples: int, replacement: bool, generator: Any) -> Tensor:
+    """:func:`multinomial` of a counter-based stream.
+
+    Differs from PyTorch: weights that are not known yet are not checked; see ``rng.philox_sampling``.
+    """
+    aval = input._aval()
+    rng.check_multinomial(jax.ShapeDtypeStruct(aval.shape, aval.dtype.numpy), num_samples, replacement)
+    _look(input, rng.check_weights)
+    by_race = not replacement or num_samples == 1
+    sizes = (*aval.shape[:-1], num_samples)
+    numbers = aval.size if by_race else math.prod(sizes), 4 if by_race and aval.dtype.itemsize < 8 else 2
+    return counter_sample(
+        source_of(generator, aval.device),
+        "multinomial",
+        sizes,
+        dtypes.int64,
+        (input.detach(),),
+        aval.device,
+        (replacement,),
+        *numbers,
+    )
+
+
+def _look(x: Tensor, check: Callable[[Any], None]) -> None:
+    """Check values, if nothing has to run for it."""
+    known = known_values(x)
+    if known is not None and known.size:
+        check(known)
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Draw Poisson numbers whose rates are the elements of ``input`` (``torch.poisson``)."""
-    return with_history(_elementwise(rng.poisson, generator, input), "PoissonBackward0", input)
+    return with_history(
+        _elementwise(rng.poisson, generator, input, check=rng.check_rate), "PoissonBackward0", input
+    )
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
@@ -59,13 +103,31 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     return _elementwise(rng.binomial, generator, count, prob)
 
 
-def _elementwise(draw: Any, generator: Any, *parameters: Tensor) -> Tensor:
+def _elementwise(
+    sampler: Any, generator: Any, *parameters: Tensor, check: Callable[[Any], None] | None = None
+) -> Tensor:
+    """A sample for each element of the parameters, of which a sampler of :mod:`jtorch.rng` makes arrays.
+
+    Args:
+        sampler: also names a function of ``rng.philox_sampling``.
+        generator: as the user gave it.
+        *parameters: of shapes that broadcast; the first one's dtype is the result's.
+        check: of the first one's values; the sampler does that on the CPU.
+    """
     first = parameters[0]._aval()
+    shape = np.broadcast_shapes(*(t._aval().shape for t in parameters))
     if first.device is META:
-        shape = np.broadcast_shapes(*(t._aval().shape for t in parameters))
         return make(np.zeros(shape, first.dtype.numpy), META)
-    arrays = np.broadcast_arrays(*(np.array(t._host()) for t in parameters))
-    return make(np.asarray(draw(engine_of(generator), *arrays), order="C"), first.device)
+    stream = stream_of(generator, first.device)
+    if isinstance(stream, rng.MT19937):
+        arrays = np.broadcast_arrays(*(np.array(t._host()) for t in parameters))
+        return make(np.asarray(sampler(stream, *arrays), order="C"), first.device)
+    sampler(_SCRATCH, *(np.empty((0,), t._aval().dtype.numpy) for t in parameters))  # checks dtypes
+    if check is not None:
+        _look(parameters[0], check)
+    given = [t.detach() for t in parameters]
+    source = source_of(generator, first.device)
+    return counter_sample(source, sampler.__name__, shape, first.dtype, given, first.device)
 
 
 def _refuse_gradient(input: Tensor, name: str) -> None:

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.dtypes import int64
+from jtorch.dtypes import float32, float64, int64
 from jtorch.ops._registry import OPS
-from jtorch.rng import rrelu_noise
+from jtorch.rng import MT19937, rrelu_noise
 from jtorch.tensor._arguments import make
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import Tensor, call, run
+from jtorch.tensor._counter_draws import counter_sample
 from jtorch.tensor._creation import empty
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._from_data import tensor as make_tensor
 from jtorch.tensor._inplace import assign, check_writable
-from jtorch.tensor._random import engine_of
+from jtorch.tensor._random import source_of, stream_of
 from jtorch.tensor._value_checks import checked
 
 __all__: list[str] = []
@@ -128,14 +129,26 @@ def torch_rrelu(
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if training:
-        noise = rrelu_noise(engine_of(generator), np.asarray(input._host()), float(lower), float(upper))
-        slope: Any = make(noise, input._aval().device)
+        slope: Any = _slopes(input.detach(), float(lower), float(upper), generator)
     else:
         slope = (lower + upper) / 2
     result: Tensor = call("rrelu_with_noise", input, slope)
     if result._aval().dtype is not input._aval().dtype:
         result = call("_to_copy", result, input._aval().dtype)
     return result
+
+
+def _slopes(input: Tensor, lower: float, upper: float, generator: Any) -> Tensor:
+    aval = input._aval()
+    stream = stream_of(generator, aval.device)
+    if isinstance(stream, MT19937):
+        return make(rrelu_noise(stream, np.asarray(input._host()), lower, upper), aval.device)
+    wide = float64 if aval.dtype is float64 else float32
+    numbers = aval.size, 2 if wide is float64 else 4
+    source = source_of(generator, aval.device)
+    return counter_sample(
+        source, "rrelu_slopes", aval.shape, wide, (input, lower, upper), aval.device, (), *numbers
+    )
 
 
 def rrelu_(
@@ -194,8 +207,6 @@ def embedding_bag(*args: Any, **kwargs: Any) -> Tensor:
     if bound[3] is not None:
         _renorm(bound[1], bound[0], bound[3], bound[4])
     return run(_EMBEDDING_BAG, bound)  # type: ignore[no-any-return]
-
-
 
 
 def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:

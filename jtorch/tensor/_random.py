@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,16 @@ def seed_devices(seed: int) -> None:
         generator._engine.manual_seed(seed)
 
 
+def has_key() -> bool:
+    """Whether :func:`use_key` is in effect."""
+    return _keyed.get() is not None
+
+
+def in_transform() -> bool:
+    """Whether a JAX transform is tracing."""
+    return not trace_state_clean()
+
+
 @contextmanager
 def use_key(key: Any) -> Iterator[None]:
     """Draw everything in this block from a stream of its own that a JAX key determines.
@@ -219,14 +230,25 @@ def set_rng_state(new_state: Tensor) -> None:
 
 
 def stream_of(generator: Any, where: device = CPU) -> Any:
+    """:func:`_stream_of`; a function that is recorded notes that it draws from it."""
+    found = _stream_of(generator, where)
+    recording = session()
+    if recording is not None:
+        recording.begins(found, generator)
+    return found
+
+
+def source_of(generator: Any, where: device) -> Callable[[], Any]:
+    """What gives the stream of a ``generator=`` argument anew in each replay of a recorded function."""
+    return partial(_stream_of, generator, where)
+
+
+def _stream_of(generator: Any, where: device) -> Any:
     """What a ``generator=`` argument stands for on a device: an ``MT19937``, ``Philox`` or ``KeyStream``.
 
     Raises:
         RuntimeError: the generator is another device's, or a JAX transform is under way.
     """
-    recording = session()
-    if recording is not None:
-        recording.engines += 1
     keyed = _keyed.get()
     if keyed is not None and generator is None:
         return keyed
@@ -244,14 +266,6 @@ def stream_of(generator: Any, where: device = CPU) -> Any:
             f"Expected a '{where.type}' device type for generator but found '{generator.device.type}'"
         )
     return generator._engine
-
-
-def engine_of(generator: Any) -> MT19937:
-    """The CPU engine behind a ``generator=`` argument, for samplers that exist only there."""
-    found = stream_of(generator)
-    if not isinstance(found, MT19937):
-        raise NotImplementedError("this sampler draws on the CPU: give it a CPU generator, and use no key")
-    return found
 
 
 _RANDOMNESS = (
@@ -293,30 +307,40 @@ def sample(
     if isinstance(stream, MT19937):
         host = tuple([np.array(x._host()) if isinstance(x, Tensor) else x for x in parameters])
         return drawn(
-            lambda: sampler(stream, sizes, d.numpy, *host, strides=strides),
+            lambda engine: sampler(engine, sizes, d.numpy, *host, strides=strides),
+            stream,
+            generator,
             where,
             requires_grad,
             strides if reported else None,
         )
-    made = counter_draw(stream, sampler, sizes, d, parameters, where, strides if reported else None)
+    source = source_of(generator, where)
+    made = counter_draw(source, sampler, sizes, d, parameters, where, strides if reported else None)
     return made.requires_grad_() if requires_grad else made
 
 
 def drawn(
-    draw: Callable[[], np.ndarray[Any, Any]],
+    draw: Callable[[MT19937], np.ndarray[Any, Any]],
+    engine: MT19937,
+    generator: Any = None,
     where: device = CPU,
     requires_grad: bool = False,
     strides: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """A tensor of random numbers. A function that is recorded draws anew whenever it is replayed."""
+    """A tensor of random numbers. A function that is recorded draws anew whenever it is replayed.
+
+    Args:
+        draw: from an engine.
+        engine: to draw from now, of ``generator``, which may have another one in a later call.
+        generator: as the user gave it.
+        where: device of the tensor.
+        requires_grad: whether it does.
+        strides: that it reports.
+    """
     recording = session()
-
-    def fresh() -> np.ndarray[Any, Any]:
-        return np.asarray(draw(), order="C")
-
-    made = make(fresh(), where, requires_grad, strides)
+    made = make(np.asarray(draw(engine), order="C"), where, requires_grad, strides)
     if recording is not None:
-        recording.drew(made._storage, fresh)
+        recording.drew(made._storage, lambda: np.asarray(draw(_stream_of(generator, where)), order="C"))
     return made
 
 
@@ -341,7 +365,7 @@ def _create(
     if out is not None:
         d = out._aval().dtype if dtype is None else d
         made = sample(draw, sizes, d, parameters, generator, out._aval().device)
-        return into(out, np.asarray(made._host()))
+        return into(out, made)
     target = as_device(where)
     if target is META:
         return make(np.zeros(sizes, d.numpy), META, requires_grad)
@@ -457,11 +481,11 @@ def randperm(
     where = as_device(device) if out is None else out._aval().device
     stream = stream_of(generator, where)
     if not isinstance(stream, MT19937):
-        made = counter_permutation(stream, n, d, where)
-        return made if out is None else into(out, np.asarray(made._host()))
+        made = counter_permutation(source_of(generator, where), n, d, where)
+        return made if out is None else into(out, made)
     if out is not None:
         return into(out, draw_permutation(stream, n, d.numpy))
-    return drawn(lambda: draw_permutation(stream, n, d.numpy), where, requires_grad)
+    return drawn(lambda engine: draw_permutation(engine, n, d.numpy), stream, generator, where, requires_grad)
 
 
 def dense_strides(x: Tensor) -> tuple[int, ...] | None:
@@ -589,7 +613,7 @@ def normal(
             noise = sample(draw_normal, shape, first._aval().dtype, spread, generator, first._aval().device)
             result = noise + mean
     if out is not None:
-        return into(out, np.array(result._host()))
+        return into(out, result)
     form = 3 if means and stds else 1 if means else 2
     return with_history(result, f"NormalBackward{form}", mean if means else None, std if stds else None)
 
@@ -623,7 +647,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     strides = dense_strides(input)
     made = sample(draw_bernoulli, aval.shape, aval.dtype, (chance,), generator, aval.device, False, strides)
     if out is not None:
-        return into(out, np.asarray(made._host()))
+        return into(out, made)
     node = "BernoulliBackward0" if p is None else "NotImplemented"
     return with_history(made, node, input)
 

@@ -53,6 +53,13 @@ CALLS = {
     "geometric_": lambda g: jtorch.empty(100).geometric_(0.5, generator=g),
     "cauchy_": lambda g: jtorch.empty(100).cauchy_(generator=g),
     "log_normal_": lambda g: jtorch.empty(100).log_normal_(generator=g),
+    "poisson": lambda g: jtorch.poisson(jtorch.linspace(0, 30, 100), generator=g),
+    "binomial": lambda g: jtorch.binomial(jtorch.full((100,), 50.0), jtorch.full((100,), 0.3), generator=g),
+    "_standard_gamma": lambda g: jtorch._standard_gamma(jtorch.full((100,), 0.7), g),
+    "_sample_dirichlet": lambda g: jtorch._sample_dirichlet(jtorch.ones(20, 5), g),
+    "multinomial": lambda g: jtorch.multinomial(jtorch.arange(1.0, 40.0), 20, generator=g),
+    "multinomial with replacement": lambda g: jtorch.multinomial(jtorch.ones(3, 5), 50, True, generator=g),
+    "rrelu": lambda g: jtorch.rrelu(jtorch.full((100,), -1.0), 0.1, 0.9, True, g),
 }
 
 
@@ -138,8 +145,16 @@ def test_wrong_parameters_have_the_cpus_errors(stream):
         jtorch.empty(3).normal_(0, -1)
     with pytest.raises(RuntimeError, match=r"uniform_ expects to return a \[from, to\) range"):
         jtorch.empty(3).uniform_(1, 0)
-    with pytest.raises(NotImplementedError, match="this sampler draws on the CPU"):
-        jtorch.poisson(jtorch.ones(3))
+    with pytest.raises(RuntimeError, match="invalid Poisson rate, expected rate to be non-negative"):
+        jtorch.poisson(jtorch.full((3,), -1.0))
+    with pytest.raises(NotImplementedError, match="\"poisson_cpu\" not implemented for 'Long'"):
+        jtorch.poisson(jtorch.ones(3, dtype=jtorch.int64))
+    with pytest.raises(ValueError, match="binomial only supports floating-point dtypes for count, got: Long"):
+        jtorch.binomial(jtorch.ones(3, dtype=jtorch.int64), jtorch.ones(3))
+    with pytest.raises(RuntimeError, match="cannot sample n_sample > prob_dist"):
+        jtorch.multinomial(jtorch.ones(3), 4)
+    with pytest.raises(RuntimeError, match="probability tensor contains either `inf`, `nan` or element < 0"):
+        jtorch.multinomial(jtorch.tensor([1.0, float("nan")]), 1)
     assert stream.get_offset() == 0
 
 

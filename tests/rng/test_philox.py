@@ -217,13 +217,6 @@ def test_permutations():
     assert set(firsts) == {0, 1, 2, 3}
 
 
-def test_keys_differ_with_the_offset():
-    keys = [philox.key(5, offset) for offset in (0, 4)]
-    draws = [np.asarray(jax.random.uniform(key, (4,))) for key in keys]
-    assert not np.array_equal(*draws)
-    assert np.array_equal(jax.random.uniform(philox.key(5, 4), (4,)), draws[1])
-
-
 def test_empty_draws():
     assert philox.uniform(0, 0, (0, 3), "float32").shape == (0, 3)
     assert philox.normal(0, 0, (0,), "complex64").shape == (0,)
