@@ -32,7 +32,9 @@ a tensor as `lr`, which stays on its device unread.
 * `SparseAdam` takes dense gradients and leaves rows that are all zero alone; PyTorch's takes sparse ones
   only.
 * `Optax(params, transformation)` runs any transformation of optax in a PyTorch loop.
-* The function forms (`torch.optim.adam.adam` and the like) are missing.
+* The function forms (`torch.optim.adam.adam` and the like, also in `optim._functional`) take the step of
+  their class on given tensors. Sparse gradients, and `grad_scale` and `found_inf` of the fused kernels, are
+  not implemented.
 """
 
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, zeros_like
 from jtorch.tensor import Tensor
 
-__all__ = ["Adafactor"]
+__all__ = ["Adafactor", "adafactor"]
 
 
 class Adafactor(Counting):
@@ -131,3 +132,55 @@ def _root_mean_square(x: Any) -> Any:
 
 def _blend(old: Any, new: Any, share: Any) -> Any:
     return old + share * (new - old)
+
+
+def adafactor(
+    params: list[Tensor],
+    grads: list[Tensor],
+    row_vars: list[Tensor | None],
+    col_vars: list[Tensor | None],
+    variances: list[Tensor | None],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_complex: bool = False,
+    *,
+    d: float,
+    lr: float | Tensor,
+    beta2_decay: float,
+    weight_decay: float,
+    eps1: float,
+    eps2: float,
+    maximize: bool,
+) -> None:
+    """One step of :class:`Adafactor` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``row_vars``: average squares by row; ``None`` for parameters of one dimension;
+    * ``col_vars``: average squares by column; likewise;
+    * ``variances``: average squares; ``None`` for those of several dimensions;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``grad_scale``: must be ``None``;
+    * ``found_inf``: must be ``None``;
+    * ``has_complex``: makes no difference;
+    * ``eps1``, ``eps2``: the class's ``eps``.
+    """
+    check_singletons("state_steps", state_steps, "")
+    take_step(
+        Adafactor,
+        params,
+        grads,
+        {"row_var": row_vars, "col_var": col_vars, "variance": variances},
+        {"step": state_steps},
+        foreach=foreach,
+        grad_scale=grad_scale,
+        found_inf=found_inf,
+        d=d,
+        lr=lr,
+        beta2_decay=beta2_decay,
+        weight_decay=weight_decay,
+        eps=(eps1, eps2),
+        maximize=maximize,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from jtorch.optim._function_form import take_step
 from jtorch.optim._fused import FusedOptimizer, Rule, setting, zeros_like
 from jtorch.tensor import Tensor
 
@@ -134,3 +135,50 @@ def _half(x: Any) -> Any:
 
 def _product(left: Any, right: Any) -> Any:
     return jnp.matmul(left, right, precision="highest")
+
+
+def muon(
+    params: list[Tensor],
+    grads: list[Tensor],
+    muon_momentum_bufs: list[Tensor],
+    *,
+    foreach: bool | None = None,
+    lr: float,
+    weight_decay: float,
+    momentum: float,
+    nesterov: bool,
+    ns_coefficients: tuple[float, float, float],
+    ns_steps: int,
+    eps: float,
+    adjust_lr_fn: str | None,
+    has_complex: bool,
+) -> None:
+    """One step of :class:`Muon` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``muon_momentum_bufs``: averages of gradients;
+    * ``foreach``: must not be true;
+    * ``has_complex``: must be false.
+    """
+    if foreach:
+        raise RuntimeError("Foreach is not supported for Muon yet")
+    if has_complex:
+        raise ValueError("Complex parameters are not supported")
+    if any(g.ndim != 2 for g in grads):
+        raise ValueError("Param gradient must be a 2D matrix")
+    take_step(
+        Muon,
+        params,
+        grads,
+        {"momentum_buffer": muon_momentum_bufs},
+        {},
+        lr=lr,
+        weight_decay=weight_decay,
+        momentum=momentum,
+        nesterov=nesterov,
+        ns_coefficients=ns_coefficients,
+        ns_steps=ns_steps,
+        eps=eps,
+        adjust_lr_fn=adjust_lr_fn,
+    )

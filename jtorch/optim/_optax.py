@@ -29,8 +29,8 @@ class Optax(Optimizer):
 
     Args:
         params: tensors to optimize, in one group.
-        transformation: any of optax's, learning rate included: ``optax.lion(1e-4)``, ``optax.chain(...)``. One
-            that needs the loss (``optax.polyak_sgd``) finds it where :meth:`step` gets a closure.
+        transformation: any of optax's, learning rate included: ``optax.lion(1e-4)``, ``optax.chain(...)``.
+            One that needs the loss (``optax.polyak_sgd``) finds it where :meth:`step` gets a closure.
 
     Raises:
         ValueError: a second group.

@@ -8,10 +8,11 @@ import optax
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude, updated
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, check_settings
 from jtorch.tensor import Tensor
 
-__all__ = ["Adadelta"]
+__all__ = ["Adadelta", "adadelta"]
 
 
 class Adadelta(Counting):
@@ -79,3 +80,47 @@ class Adadelta(Counting):
             return p, (states[-1].e_g, states[-1].e_x)
 
         return rule
+
+
+def adadelta(
+    params: list[Tensor],
+    grads: list[Tensor],
+    square_avgs: list[Tensor],
+    acc_deltas: list[Tensor],
+    state_steps: list[Tensor],
+    capturable: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: float,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    """One step of :class:`Adadelta` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``square_avgs``: averages of the gradients' squares;
+    * ``acc_deltas``: averages of the steps' squares;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference.
+    """
+    check_singletons("state_steps", state_steps)
+    take_step(
+        Adadelta,
+        params,
+        grads,
+        {"square_avg": square_avgs, "acc_delta": acc_deltas},
+        {"step": state_steps},
+        capturable=capturable,
+        foreach=foreach,
+        differentiable=differentiable,
+        lr=lr,
+        rho=rho,
+        eps=eps,
+        weight_decay=weight_decay,
+        maximize=maximize,
+    )

@@ -9,10 +9,11 @@ import optax
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude, updated
+from jtorch.optim._function_form import check_singletons, refuse_sparse, take_step
 from jtorch.optim._fused import Rule, check_settings, number_tensor, zeros_like
 from jtorch.tensor import Tensor
 
-__all__ = ["Adagrad"]
+__all__ = ["Adagrad", "adagrad"]
 
 
 class Adagrad(Counting):
@@ -112,3 +113,54 @@ def scale_by_root_of_sum(eps: Any) -> optax.GradientTransformation:
         return gradient / (jnp.sqrt(total) + eps), optax.ScaleByRssState(total)
 
     return optax.GradientTransformation(lambda params: None, update)
+
+
+def adagrad(
+    params: list[Tensor],
+    grads: list[Tensor],
+    state_sums: list[Tensor],
+    state_steps: list[Tensor],
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: float,
+    weight_decay: float,
+    lr_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """One step of :class:`Adagrad` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``state_sums``: sums of the gradients' squares;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``grad_scale``: must be ``None``;
+    * ``found_inf``: must be ``None``;
+    * ``has_sparse_grad``: must be false;
+    * ``has_complex``: makes no difference.
+    """
+    check_singletons("state_steps", state_steps)
+    refuse_sparse(has_sparse_grad)
+    take_step(
+        Adagrad,
+        params,
+        grads,
+        {"sum": state_sums},
+        {"step": state_steps},
+        fused=fused,
+        grad_scale=grad_scale,
+        found_inf=found_inf,
+        foreach=foreach,
+        differentiable=differentiable,
+        lr=lr,
+        weight_decay=weight_decay,
+        lr_decay=lr_decay,
+        eps=eps,
+        maximize=maximize,
+    )

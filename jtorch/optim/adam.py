@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from jtorch.optim._chain import EMPTY, prelude, updated
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import (
     FusedOptimizer,
     Rule,
@@ -19,7 +20,7 @@ from jtorch.optim._fused import (
 )
 from jtorch.tensor import Tensor
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam"]
 
 
 def check_betas(betas: Any) -> None:
@@ -177,3 +178,66 @@ def scale_by_largest(beta1: Any, beta2: Any, eps: Any) -> optax.GradientTransfor
         return first / (jnp.sqrt(second) + eps), (optax.ScaleByAdamState(count, mu, nu), largest)
 
     return optax.GradientTransformation(lambda params: None, update)
+
+
+def adam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    max_exp_avg_sqs: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    has_complex: bool = False,
+    decoupled_weight_decay: bool = False,
+    *,
+    amsgrad: bool,
+    beta1: float | Tensor,
+    beta2: float | Tensor,
+    lr: float | Tensor,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
+) -> None:
+    """One step of :class:`Adam` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``exp_avgs``: averages of gradients;
+    * ``exp_avg_sqs``: averages of their squares;
+    * ``max_exp_avg_sqs``: largest averages of squares; read with ``amsgrad`` only;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``grad_scale``: must be ``None``;
+    * ``found_inf``: must be ``None``;
+    * ``has_complex``: makes no difference;
+    * ``beta1``, ``beta2``: the class's ``betas``.
+    """
+    check_singletons("state_steps", state_steps)
+    tensors: dict[str, list[Any]] = {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs}
+    if amsgrad:
+        tensors["max_exp_avg_sq"] = max_exp_avg_sqs
+    take_step(
+        Adam,
+        params,
+        grads,
+        tensors,
+        {"step": state_steps},
+        foreach=foreach,
+        capturable=capturable,
+        differentiable=differentiable,
+        fused=fused,
+        grad_scale=grad_scale,
+        found_inf=found_inf,
+        decoupled_weight_decay=decoupled_weight_decay,
+        amsgrad=amsgrad,
+        betas=(beta1, beta2),
+        lr=lr,
+        weight_decay=weight_decay,
+        eps=eps,
+        maximize=maximize,
+    )

@@ -8,11 +8,12 @@ import optax
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude, updated
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, check_settings
 from jtorch.optim.adam import check_betas
 from jtorch.tensor import Tensor
 
-__all__ = ["Adamax"]
+__all__ = ["Adamax", "adamax"]
 
 
 class Adamax(Counting):
@@ -77,3 +78,49 @@ class Adamax(Counting):
             return p, (states[-1].mu, states[-1].nu)
 
         return rule
+
+
+def adamax(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_infs: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    eps: float,
+    beta1: float,
+    beta2: float,
+    lr: float,
+    weight_decay: float,
+) -> None:
+    """One step of :class:`Adamax` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``exp_avgs``: averages of gradients;
+    * ``exp_infs``: their largest recent sizes;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference;
+    * ``beta1``, ``beta2``: the class's ``betas``.
+    """
+    check_singletons("state_steps", state_steps)
+    take_step(
+        Adamax,
+        params,
+        grads,
+        {"exp_avg": exp_avgs, "exp_inf": exp_infs},
+        {"step": state_steps},
+        foreach=foreach,
+        maximize=maximize,
+        differentiable=differentiable,
+        capturable=capturable,
+        eps=eps,
+        betas=(beta1, beta2),
+        lr=lr,
+        weight_decay=weight_decay,
+    )

@@ -9,10 +9,11 @@ import numpy as np
 
 from jtorch.optim._adaptive import Counting, rounded
 from jtorch.optim._chain import prelude, updated
+from jtorch.optim._function_form import take_step
 from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, zeros_like
 from jtorch.tensor import Tensor
 
-__all__ = ["ASGD"]
+__all__ = ["ASGD", "asgd"]
 
 
 class ASGD(Counting):
@@ -97,3 +98,50 @@ class ASGD(Counting):
             return p, (jnp.where(mu == 1, p, average + (p - average) * mu),)
 
         return rule
+
+
+def asgd(
+    params: list[Tensor],
+    grads: list[Tensor],
+    axs: list[Tensor],
+    mus: list[Tensor],
+    etas: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lambd: float,
+    lr: float,
+    t0: float,
+    alpha: float,
+    weight_decay: float,
+) -> None:
+    """One step of :class:`ASGD` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``axs``: averages of the parameters;
+    * ``mus``: their rates, tensors of one element;
+    * ``etas``: learning rates of this step, likewise;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference.
+    """
+    take_step(
+        ASGD,
+        params,
+        grads,
+        {"ax": axs},
+        {"mu": mus, "eta": etas, "step": state_steps},
+        foreach=foreach,
+        maximize=maximize,
+        differentiable=differentiable,
+        capturable=capturable,
+        lambd=lambd,
+        lr=lr,
+        t0=t0,
+        alpha=alpha,
+        weight_decay=weight_decay,
+    )

@@ -9,11 +9,12 @@ import optax
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, zeros_like
 from jtorch.optim.adam import check_betas
 from jtorch.tensor import Tensor
 
-__all__ = ["NAdam"]
+__all__ = ["NAdam", "nadam"]
 
 
 class NAdam(Counting):
@@ -112,3 +113,56 @@ class NAdam(Counting):
             return p, (first, second)
 
         return rule
+
+
+def nadam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    mu_products: list[Tensor],
+    state_steps: list[Tensor],
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    capturable: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: float,
+    beta2: float,
+    lr: float,
+    weight_decay: float,
+    momentum_decay: float,
+    eps: float,
+) -> None:
+    """One step of :class:`NAdam` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``exp_avgs``: averages of gradients;
+    * ``exp_avg_sqs``: averages of their squares;
+    * ``mu_products``: products of the momenta so far, tensors of one element;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference;
+    * ``beta1``, ``beta2``: the class's ``betas``.
+    """
+    check_singletons("state_steps", state_steps)
+    check_singletons("mu_products", mu_products)
+    take_step(
+        NAdam,
+        params,
+        grads,
+        {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs},
+        {"mu_product": mu_products, "step": state_steps},
+        decoupled_weight_decay=decoupled_weight_decay,
+        foreach=foreach,
+        capturable=capturable,
+        differentiable=differentiable,
+        maximize=maximize,
+        betas=(beta1, beta2),
+        lr=lr,
+        weight_decay=weight_decay,
+        momentum_decay=momentum_decay,
+        eps=eps,
+    )

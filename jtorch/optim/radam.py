@@ -9,11 +9,12 @@ import optax
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude, updated
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, check_settings
 from jtorch.optim.adam import check_betas
 from jtorch.tensor import Tensor
 
-__all__ = ["RAdam"]
+__all__ = ["RAdam", "radam"]
 
 
 class RAdam(Counting):
@@ -108,3 +109,51 @@ def scale_by_rectified_adam(beta1: Any, beta2: Any, eps: Any) -> optax.GradientT
         return optax.tree.bias_correction(mu, beta1, count) * scale, optax.ScaleByAdamState(count, mu, nu)
 
     return optax.GradientTransformation(lambda params: None, update)
+
+
+def radam(
+    params: list[Tensor],
+    grads: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    state_steps: list[Tensor],
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    maximize: bool = False,
+    *,
+    beta1: float,
+    beta2: float,
+    lr: float,
+    weight_decay: float,
+    eps: float,
+) -> None:
+    """One step of :class:`RAdam` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``exp_avgs``: averages of gradients;
+    * ``exp_avg_sqs``: averages of their squares;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference;
+    * ``beta1``, ``beta2``: the class's ``betas``.
+    """
+    check_singletons("state_steps", state_steps)
+    take_step(
+        RAdam,
+        params,
+        grads,
+        {"exp_avg": exp_avgs, "exp_avg_sq": exp_avg_sqs},
+        {"step": state_steps},
+        decoupled_weight_decay=decoupled_weight_decay,
+        foreach=foreach,
+        differentiable=differentiable,
+        capturable=capturable,
+        maximize=maximize,
+        betas=(beta1, beta2),
+        lr=lr,
+        weight_decay=weight_decay,
+        eps=eps,
+    )

@@ -8,10 +8,11 @@ import optax
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude, updated
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, check_settings
 from jtorch.tensor import Tensor
 
-__all__ = ["RMSprop"]
+__all__ = ["RMSprop", "rmsprop"]
 
 
 class RMSprop(Counting):
@@ -108,3 +109,58 @@ class RMSprop(Counting):
             return p, tuple(made)
 
         return rule
+
+
+def rmsprop(
+    params: list[Tensor],
+    grads: list[Tensor],
+    square_avgs: list[Tensor],
+    grad_avgs: list[Tensor],
+    momentum_buffer_list: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
+    has_complex: bool = False,
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    centered: bool,
+) -> None:
+    """One step of :class:`RMSprop` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``square_avgs``: averages of the gradients' squares;
+    * ``grad_avgs``: averages of gradients; read if ``centered``;
+    * ``momentum_buffer_list``: read with ``momentum`` only;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference.
+    """
+    check_singletons("state_steps", state_steps)
+    tensors: dict[str, list[Any]] = {"square_avg": square_avgs}
+    if momentum > 0:
+        tensors["momentum_buffer"] = momentum_buffer_list
+    if centered:
+        tensors["grad_avg"] = grad_avgs
+    take_step(
+        RMSprop,
+        params,
+        grads,
+        tensors,
+        {"step": state_steps},
+        foreach=foreach,
+        maximize=maximize,
+        differentiable=differentiable,
+        capturable=capturable,
+        lr=lr,
+        alpha=alpha,
+        eps=eps,
+        weight_decay=weight_decay,
+        momentum=momentum,
+        centered=centered,
+    )

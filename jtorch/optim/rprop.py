@@ -8,10 +8,11 @@ import jax.numpy as jnp
 
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
+from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import Rule, check_settings, zeros_like
 from jtorch.tensor import Tensor
 
-__all__ = ["Rprop"]
+__all__ = ["Rprop", "rprop"]
 
 
 class Rprop(Counting):
@@ -83,3 +84,47 @@ class Rprop(Counting):
             return p - jnp.sign(g) * size, (g, size)
 
         return rule
+
+
+def rprop(
+    params: list[Tensor],
+    grads: list[Tensor],
+    prevs: list[Tensor],
+    step_sizes: list[Tensor],
+    state_steps: list[Tensor],
+    foreach: bool | None = None,
+    capturable: bool = False,
+    maximize: bool = False,
+    differentiable: bool = False,
+    has_complex: bool = False,
+    *,
+    step_size_min: float,
+    step_size_max: float,
+    etaminus: float,
+    etaplus: float,
+) -> None:
+    """One step of :class:`Rprop` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``prevs``: the gradients before;
+    * ``step_sizes``: of each element;
+    * ``state_steps``: counts of steps, tensors of one element;
+    * ``has_complex``: makes no difference;
+    * ``step_size_min``, ``step_size_max``: the class's ``step_sizes``;
+    * ``etaminus``, ``etaplus``: the class's ``etas``.
+    """
+    check_singletons("state_steps", state_steps)
+    take_step(
+        Rprop,
+        params,
+        grads,
+        {"prev": prevs, "step_size": step_sizes},
+        {"step": state_steps},
+        foreach=foreach,
+        capturable=capturable,
+        maximize=maximize,
+        differentiable=differentiable,
+        step_sizes=(step_size_min, step_size_max),
+        etas=(etaminus, etaplus),
+    )

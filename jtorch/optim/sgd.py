@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from jtorch.optim._chain import EMPTY, prelude, updated
+from jtorch.optim._function_form import refuse_sparse, take_step
 from jtorch.optim._fused import FusedOptimizer, Rule, check_settings, setting, zeros_like
 from jtorch.tensor import Tensor
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd"]
 
 
 class SGD(FusedOptimizer):
@@ -106,3 +107,49 @@ class SGD(FusedOptimizer):
             return p, (states[-1].trace,) if has_momentum else ()
 
         return rule
+
+
+def sgd(
+    params: list[Tensor],
+    d_p_list: list[Tensor],
+    momentum_buffer_list: list[Tensor | None],
+    has_sparse_grad: bool = False,
+    foreach: bool | None = None,
+    fused: bool | None = None,
+    grad_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    *,
+    weight_decay: float,
+    momentum: float,
+    lr: float,
+    dampening: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """One step of :class:`SGD` on given tensors, in place.
+
+    Beside the tensors to change and their gradients, other arguments being the class's settings:
+
+    * ``momentum_buffer_list``: a tensor per parameter, or ``None``, which is replaced by the first buffer;
+    * ``has_sparse_grad``: must be false;
+    * ``grad_scale``: must be ``None``;
+    * ``found_inf``: must be ``None``.
+    """
+    refuse_sparse(has_sparse_grad)
+    take_step(
+        SGD,
+        params,
+        d_p_list,
+        {"momentum_buffer": momentum_buffer_list} if momentum != 0 else {},
+        {},
+        foreach=foreach,
+        fused=fused,
+        grad_scale=grad_scale,
+        found_inf=found_inf,
+        weight_decay=weight_decay,
+        momentum=momentum,
+        lr=lr,
+        dampening=dampening,
+        nesterov=nesterov,
+        maximize=maximize,
+    )
