@@ -23,7 +23,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
 from jtorch.tensor._core import apply, from_value, to_device, value_of, write
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Value, aval_of, from_host, leave_session, record, session
+from jtorch.trace import Value, aval_of, from_host, leave_session, record, session, spend
 
 __all__ = [
     "FusedOptimizer",
@@ -239,8 +239,10 @@ class FusedOptimizer(Optimizer):
             if g is None:
                 continue
             params.append(p)
-            values.append(value_of(p))
-            gradients.append(value_of(g))
+            value = p._storage.value if p._view is None else None
+            values.append(value_of(p) if value is None else value)
+            value = g._storage.value if g._view is None else None
+            gradients.append(value_of(g) if value is None else value)
             if slots:
                 state = state_of[p]
                 numbers.extend(prepare(p, state, group))
@@ -281,6 +283,7 @@ class FusedOptimizer(Optimizer):
         operands += numbers
         operands += settings
         made = record(plan.signature, operands)
+        spend(gradients)
         if plan.signature.single is not None:
             made = [made]
         for t, value in zip((*params, *states), made, strict=True):

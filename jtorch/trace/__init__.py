@@ -30,6 +30,7 @@ from jtorch.trace._graph import (
     series,
     session,
     settings,
+    spend,
     verify,
 )
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
@@ -40,6 +41,6 @@ __all__ = [
     "clear_programs", "computed", "counters", "evaluate", "explain", "flush", "flush_all", "from_host",
     "from_jax", "fused", "host_array", "leave_session", "leave_xla", "listen", "load_host_engine",
     "metrics", "nodes", "operand", "record", "recorder", "recorders", "reset_metrics",
-    "run_small_programs_inline", "series", "session", "settings",
+    "run_small_programs_inline", "series", "session", "settings", "spend",
     "start_compilation_cache", "synchronize", "user_line", "verify",
 ]  # fmt: skip

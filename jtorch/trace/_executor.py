@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import array as arrays_of_numbers
 import contextlib
 import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from jax.sharding import SingleDeviceSharding
 from jtorch.devices import CPU, forbid_backends, jax_device
 from jtorch.errors import AsyncExecutionError, with_hint
 from jtorch.trace import _graph
+from jtorch.trace._deferred import Deferred, Slice
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._graph import LOCK, Graph, Recorder, Signature, nodes, recorder, recorders, series, settings
 from jtorch.trace._metrics import counters, user_line
@@ -63,19 +65,7 @@ _wasted = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
-    __slots__ = (
-        "call",
-        "count",
-        "device",
-        "donated",
-        "floats",
-        "held",
-        "ints",
-        "leaves",
-        "places",
-        "seconds",
-        "title",
-    )
+    __slots__ = ("call", "count", "device", "donated", "held", "leaves", "places", "seconds", "title")
 
     def __init__(
         self,
@@ -96,7 +86,6 @@ class Program:
         keep = frozenset(donated)
         self.donated = tuple(donated)
         self.leaves = tuple(i for i in range(leaves) if i not in keep)
-        self.floats, self.ints = floats, ints
         self.seconds = 0.0
         self.device = device
         self.held: list[tuple[bytes, Any]] = [(b"", None), (b"", None)]
@@ -134,8 +123,8 @@ class Program:
     def _run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
         given = [arrays[i] for i in self.donated]
         kept = [arrays[i] for i in self.leaves] if self.donated else arrays
-        numbers = self._on_device(0, np.array(floats)) if self.floats else None
-        integers = self._on_device(1, np.array(ints, np.int64)) if self.ints else None
+        numbers = self._on_device(0, floats) if floats else None
+        integers = self._on_device(1, ints) if ints else None
         if self.seconds:
             result: list[Any] = self.call(given, numbers, integers, *kept)
         else:
@@ -145,17 +134,17 @@ class Program:
             counters.compile_seconds += self.seconds
         return result if self.places is None else [result[i] for i in self.places]
 
-    def _on_device(self, which: int, numbers: np.ndarray[Any, Any]) -> Any:
+    def _on_device(self, which: int, numbers: Sequence[float]) -> Any:
         """Numbers as an operand; those that stay the same from run to run are kept on the device."""
-        bits, array = self.held[which]
-        mine = numbers.tobytes()
+        bits, device_array = self.held[which]
+        mine = arrays_of_numbers.array("q" if which else "d", numbers).tobytes()
         if bits != mine:
             self.held[which] = (mine, None)
-            return numbers
-        if array is None:
-            array = jax.device_put(numbers, self.device)
-            self.held[which] = (mine, array)
-        return array
+            return np.frombuffer(mine, np.int64 if which else np.float64)
+        if device_array is None:
+            device_array = jax.device_put(np.frombuffer(mine, np.int64 if which else np.float64), self.device)
+            self.held[which] = (mine, device_array)
+        return device_array
 
 
 def evaluate(
@@ -303,7 +292,7 @@ def failed(error: Exception, hint: str) -> Exception:
 def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
     """Inside a JAX transform: apply the op to tracers (and to computed arrays) at once, recording nothing."""
     arrays = [
-        (x.array if type(x) is TracedValue else computed(x)) if isinstance(x, Value) else _number(x)
+        (x.array if type(x) is TracedValue else concrete(x)) if isinstance(x, Value) else _number(x)
         for x in operands
     ]
     with jax.enable_x64(True):
@@ -324,6 +313,8 @@ def _followed() -> bool:
 
 #: Set by the layer that knows grad modes: whether gradients must not flow through an operation on tracers.
 stop_gradients: Callable[[], bool] = _followed
+#: Set by the layer that runs transforms: the array of a value that a transformed function captures.
+concrete: Callable[[Value], Any] = computed
 
 
 def _number(x: Any) -> np.ndarray[Any, Any]:
@@ -370,13 +361,8 @@ def flush(recorder: Recorder, reason: str) -> None:
         device = recorder.jax_device
         if device is None and _run_on_host is None:
             device = recorder.jax_device = jax_device(recorder.device)
-        live: list[int] = []
-        values: list[Value] = []
-        for slot, reference in enumerate(graph.outputs):
-            value = reference()
-            if value is not None:
-                live.append(slot)
-                values.append(value)
+        values = [value for reference in graph.outputs if (value := reference()) is not None]
+        live = [value.slot for value in values]
         counters.flushes[reason] += 1
         if not live:
             _release(graph)
@@ -418,6 +404,7 @@ def leave_xla() -> None:
     """
     global _run_on_host
     _run_on_host = load_host_engine()
+    settings.direct = import_module("jtorch.trace._host").run_one
     forbid_backends()
     for r in recorders():
         r.jax_device = None
@@ -503,42 +490,74 @@ def _release(graph: Graph) -> None:
             value.graph = None
 
 
+class Layout:
+    """What a run does with the results of a structure, and the programs of it by the leaves they give up.
+
+    Attributes:
+        chosen: which of the live values the program hands out; ``None`` for all.
+        live: their slots.
+        left, part: which it leaves out, and how those are computed if asked for.
+        programs: by indices of donated leaves.
+    """
+
+    __slots__ = ("chosen", "left", "live", "part", "programs")
+
+    def __init__(self, flat: tuple[int, ...], live: Sequence[int], spent: Sequence[int]) -> None:
+        gone = frozenset(spent)
+        left = [i for i, slot in enumerate(live) if slot in gone]
+        self.programs: dict[tuple[int, ...], Program] = {}
+        if not left or len(left) == len(live):
+            self.chosen, self.live, self.left, self.part = None, list(live), left, None
+            return
+        self.left = left
+        self.chosen: list[int] | None = [i for i, slot in enumerate(live) if slot not in gone]
+        self.live = [live[i] for i in self.chosen]
+        self.part: Slice | None = Slice(flat, [live[i] for i in left])
+
+
+_layouts: dict[Any, Layout] = {}
+_latest: Layout | None = None
+
+
+def _layout(flat: tuple[int, ...], live: Sequence[int], spent: Sequence[int]) -> Layout:
+    key = (flat, tuple(live), tuple(spent))
+    found = _layouts.get(key)
+    if found is None:
+        if len(_layouts) >= MAX_PROGRAMS:
+            _layouts.clear()
+        found = _layouts[key] = Layout(flat, live, spent)
+    if found.part is not None and found.part.in_demand():
+        return _layout(flat, live, ())
+    return found
+
+
 def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> None:
     """Find or compile the fused program, or run in pieces while programs would not pay."""
-    global _storm, _wasted
-    donated = _donations(graph, values)
-    key = (tuple(graph.flat), tuple(live), donated, len(graph.leaves))
-    program = _programs.get(key)
-    if program is not None:
-        _programs.move_to_end(key)
+    global _storm, _wasted, _latest
+    flat = tuple(graph.flat)
+    layout = _layout(flat, live, graph.spent)
+    part, chosen = layout.part, layout.chosen
+    wanted = values if chosen is None else [values[i] for i in chosen]
+    donated = _donations(graph, wanted, () if part is None else part.kept)
+    program = layout.programs.get(donated)
+    if program is not None and layout is _latest:
         counters.cache_hits += 1
-        _storm *= 0.5
-        _wasted *= 0.5
     else:
-        pieces = _in_pieces(key, graph, live)
-        if pieces is not None:
-            started = time.perf_counter()
-            _run_pieces(graph, values, live, device, pieces)
-            _seen[key] = _seen.get(key, 0.0) + time.perf_counter() - started
-            _seen.move_to_end(key)
-            if len(_seen) > MAX_SEEN:
-                _seen.popitem(last=False)
-            return
-        program = Program(
-            nodes(graph.flat),
-            live,
-            len(graph.leaves),
-            donated,
-            len(graph.floats),
-            len(graph.ints),
-            device,
-        )
-        counters.programs_compiled += 1
-        _storm += graph.nodes > SMALL_GRAPH
-        _programs[key] = program
-        _seen.pop(key, None)
-        if len(_programs) > MAX_PROGRAMS:
-            _programs.popitem(last=False)
+        _latest = layout
+        key = (flat, tuple(layout.live), donated, len(graph.leaves))
+        program = _programs.get(key)
+        if program is None:
+            pieces = _in_pieces(key, graph, live)
+            if pieces is not None:
+                _measure_pieces(key, graph, values, live, device, pieces)
+                return
+            program = _new_program(key, graph, layout.live, donated, device)
+        else:
+            _programs.move_to_end(key)
+            counters.cache_hits += 1
+            _storm *= 0.5
+            _wasted *= 0.5
+        layout.programs[donated] = program
     arrays = [operand(leaf, device) for leaf in graph.leaves]
     if donated:
         counters.donated_buffers += len(donated)
@@ -550,18 +569,61 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
     try:
         results = program.run(arrays, graph.floats, graph.ints)
     except BaseException:
-        _programs.pop(key)
+        _programs.pop((flat, tuple(layout.live), donated, len(graph.leaves)), None)
+        del layout.programs[donated]
         for i in donated:
             graph.leaves[i].array = arrays[i]
         raise
-    for value, array in zip(values, results, strict=True):
+    for value, array in zip(wanted, results, strict=True):
         value.array = array
         value.graph = None
+    if part is not None:
+        counters.deferred += len(layout.left)
+        Deferred(part, graph, [values[i] for i in layout.left], _look)
     if new:
         _wasted += program.seconds
         # One program that takes long to compile is no storm.
         storm = _wasted >= WASTED_SECONDS and _storm >= STORM / 2
+        key = (flat, tuple(layout.live), donated, len(graph.leaves))
         note_compilation(key, program.seconds, storm=storm)
+
+
+def _new_program(key: Any, graph: Graph, live: list[int], donated: tuple[int, ...], device: Any) -> Program:
+    global _storm
+    program = fused(graph, live, donated, device)
+    _storm += graph.nodes > SMALL_GRAPH
+    _seen.pop(key, None)
+    return program
+
+
+def _measure_pieces(
+    key: Any, graph: Graph, values: list[Value], live: list[int], device: Any, pieces: list[Piece]
+) -> None:
+    started = time.perf_counter()
+    _run_pieces(graph, values, live, device, pieces)
+    _seen[key] = _seen.get(key, 0.0) + time.perf_counter() - started
+    _seen.move_to_end(key)
+    if len(_seen) > MAX_SEEN:
+        _seen.popitem(last=False)
+
+
+def _look(deferred: Deferred) -> None:
+    """Someone asks for outputs that a program left out."""
+    with LOCK:
+        graph, alive = deferred.graph()
+        if not alive:
+            return
+        counters.revealed += 1
+        if _run_on_host is not None:
+            _flush_on_host(_run_on_host, graph, alive, [value.slot for value in alive])
+            return
+        live, device = [value.slot for value in alive], jax_device(graph.device)
+        with jax.enable_x64(True):
+            try:
+                with _outside_transforms():
+                    _run(graph, alive, live, device)
+            except Exception as error:
+                _recover(graph, alive, live, device, error)
 
 
 def fused(graph: Graph, live: Sequence[int], donated: tuple[int, ...], device: Any) -> Program:
@@ -578,6 +640,7 @@ def fused(graph: Graph, live: Sequence[int], donated: tuple[int, ...], device: A
         counters.programs_compiled += 1
         if len(_programs) > MAX_PROGRAMS:
             _programs.popitem(last=False)
+            _layouts.clear()
     return program
 
 
@@ -603,8 +666,11 @@ def _in_pieces(key: Any, graph: Graph, live: list[int]) -> list[Piece] | None:
     return pieces if 3 * len({p.key for p in pieces}) <= len(pieces) else None
 
 
-def _donations(graph: Graph, values: list[Value]) -> tuple[int, ...]:
-    """Leaves whose memory the program may reuse: nobody else holds them, and an output has their shape."""
+def _donations(graph: Graph, values: list[Value], kept: Container[int] = ()) -> tuple[int, ...]:
+    """Leaves whose memory the program may reuse: nobody else holds them, and an output has their shape.
+
+    ``kept`` are leaves that are read again later.
+    """
     leaves = graph.leaves
     wanted: dict[Any, int] = {}
     for value in values:
@@ -620,8 +686,10 @@ def _donations(graph: Graph, values: list[Value]) -> tuple[int, ...]:
             continue
         leaf = leaves[i]
         left = wanted.get(leaf.aval, 0)
-        if not left or leaf.pinned:
+        if not left or leaf.pinned or i in kept:
             continue
+        if type(leaf.array) is Withheld:
+            leaf.array.reveal()
         if leaf.array is None:
             host = leaf.host
             assert host is not None
@@ -639,6 +707,9 @@ def _donations(graph: Graph, values: list[Value]) -> tuple[int, ...]:
 def operand(leaf: Value, device: Any) -> Any:
     array = leaf.array
     if array is not None:
+        if type(array) is Withheld:
+            array.reveal()
+            return leaf.array
         return array
     host = leaf.host
     assert host is not None
@@ -684,6 +755,7 @@ def clear_programs() -> None:
     global _storm, _wasted
     with LOCK:
         _programs.clear()
+        _layouts.clear()
         _pieces.clear()
         _seen.clear()
         _storm = _wasted = 0.0

@@ -21,7 +21,7 @@ from jtorch.trace._value import Aval, TracedValue, Value
 
 __all__ = [
     "LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "leave_session", "record", "recorder", "session",
-    "settings", "verify",
+    "settings", "spend", "verify",
 ]  # fmt: skip
 
 #: One lock for recording and flushing: graphs of several devices refer to each other through transfers.
@@ -50,6 +50,8 @@ class Settings:
     """
 
     session: Any = None
+    #: computes an operation at its line, or returns ``None``; set in processes that must leave XLA alone
+    direct: Callable[[Signature, Sequence[Any]], Any] | None = None
     #: a profiler, told of every program that runs
     listener: Any = None
 
@@ -104,7 +106,7 @@ class Signature:
 class Graph:
     """Operations recorded on one device and not yet run."""
 
-    __slots__ = ("device", "flat", "floats", "ints", "leaves", "nbytes", "nodes", "notes", "outputs")
+    __slots__ = ("device", "flat", "floats", "ints", "leaves", "nbytes", "nodes", "notes", "outputs", "spent")
 
     def __init__(self, device: device) -> None:
         self.device = device
@@ -117,6 +119,8 @@ class Graph:
         self.nbytes = 0
         #: what the layer above keeps for as long as this graph is recorded
         self.notes: Any = None
+        #: numbers of outputs that have served their purpose and are most likely not looked at
+        self.spent: list[int] = []
 
     def add_leaf(self, value: Value) -> int:
         """Number a computed value as an operand of this graph."""
@@ -181,6 +185,10 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
     Returns:
         The result's :class:`Value`, or a list of them if the signature has several.
     """
+    if settings.direct is not None:
+        made = settings.direct(signature, operands)
+        if made is not None:
+            return made
     with LOCK:
         recorder = signature.recorder
         graph = recorder.graph
@@ -241,6 +249,14 @@ def _take_back(graph: Graph, entry: list[int]) -> None:
         kind = series(slot)[0] if slot < 0 else 0
         if kind:
             (graph.floats if kind == 1 else graph.ints).pop()
+
+
+def spend(values: Sequence[Value]) -> None:
+    """Say of pending values that they have served their purpose: most likely nobody looks at them again."""
+    for value in values:
+        graph = value.graph
+        if graph is not None and value.slot >= 0:
+            graph.spent.append(value.slot)
 
 
 def nodes(flat: Sequence[int]) -> list[tuple[Signature, Sequence[int]]]:

@@ -26,6 +26,8 @@ class Counters:
         self.node_by_node = 0
         self.donated_buffers = 0
         self.donated_bytes = 0
+        self.deferred = 0
+        self.revealed = 0
         self.shape_syncs: Counter[str] = Counter()
         self.history: list[str] = []
 
@@ -42,7 +44,9 @@ def metrics() -> dict[str, Any]:
         ``node_by_node`` (flushes that ran in pieces), ``nodes`` (ops run), ``reads`` (flushes forced by
         looking at a value, by the user's line), ``shape_syncs`` (reads forced by a result whose shape depends
         on values, by line),
-        ``donated_buffers`` and ``donated_bytes``.
+        ``donated_buffers`` and ``donated_bytes``, ``deferred`` (gradients that programs did not hand out,
+        since an optimizer had used them) and ``revealed`` (runs to compute such gradients after all, because
+        they were read).
     """
     c = counters
     return {
@@ -57,6 +61,8 @@ def metrics() -> dict[str, Any]:
         "shape_syncs": dict(c.shape_syncs),
         "donated_buffers": c.donated_buffers,
         "donated_bytes": c.donated_bytes,
+        "deferred": c.deferred,
+        "revealed": c.revealed,
     }
 
 
