@@ -23,7 +23,12 @@ class Philox:
 
     Args:
         seed: as for :meth:`manual_seed`.
+
+    Attributes:
+        fixed: as for ``KeyStream``.
     """
+
+    fixed = False
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self.lock = threading.RLock()

@@ -18,9 +18,11 @@ class KeyStream:
 
     Args:
         key: of ``jax.random.key`` or ``PRNGKey``; its first and last word become the seed.
+        fixed: each call of a function that is recorded begins this stream anew.
     """
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: Any, fixed: bool = False) -> None:
+        self.fixed = fixed
         key = jnp.asarray(key)
         if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
             key = jax.random.key_data(key)
@@ -41,3 +43,9 @@ class KeyStream:
     def set_state(self, state: int) -> None:
         """Go back to where :meth:`get_state` was called."""
         self._offset = state
+
+    def clone_state(self) -> KeyStream:
+        """An independent stream at the same place."""
+        clone = object.__new__(KeyStream)
+        clone.fixed, clone._words, clone._offset = self.fixed, self._words, self._offset
+        return clone

@@ -129,11 +129,13 @@ def _bounds(d: dtypes.dtype, low: int | None = None, high: int | None = None) ->
 def _recorded(
     source: Source, name: str, static: Any, parameters: Sequence[Any], n: int, per_call: int, where: device
 ) -> Tensor:
-    def words() -> list[Any]:
-        seed, offset = source().draw(n, per_call)
+    stream = source()
+
+    def words(stream: Any) -> list[Any]:
+        seed, offset = stream.draw(n, per_call)
         return [x if isinstance(x, jax.Array) else float(x) for x in (*seed, *offset)]
 
-    operands: list[Any] = [from_jax(x, where) if isinstance(x, jax.Array) else x for x in words()]
+    operands: list[Any] = [from_jax(x, where) if isinstance(x, jax.Array) else x for x in words(stream)]
     numbers = [value_of(x.to(where)) if isinstance(x, Tensor) else float(x) for x in parameters]
     operands += numbers
     kinds = tuple(float if type(x) is float else x.aval for x in operands)
@@ -144,7 +146,8 @@ def _recorded(
     recording = session()
     if recording is not None:
         recording.draws += 1
-        recording.numbers(kinds.count(float), _Replayed(words, numbers))
+        if not stream.fixed:
+            recording.numbers(kinds.count(float), _Replayed(lambda: words(source()), numbers))
     return from_value(record(plan.signature, operands))
 
 

@@ -192,11 +192,39 @@ def use_key(key: Any) -> Iterator[None]:
             with jtorch.random.use_key(key):
                 return x + jtorch.randn(3).jax()
     """
-    token = _keyed.set(KeyStream(key))
+    token = _keyed.set(KeyStream(key, fixed=session() is not None))
     try:
         yield
     finally:
         _keyed.reset(token)
+
+
+class StreamStates:
+    """The states of the default streams of all devices at one moment, and a way to draw the same again."""
+
+    def __init__(self) -> None:
+        generators = (default_generator, *used_device_generators())
+        self.states = {generator: generator.clone_state() for generator in generators}
+        keyed = _keyed.get()
+        self.keyed = None if keyed is None else keyed.clone_state()
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Inside, streams go on from that moment; afterwards, from where they were."""
+        now = StreamStates()
+        for generator in now.states:
+            state = self.states.get(generator)
+            if state is not None:
+                generator.graphsafe_set_state(state)
+            else:  # first used since then
+                generator._engine.manual_seed(generator.initial_seed())
+        token = _keyed.set(None if self.keyed is None else self.keyed.clone_state())
+        try:
+            yield
+        finally:
+            _keyed.reset(token)
+            for generator, state in now.states.items():
+                generator.graphsafe_set_state(state)
 
 
 def manual_seed(seed: Any) -> Generator:
@@ -230,7 +258,14 @@ def set_rng_state(new_state: Tensor) -> None:
 
 
 def stream_of(generator: Any, where: device = CPU) -> Any:
-    """:func:`_stream_of`; a function that is recorded notes that it draws from it."""
+    """:func:`_stream_of`; a function that is recorded notes that it draws from it.
+
+    Raises:
+        RuntimeError: within ``vmap(randomness="error")``.
+        NotImplementedError: within ``vmap(randomness="different")``, unless its callers take care of it.
+    """
+    if modes.mapped:
+        refuse_in_vmap()
     found = _stream_of(generator, where)
     recording = session()
     if recording is not None:
@@ -274,6 +309,34 @@ _RANDOMNESS = (
 )
 
 
+_UNBATCHED = (
+    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
+    "randomness. If this is necessary for your usage, please file an issue with functorch."
+)
+
+
+def refuse_in_vmap() -> None:
+    """A function that draws numbers for all samples of a ``vmap`` together, where that is not wanted."""
+    if modes.mapped[-1].randomness == "error":
+        raise RuntimeError(_RANDOMNESS)
+    if modes.mapped[-1].randomness == "different":
+        raise with_hint(
+            NotImplementedError("this random function has no form that draws for each sample of a vmap"),
+            "draw outside and pass the numbers, or use vmap(randomness='same')",
+        )
+
+
+def by_sample(draw: Callable[[int], Tensor], where: device) -> Tensor:
+    """Within ``vmap(randomness="different")``: this sample's part of ``draw(size of the batch)``."""
+    mapping, modes.mapped = modes.mapped[-1], modes.mapped[:-1]
+    try:
+        if mapping.randomness == "error":
+            raise RuntimeError(_RANDOMNESS)
+        return from_value(from_jax(to_jax_array(draw(mapping.size))[mapping.index()], where))
+    finally:
+        modes.mapped = (*modes.mapped, mapping)
+
+
 def to_jax_array(x: Tensor) -> Any:
     """The array of a tensor, a tracer or not."""
     value = value_of(x)
@@ -293,16 +356,11 @@ def sample(
 ) -> Tensor:
     """A tensor of draws, made in the order of memory of ``strides``; ``reported``: they become its own."""
     if modes.mapped and modes.mapped[-1].randomness != "same":
-        mapping, modes.mapped = modes.mapped[-1], modes.mapped[:-1]
-        try:
-            if mapping.randomness == "error":
-                raise RuntimeError(_RANDOMNESS)
-            # Each sample of the batch takes its own part of one larger draw.
-            batch = (mapping.size, *sizes)
-            made = sample(sampler, batch, d, parameters, generator, where, requires_grad)
-            return from_value(from_jax(to_jax_array(made)[mapping.index()], where))
-        finally:
-            modes.mapped = (*modes.mapped, mapping)
+        # Each sample of the batch takes its own part of one larger draw.
+        return by_sample(
+            lambda size: sample(sampler, (size, *sizes), d, parameters, generator, where, requires_grad),
+            where,
+        )
     stream = stream_of(generator, where)
     if isinstance(stream, MT19937):
         host = tuple([np.array(x._host()) if isinstance(x, Tensor) else x for x in parameters])
@@ -479,6 +537,13 @@ def randperm(
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else as_dtype(dtype, "randperm")
     where = as_device(device) if out is None else out._aval().device
+    if modes.mapped and modes.mapped[-1].randomness != "same":
+
+        def rows(size: int) -> Tensor:
+            one = partial(randperm, n, generator=generator, dtype=d, device=where)
+            return call("stack", [one() for _ in range(size)], 0)  # type: ignore[no-any-return]
+
+        return by_sample(rows, where)
     stream = stream_of(generator, where)
     if not isinstance(stream, MT19937):
         made = counter_permutation(source_of(generator, where), n, d, where)
@@ -645,6 +710,10 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     aval = input._aval()
     chance = input.detach() if p is None else float(p)
     strides = dense_strides(input)
+    if isinstance(chance, Tensor) and type(value_of(chance)) is TracedValue:
+        # The same words: an element is one where a uniform number of its dtype is below the probability.
+        drawn = sample(draw_uniform, aval.shape, aval.dtype, (0.0, 1.0), generator, aval.device)
+        return with_history((drawn < chance).to(aval.dtype), "BernoulliBackward0", input)
     made = sample(draw_bernoulli, aval.shape, aval.dtype, (chance,), generator, aval.device, False, strides)
     if out is not None:
         return into(out, made)
@@ -662,6 +731,12 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
     aval = self._aval()
     if aval.device is META:
         return self
+    if (
+        modes.mapped
+        and modes.mapped[-1].randomness == "different"
+        and type(value_of(self)) is not TracedValue
+    ):
+        raise RuntimeError(_UNBATCHED)
     target = aval.shape, aval.dtype, parameters, generator, aval.device
     noise = sample(draw, *target, strides=self._strides, reported=False)
     if (

@@ -21,7 +21,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import backward, enable_grad, is_grad_enabled, no_grad
 from jtorch.tensor._core import from_value, run, value_of
 from jtorch.tensor._custom import Saved, tie
-from jtorch.tensor._random import default_generator
+from jtorch.tensor._random import StreamStates
 from jtorch.trace import Value
 
 __all__ = [
@@ -116,7 +116,7 @@ def _barrier(tensors: Sequence[Any], gradients: Sequence[Any]) -> tuple[list[Any
 
 
 class _Surroundings:
-    """Autocast and the state of the random generator at one moment, and a way to go back to them for a while.
+    """Autocast and the states of the random streams at one moment, and a way to go back to them for a while.
 
     Args:
         keep: whether random numbers are drawn again.
@@ -124,22 +124,14 @@ class _Surroundings:
 
     def __init__(self, keep: bool) -> None:
         self.autocast = autocast_state.snapshot()
-        self.state = default_generator.graphsafe_get_state() if keep else None
+        self.streams = StreamStates() if keep else None
 
     @contextmanager
     def again(self) -> Iterator[None]:
         """Inside, things are as they were."""
-        if self.state is None:
-            with autocast_state.as_in(self.autocast):
-                yield
-            return
-        now = default_generator.graphsafe_get_state()
-        default_generator.graphsafe_set_state(self.state)
-        try:
-            with autocast_state.as_in(self.autocast):
-                yield
-        finally:
-            default_generator.graphsafe_set_state(now)
+        streams = nullcontext() if self.streams is None else self.streams.again()
+        with streams, autocast_state.as_in(self.autocast):
+            yield
 
 
 # ---- inside another backward ------------------------------------------------------------------------------
