@@ -27,6 +27,7 @@ class Modes(threading.local):
         mapped: the ``vmap`` calls under way, innermost last.
         watch: any of the above holds, so that recording has more to do.
     """
+        at_once: samples are being made: exact operations on host memory are computed at their line.
 
     level = GRAD
     anomaly = False
@@ -39,6 +40,7 @@ class Modes(threading.local):
     mapped: tuple[Any, ...] = ()
     watch = False
 
+    at_once = False
     def set(self, **changes: Any) -> None:
         """Change modes and keep ``watch`` up to date."""
         for name, value in changes.items():

@@ -52,6 +52,7 @@ class Op:
         "positional",
         "promote",
         "promoted",
+        "quick",
         "raw",
         "required",
         "result_like",
@@ -103,6 +104,8 @@ class Op:
             setattr(self, key, value)
         operands = [p for p in self.params if p not in self.static]
         self.promoted = frozenset(operands if promoted is None else promoted.split())
+        #: computes it at once where that is all the same, or returns ``None`` (``tensor/_at_once.py``)
+        self.quick: Callable[[Sequence[Any]], Any] | None = None
         #: plan cache of dispatch: call signature -> Plan
         self.plans: dict[Any, Any] = {}
         #: how calls spell their arguments: (number of positional ones, *names) -> positions of the named ones

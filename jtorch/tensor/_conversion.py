@@ -223,10 +223,11 @@ def moved(x: Tensor, where: device) -> Tensor:
 
 def cast(x: Tensor, d: dtype) -> Tensor:
     """A copy of another dtype, with history; what is on the host and untracked is converted there at once."""
-    value = value_of(x)
-    host = value.host
-    if host is not None and value.array is None and not (modes.level == GRAD and x.requires_grad):
-        result = from_value(from_host(cast_array(host, d), aval_of(value.aval.shape, d, value.aval.device)))
+    host = host_contents(x)
+    if host is None and not (modes.level == GRAD and x.requires_grad):
+        host = _readable(x)
+    if host is not None:
+        result = from_value(from_host(cast_array(host, d), aval_of(host.shape, d, CPU)))
         if modes.level > GRAD + 1:
             result._inference = True
         return result
@@ -249,10 +250,22 @@ def warn_of_lost_imaginary(stacklevel: int) -> None:
     """Real numbers are made of complex ones."""
     warnings.warn(
         "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=stacklevel
+def _readable(x: Tensor) -> np.ndarray[Any, Any] | None:
+    """Contents that lie on the host and nowhere else, to be read at once."""
+    value = x._storage.value
+    if value is None:
+        return x._host()
+    if value.host is None or value.array is not None or type(value) is TracedValue:
+        return None
+    return None if x._storage.strides is not None and x._view is not None else x._host()
+
+
     )
 
 
 def convert(
+    if array.dtype.kind in "biu":
+        return array.astype(d.numpy, order="C")  # nothing that NumPy would warn of
     self: Tensor,
     where: device | None,
     d: dtype | None,

@@ -40,7 +40,9 @@ from jtorch.trace import (
     user_line,
 )
 
-__all__ = ["Tensor", "View", "apply", "call", "from_value", "read_for_shape", "run", "value_of"]
+__all__ = [
+    "Tensor", "View", "apply", "call", "from_value", "host_contents", "read_for_shape", "run", "value_of",
+]  # fmt: skip
 
 _NUMBERS = (int, float, bool)
 _new = object.__new__
@@ -167,8 +169,12 @@ class Tensor(metaclass=TensorMeta):
         """The contents for looking at right now; not to be kept or written to."""
         storage = self._storage
         value = storage.value
-        if value is not None and value.host is not None and self._view is None:
-            return value.host
+        if value is not None and value.host is not None:
+            view = self._view
+            if view is None:
+                return value.host
+            if storage.strides is None and view.aval.device is CPU:
+                return _strided_host(self, value.host)
         if storage.buffer is not None:
             return _strided_host(self, storage.buffer)
         return host_array(self._read())
@@ -256,15 +262,37 @@ def _strided_host(tensor: Tensor, memory: np.ndarray[Any, Any]) -> np.ndarray[An
         return memory
     aval = view.aval
     size = aval.dtype.itemsize
-    strides = tensor._strides if tensor._strides is not None else contiguous_strides(aval.shape)
     if not aval.size:
         return np.empty(aval.shape, aval.dtype.numpy)
+    if tensor._strides is None and memory.flags.c_contiguous:
+        return np.ndarray(aval.shape, aval.dtype.numpy, memory, tensor._offset * size)
+    strides = tensor._strides if tensor._strides is not None else contiguous_strides(aval.shape)
     if not memory.flags.c_contiguous:
         start = np.lib.array_utils.byte_bounds(memory)[0] + tensor._offset * size
         return _at_address(memory, start, aval.shape, [s * size for s in strides], aval.dtype.numpy)
     return np.ndarray(
         aval.shape, aval.dtype.numpy, memory, tensor._offset * size, [s * size for s in strides]
     )
+
+
+def host_contents(x: Any) -> np.ndarray[Any, Any] | None:
+    """Contents of a row-major host tensor that has no history, to look at; ``None`` for anything else."""
+    if type(x) is not Tensor or x._fn is not None or x._requires or x._strides is not None:
+        return None
+    storage = x._storage
+    value = storage.value
+    if x._view is None:
+        if value is None:
+            return storage.buffer
+        host = value.host
+        return host if host is not None and value.aval.device is CPU and type(value) is Value else None
+    if x._abase is not None and x._abase.requires_grad:
+        return None
+    if value is None:
+        return _strided_host(x, storage.buffer)  # type: ignore[arg-type]
+    if value.host is None or type(value) is not Value or storage.strides is not None:
+        return None
+    return _strided_host(x, value.host) if value.aval.device is CPU else None
 
 
 def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -> np.ndarray[Any, Any]:
@@ -326,6 +354,7 @@ def view(
     strides: tuple[int, ...] | None,
     offset: int,
     fn: Node | None = None,
+    parent_aval: Aval | None = None,
 ) -> Tensor:
     """A tensor that shares ``source``'s storage.
 
@@ -337,10 +366,12 @@ def view(
         strides: of the result in elements; ``None``: row-major without gaps.
         offset: of its first element in the storage, in elements of the result's dtype.
         fn: its history, where that is not the op's own node.
+        parent_aval: the source's, if it is known.
     """
     op = OPS["_view." + name]
-    parent_aval = source._aval()
-    key = (parent_aval, *(type(n) for n in numbers), *static)
+    if parent_aval is None:
+        parent_aval = source._aval()
+    key = (parent_aval, *map(type, numbers), *static)
     plan = op.plans.get(key)
     if plan is None:
         plan = op.plans[key] = plan_call(op, key)
@@ -560,6 +591,10 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     autocast = autocast_state.hook
     if autocast is not None:
         args = autocast(op, args)
+    if op.quick is not None and modes.at_once and modes.level != INFERENCE:
+        made = op.quick(args)
+        if made is not None:
+            return made
     key: list[Any] = []
     operands: list[Any] = []
     tensors: list[Any] = []

@@ -5,6 +5,6 @@ rule makes the ops that need it raise ``NotImplementedError``.
 """
 
 from jtorch.trace._host import _contracting, _indexing, _jaxpr, _pointwise, _reducing, _shaping
-from jtorch.trace._host._run import run_graph
+from jtorch.trace._host._run import run_graph, run_one
 
-__all__ = ["run_graph"]
+__all__ = ["run_graph", "run_one"]

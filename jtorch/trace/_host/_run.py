@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from jtorch.devices import CPU
 from jtorch.trace._graph import Graph, Signature, nodes, series
 from jtorch.trace._host._jaxpr import Body, compiled
-from jtorch.trace._value import Aval, Value
+from jtorch.trace._value import Aval, Value, from_host
 
-__all__ = ["run_graph"]
+__all__ = ["run_graph", "run_one"]
 
 _NUMBERS = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
 
@@ -69,6 +70,36 @@ def run_graph(graph: Graph, values: Sequence[Value], live: Sequence[int]) -> dic
             value.host = np.ascontiguousarray(outputs[slot]).reshape(value.aval.shape)
             value.graph = None
     return {slot: failed[slot] for slot in live if slot in failed}
+
+
+def run_one(signature: Signature, operands: Sequence[Any]) -> Any:
+    """Compute one operation of known operands at once: results as :func:`jtorch.trace.record` gives them.
+
+    Returns:
+        ``None`` where an operand is not known, or not on the CPU: recording says what is wrong.
+    """
+    if signature.recorder.graph.device is not CPU:
+        return None
+    arrays: list[Any] = []
+    for x in operands:
+        kind = type(x)
+        if kind is Value and x.host is not None:
+            arrays.append(x.host)
+        elif kind is float:
+            arrays.append(np.asarray(x, np.float64))
+        elif kind is int:
+            arrays.append(np.asarray(x, np.int64))
+        elif kind is Value and isinstance(x.array, jax.Array):
+            x.host = np.asarray(x.array)
+            arrays.append(x.host)
+        else:
+            return None
+    with np.errstate(all="ignore"):
+        results = [
+            from_host(np.ascontiguousarray(made).reshape(aval.shape), aval)
+            for made, aval in zip(_body(signature)(*arrays), signature.outputs, strict=True)
+        ]
+    return results if signature.single is None else results[0]
 
 
 def _operand(graph: Graph, slot: int) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jtorch.devices import platform_available
+from jtorch.tensor._at_once import at_once
 from jtorch.trace import flush_all, recorders
 from jtorch.utils.data._draws import seed
 from jtorch.utils.data._utils.fetch import _IterableDatasetFetcher, _MapDatasetFetcher
@@ -121,7 +122,9 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
         )
 
     def _next_data(self) -> Any:
-        return self._dataset_fetcher.fetch(self._next_index())
+        index = self._next_index()
+        with at_once():
+            return self._dataset_fetcher.fetch(index)
 
 
 def _pins(loader: Any) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.tensor._at_once import compute_at_once
 from jtorch.tensor._random import manual_seed
 from jtorch.trace import leave_xla
 from jtorch.utils.data._channel import Channel
@@ -137,6 +138,7 @@ def _worker_loop(job: _Job, channel: Channel, parent: int, strangers: list[Chann
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _end_with(parent)
     leave_xla()
+    compute_at_once()
     seed = job.base_seed + job.worker_id
     random.seed(seed)
     manual_seed(seed)
