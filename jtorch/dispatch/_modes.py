@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from jtorch.trace import _executor
+from jtorch.trace import Value, _executor, computed
 
 __all__ = ["GRAD", "INFERENCE", "NO_GRAD", "Modes", "modes"]
 
@@ -24,10 +24,11 @@ class Modes(threading.local):
         unchecked: saved values may be modified in place.
         functional: inside a transform of ``jtorch.func``, where ``no_grad`` has to stop gradients of tracers.
         host_draws: random numbers that are drawn while a transform traces become operands, not constants.
+        captured: notes what a function that is transformed takes from outside, and where.
         mapped: the ``vmap`` calls under way, innermost last.
         watch: any of the above holds, so that recording has more to do.
-    """
         at_once: samples are being made: exact operations on host memory are computed at their line.
+    """
 
     level = GRAD
     anomaly = False
@@ -37,10 +38,11 @@ class Modes(threading.local):
     unchecked = False
     functional = False
     host_draws = False
+    captured: Any = None
     mapped: tuple[Any, ...] = ()
+    at_once = False
     watch = False
 
-    at_once = False
     def set(self, **changes: Any) -> None:
         """Change modes and keep ``watch`` up to date."""
         for name, value in changes.items():
@@ -55,4 +57,10 @@ def _stop_gradients() -> bool:
     return modes.functional and modes.level != GRAD
 
 
+def _concrete(value: Value) -> Any:
+    captured = modes.captured
+    return computed(value) if captured is None else captured.array(value)
+
+
 _executor.stop_gradients = _stop_gradients
+_executor.concrete = _concrete

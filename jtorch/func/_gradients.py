@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jtorch.func._running import conjugate, inside, run, unwrap, wrap
+from jtorch.devices import CPU
+from jtorch.func._running import conjugate, inside, mapped, run, unwrap, wrap
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor
 
@@ -73,6 +74,19 @@ class _Call:
         self.where = self.tensors[0].device if self.tensors else None
         self.output: Any = None
 
+    def check(self, api: str) -> None:
+        """Refuse to differentiate by integers.
+
+        Raises:
+            RuntimeError: in reverse.
+            ValueError: forwards.
+        """
+        for t in self.tensors:
+            if not (t.is_floating_point() or t.is_complex()):
+                if api in ("grad", "vjp", "jacrev"):
+                    raise RuntimeError("only Tensors of floating point dtype can require gradients")
+                raise ValueError(f"Expected primal to be floating point or complex, but got: {t.dtype}")
+
     def call(self, arrays: Sequence[Any], others: Sequence[Any]) -> Any:
         """The function's result, of tracers."""
         rest = list(self.rest)
@@ -120,6 +134,7 @@ def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _Call(func, args, kwargs, argnums)
+        call.check("grad")
         build: list[Any] = []
 
         def value(arrays: Any, others: Any) -> Any:
@@ -183,6 +198,10 @@ def grad(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = Fal
 
 # ---- vjp and jvp
 
+_NOT_FLOATING = (
+    "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
+)
+
 
 def _checked(output: Any, api: str) -> tuple[list[Any], Spec]:
     found, spec = flatten(output)
@@ -228,6 +247,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
         gradient per argument.
     """
     call = _Call(func, primals, {}, tuple(range(len(primals))))
+    call.check("vjp")
     kept: list[Any] = []
 
     def forward(arrays: Sequence[Any]) -> list[Any]:
@@ -236,10 +256,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
         )
         for a in out:
             if not jnp.issubdtype(a.dtype, jnp.inexact):
-                raise RuntimeError(
-                    "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor "
-                    f"with dtype {wrap(a, kept[2]).dtype}"
-                )
+                raise RuntimeError(_NOT_FLOATING + str(wrap(a, kept[2]).dtype))
         return [*out, *extra]
 
     made = run("vjp", forward, call.tensors)
@@ -307,6 +324,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     for t in given:
         if not isinstance(t, Tensor):
             raise RuntimeError(f"{api}: Expected tangents to only contain Tensors, got {type(t)}")
+    call.check("jvp")
     kept: list[Any] = []
 
     def pure(arrays: Sequence[Any]) -> list[Any]:
@@ -329,6 +347,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
 def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     """The value of ``func`` and its derivative there as a function of tangents (``torch.func.linearize``)."""
     call = _Call(func, primals, {}, tuple(range(len(primals))))
+    call.check("linearize")
     kept: list[Any] = []
 
     def forward(arrays: Sequence[Any]) -> list[Any]:
@@ -367,26 +386,60 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
 # ---- Jacobians
 
 
+def _real(api: str, tensors: Sequence[Any], kind: str) -> None:
+    for i, t in enumerate(tensors):
+        if isinstance(t, Tensor) and t.is_complex():
+            raise RuntimeError(
+                f"{api}: Expected all {kind} to be real but received complex tensor at flattened input idx: "
+                f"{i}"
+            )
+
+
+def _basis(arrays: Sequence[Any]) -> list[Any]:
+    """All unit vectors of the space that arrays span together, as arrays with one more first dimension."""
+    count = sum(a.size for a in arrays)
+    found, start = [], 0
+    for a in arrays:
+        rows = jnp.eye(count, a.size, -start, dtype=a.dtype)
+        found.append(rows.reshape(count, *a.shape))
+        start += a.size
+    return found
+
+
+def _blocks(batched: Any, arrays: Sequence[Any]) -> list[Any]:
+    """A result per unit vector, taken apart by the arrays that those span: their entries first."""
+    ends = [0]
+    for a in arrays:
+        ends.append(ends[-1] + a.size)
+    return [
+        batched[i:j].reshape(*a.shape, *batched.shape[1:])
+        for a, i, j in zip(arrays, ends, ends[1:], strict=False)
+    ]
+
+
 def _jacobian(api: str, func: Function, argnums: Any, has_aux: bool, of: Any) -> Function:
+    """What ``jacrev`` and ``jacfwd`` have in common.
+
+    ``of(only, inner)`` returns ``(rows, aux)``: ``rows[j][i]`` holds the derivatives of output ``j`` by input
+    ``i``.
+    """
+
     @functools.wraps(func)
     def wrapper(*args: Any) -> Any:
-        for i, t in enumerate(flatten(list(args))[0]):
-            if isinstance(t, Tensor) and t.is_complex():
-                raise RuntimeError(
-                    f"{api}: Expected all inputs to be real but received complex tensor at flattened input "
-                    f"idx: {i}"
-                )
+        _real(api, flatten(list(args))[0], "inputs")
         call = _Call(func, args, {}, argnums)
+        call.check(api)
         kept: list[Any] = []
 
         def pure(arrays: Sequence[Any]) -> list[Any]:
             inner, others = call.split(arrays)
 
             def only(*xs: Any) -> Any:
-                return _outputs(call, xs, others, has_aux, api, kept)
+                out, extra = _outputs(call, xs, others, has_aux, api, kept)
+                _real(api, [wrap(a, kept[2]) for a in out], "outputs")
+                return out, extra
 
-            numbers = tuple(range(len(inner)))
-            rows, extra = of(only, numbers, has_aux=True)(*inner)
+            rows, extra = of(only, tuple(inner))
             return [*(x for row in rows for x in row), *extra]
 
         made = run(api, pure, [*call.tensors, *call.others])
@@ -413,11 +466,24 @@ def jacrev(
         func: returns tensors in any structure.
         argnums: which arguments to differentiate by.
         has_aux: ``func`` returns ``(tensors, aux)``.
-        chunk_size: accepted; the program computes all rows together.
+        chunk_size: rows to compute together; all by default.
     """
     if not (chunk_size is None or chunk_size > 0):
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
-    return _jacobian("jacrev", func, argnums, has_aux, jax.jacrev)
+
+    def of(only: Any, inner: Any) -> Any:
+        out, pull, extra = jax.vjp(only, *inner, has_aux=True)
+        for a in out:
+            if not jnp.issubdtype(a.dtype, jnp.inexact):
+                raise RuntimeError(_NOT_FLOATING + str(wrap(a, CPU).dtype))
+        basis = _basis(out)
+        if chunk_size is None:
+            found = jax.vmap(lambda rows: pull(list(rows)))(basis)
+        else:
+            found = jax.lax.map(lambda rows: pull(list(rows)), basis, batch_size=chunk_size)
+        return list(zip(*[_blocks(f, out) for f in found], strict=True)), extra
+
+    return _jacobian("jacrev", func, argnums, has_aux, of)
 
 
 def jacfwd(
@@ -425,7 +491,6 @@ def jacfwd(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     *,
-    chunk_size: int | None = None,
     randomness: str = "error",
 ) -> Function:
     """The Jacobian of ``func`` column by column, forwards (``torch.func.jacfwd``).
@@ -434,10 +499,31 @@ def jacfwd(
         func: returns tensors in any structure.
         argnums: which arguments to differentiate by.
         has_aux: ``func`` returns ``(tensors, aux)``.
-        chunk_size: accepted; the program computes all columns together.
-        randomness: accepted; random numbers are drawn once.
+        randomness: as for :func:`vmap`, over the columns.
     """
-    return _jacobian("jacfwd", func, argnums, has_aux, jax.jacfwd)
+
+    def of(only: Any, inner: Any) -> Any:
+        basis = _basis(inner)
+        axis = object()
+
+        def column(*tangents: Any) -> Any:
+            with mapped(basis[0].shape[0], axis, randomness):
+                _, moved, extra = jax.jvp(only, inner, tangents, has_aux=True)
+            return moved, extra
+
+        moved, extra = jax.vmap(column, axis_name=axis)(*basis)
+        rows = []
+        for m in moved:
+            blocks = _blocks(m, inner)
+            rows.append(
+                [
+                    jnp.moveaxis(b, range(a.ndim), range(-a.ndim, 0))
+                    for b, a in zip(blocks, inner, strict=True)
+                ]
+            )
+        return rows, [x[0] for x in extra]
+
+    return _jacobian("jacfwd", func, argnums, has_aux, of)
 
 
 def hessian(func: Function, argnums: int | tuple[int, ...] = 0) -> Function:

@@ -7,7 +7,7 @@ results are lazy, fused with what surrounds them, and part of the autograd graph
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +18,9 @@ from jtorch.devices import device
 from jtorch.dispatch import GRAD, Plan, modes
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import apply, from_value, value_of
-from jtorch.trace import TracedValue, from_jax
+from jtorch.trace import TracedValue, Value, from_jax
 
-__all__ = ["conjugate", "inside", "run", "unwrap", "wrap"]
+__all__ = ["conjugate", "inside", "mapped", "run", "unwrap", "wrap"]
 
 MAX_PLANS = 512
 _plans: OrderedDict[Any, Plan] = OrderedDict()
@@ -52,6 +52,34 @@ def inside() -> Any:
         modes.level, modes.functional = level, functional
 
 
+class Mapping:
+    """One ``vmap`` under way, for functions that draw random numbers.
+
+    Attributes:
+        size: of the batch; ``axis``: its name in JAX.
+        randomness: what a random function does.
+    """
+
+    __slots__ = ("axis", "randomness", "size")
+
+    def __init__(self, size: int, axis: object, randomness: str) -> None:
+        self.size, self.axis, self.randomness = size, axis, randomness
+
+    def index(self) -> Any:
+        """Which sample of the batch this is: a tracer."""
+        return jax.lax.axis_index(self.axis)
+
+
+@contextmanager
+def mapped(size: int, axis: object, randomness: str) -> Iterator[None]:
+    """Within: functions that draw random numbers know of a ``vmap``."""
+    outer, modes.mapped = modes.mapped, (*modes.mapped, Mapping(size, axis, randomness))
+    try:
+        yield
+    finally:
+        modes.mapped = outer
+
+
 def run(
     name: str, function: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[Tensor]
 ) -> list[Tensor]:
@@ -74,26 +102,78 @@ def run(
         with jax.enable_x64(True):
             return [wrap(a, where) for a in function([unwrap(t) for t in tensors])]
     specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype.numpy) for v in values]
+    captures = Captures()
+    outer, modes.captured = modes.captured, captures
     modes.host_draws = True
     try:
         with jax.enable_x64(True):
             closed = jax.make_jaxpr(lambda *a: tuple(function(a)))(*specs)
     finally:
-        modes.host_draws = False
-    with jax.enable_x64(True):
-        consts = [from_jax(jax.numpy.asarray(c), where) for c in closed.consts]
-    if any(type(c) is TracedValue for c in consts):
+        modes.host_draws, modes.captured = False, outer
+    consts = [captures.operand(c, where) for c in closed.consts]
+    inner = [value_of(c) for c in consts]
+    if any(type(c) is TracedValue for c in inner):
         with jax.enable_x64(True):
-            arrays = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *[unwrap(t) for t in tensors])
+            given = [c.jax() for c in consts]
+            arrays = jax.core.eval_jaxpr(closed.jaxpr, given, *[unwrap(t) for t in tensors])
         return [wrap(a, where) for a in arrays]
-    avals = tuple(v.aval for v in (*values, *consts))
+    avals = tuple(v.aval for v in (*values, *inner))
     key = (name, str(closed.jaxpr), avals, where)
     plan = _plans.get(key)
     if plan is None:
         plan = _plans[key] = _plan(name, closed.jaxpr, avals, len(values), where)
         if len(_plans) > MAX_PLANS:
             _plans.popitem(last=False)
-    return apply(plan, [*tensors, *map(from_value, consts)])
+    return apply(plan, [*tensors, *consts])
+
+
+class Captures:
+    """What a function takes from outside while it is traced, use by use.
+
+    Each use of a tensor that the function captures is a constant of its own in the trace. Afterwards the
+    constants become operands: of tensors with a history the tensors themselves, so that an outer backward
+    reaches them, unless the use was detached or under ``no_grad``. Contents are not looked at meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.uses: list[tuple[Value, Any]] = []
+        self.held: dict[int, Any] = {}
+        self.tensors: dict[int, Tensor] = {}
+
+    def array(self, value: Value) -> Any:
+        """An array that stands for one use of a value; called for the operands of an operation in order."""
+        known = value.array
+        if isinstance(known, jax.Array) and not isinstance(known, jax.core.Tracer):
+            parts = [shard.data for shard in known.addressable_shards]
+            made = jax.make_array_from_single_device_arrays(known.shape, known.sharding, parts)
+        else:
+            with jax.ensure_compile_time_eval():
+                made = jax.numpy.zeros(value.aval.shape, value.aval.dtype.numpy)
+        self.uses.append((value, made))
+        self.held[id(made)] = value
+        return made
+
+    def note(self, tensors: Sequence[Any], operands: Sequence[Any]) -> None:
+        """An operation with a history was applied: those of its operands that have one are its tensors."""
+        captured = [
+            t
+            for t, x in zip(tensors, operands, strict=False)
+            if isinstance(x, Value) and type(x) is not TracedValue
+        ]
+        for t, (_, made) in zip(reversed(captured), reversed(self.uses), strict=False):
+            if t is not None and t.requires_grad:
+                self.tensors[id(made)] = t
+
+    def operand(self, const: Any, where: device) -> Tensor:
+        """The tensor behind a constant of the trace."""
+        tensor = self.tensors.get(id(const))
+        if tensor is not None:
+            return tensor
+        value = self.held.get(id(const))
+        if value is None:
+            with jax.enable_x64(True):
+                value = from_jax(jax.numpy.asarray(const), where)
+        return from_value(value)
 
 
 def _plan(name: str, jaxpr: Any, avals: Any, count: int, where: device) -> Plan:

@@ -9,32 +9,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jtorch.dispatch import modes
-from jtorch.func._running import run, unwrap, wrap
+from jtorch.func._running import mapped, run, unwrap, wrap
 from jtorch.func._trees import broadcast, flatten
 from jtorch.tensor import Tensor
+from jtorch.utils._pytree import tree_flatten
 
 __all__ = ["vmap"]
 
 Function = Callable[..., Any]
 
 
-class Mapping:
-    """One ``vmap`` under way, for functions that draw random numbers.
-
-    Attributes:
-        size: of the batch; ``axis``: its name in JAX.
-        randomness: what a random function does.
-    """
-
-    __slots__ = ("axis", "randomness", "size")
-
-    def __init__(self, size: int, axis: object, randomness: str) -> None:
-        self.size, self.axis, self.randomness = size, axis, randomness
-
-    def index(self) -> Any:
-        """Which sample of the batch this is: a tracer."""
-        return jax.lax.axis_index(self.axis)
+def _structure(x: Any) -> Any:
+    return tree_flatten(x)[1]
 
 
 def _name(func: Function) -> str:
@@ -77,6 +63,8 @@ def vmap(
         size = _size(found, dims)
         if chunk_size is None or chunk_size >= size:
             return _mapped(func, found, spec, dims, kwargs, size, out_dims, randomness)
+        if randomness == "error":
+            return _mapped(func, found, spec, dims, kwargs, size, out_dims, randomness, chunk_size)
         parts = []
         for start in range(0, size, chunk_size):
             count = min(chunk_size, size - start)
@@ -116,7 +104,7 @@ def _in_dims(func: Function, in_dims: Any, args: Any, found: list[Any], spec: An
     if dims is None:
         raise ValueError(
             f"{start}in_dims is not compatible with the structure of `inputs`. in_dims has structure "
-            f"{flatten(in_dims)[1]} but inputs has structure {spec}."
+            f"{_structure(in_dims)} but inputs has structure {_structure(args)}."
         )
     for i, (x, d) in enumerate(zip(found, dims, strict=True)):
         if d is None:
@@ -154,9 +142,9 @@ def _size(found: list[Any], dims: list[Any]) -> int:
 
 def _mapped(
     func: Function, found: list[Any], spec: Any, dims: list[Any], kwargs: Any, size: int, out_dims: Any,
-    randomness: str,
+    randomness: str, chunk: int | None = None,
 ) -> Any:  # fmt: skip
-    """One call for the whole batch."""
+    """One call for the whole batch, or for each ``chunk`` of it."""
     places = [i for i, x in enumerate(found) if isinstance(x, Tensor)]
     tensors = [found[i] for i in places]
     axes = [dims[i] for i in places]
@@ -167,11 +155,8 @@ def _mapped(
         full = list(found)
         for i, a in zip(places, arrays, strict=True):
             full[i] = wrap(a, found[i].device)
-        mapped, modes.mapped = modes.mapped, (*modes.mapped, Mapping(size, axis, randomness))
-        try:
+        with mapped(size, axis, randomness):
             result = func(*spec.build(iter(full)), **kwargs)
-        finally:
-            modes.mapped = mapped
         outputs, kept_spec = flatten(result)
         kept[:] = [kept_spec]
         for x in outputs:
@@ -183,8 +168,21 @@ def _mapped(
                 )
         return [unwrap(x) for x in outputs]
 
+    def in_chunks(arrays: Sequence[Any]) -> Any:
+        """Chunk by chunk, in one loop of the program: only one chunk takes memory at a time."""
+        moving = [jnp.moveaxis(a, d, 0) for a, d in zip(arrays, axes, strict=True) if d is not None]
+
+        def one(part: Any) -> Any:
+            it = iter(part)
+            return sample(*[a if d is None else next(it) for a, d in zip(arrays, axes, strict=True)])
+
+        return jax.lax.map(one, moving, batch_size=chunk)
+
     def pure(arrays: Sequence[Any]) -> list[Any]:
-        made = jax.vmap(sample, tuple(axes), 0, axis_name=axis, axis_size=size)(*arrays)
+        if chunk is not None:
+            made = in_chunks(arrays)
+        else:
+            made = jax.vmap(sample, tuple(axes), 0, axis_name=axis, axis_size=size)(*arrays)
         return _moved(func, out_dims, kept[0], made)
 
     made = run("vmap", pure, tensors)
@@ -199,14 +197,19 @@ def _moved(func: Function, out_dims: Any, spec: Any, arrays: Sequence[Any]) -> l
     if dims is None:
         raise ValueError(
             f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
-            f"structure "
-            f"of `outputs`. out_dims has structure {flatten(out_dims)[1]} but outputs has structure {spec}."
+            f"structure of `outputs`. out_dims has structure {_structure(out_dims)} but outputs has "
+            f"structure {_structure(spec.build(iter([0] * spec.count())))}."
         )
     moved = []
     for x, d in zip(arrays, dims, strict=True):
         if d is None:
             moved.append(x[0])
         elif isinstance(d, int):
+            if not -x.ndim <= d < x.ndim:
+                raise IndexError(
+                    f"Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got "
+                    f"{d})"
+                )
             moved.append(jnp.moveaxis(x, 0, d))
         else:
             raise ValueError(

@@ -61,7 +61,20 @@ def item(self: Tensor) -> Any:
         raise RuntimeError(f"a Tensor with {aval.size} elements cannot be converted to Scalar")
     if aval.device is META:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
+    if modes.mapped and type(value) is TracedValue:
+        raise RuntimeError(_ITEM_IN_VMAP)
     return host_array(value).item()
+
+
+_ITEM_IN_VMAP = (
+    "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
+    "Tensor, please try to rewrite what you're doing with other operations. If error is occurring somewhere "
+    "inside PyTorch internals, please file a bug report."
+)
+_DECISION_IN_VMAP = (
+    "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
+    "support that yet, please file an issue at https://github.com/pytorch/pytorch/issues ."
+)
 
 
 def tolist(self: Tensor) -> Any:
@@ -105,6 +118,8 @@ def _bool(self: Tensor) -> bool:
         raise RuntimeError(
             f"Boolean value of Tensor with {'more than one value' if size else 'no values'} is ambiguous"
         )
+    if modes.mapped and type(self._read()) is TracedValue:
+        raise RuntimeError(_DECISION_IN_VMAP)
     recording = session()
     if recording is not None:
         decided = recording.decide(self._read())
@@ -235,10 +250,22 @@ def cast(x: Tensor, d: dtype) -> Tensor:
     return made
 
 
+def _readable(x: Tensor) -> np.ndarray[Any, Any] | None:
+    """Contents that lie on the host and nowhere else, to be read at once."""
+    value = x._storage.value
+    if value is None:
+        return x._host()
+    if value.host is None or value.array is not None or type(value) is TracedValue:
+        return None
+    return None if x._storage.strides is not None and x._view is not None else x._host()
+
+
 def cast_array(array: np.ndarray[Any, Any], d: dtype) -> np.ndarray[Any, Any]:
     """A C-ordered copy of another dtype, converted as C does."""
     if array.dtype.kind == "c" and not d.is_complex:
         array = array.real if d.category else array != 0
+    if array.dtype.kind in "biu":
+        return array.astype(d.numpy, order="C")  # nothing that NumPy would warn of
     with np.errstate(all="ignore"):
         if array.dtype.kind == "f" and d.category == dtypes.INT and d.itemsize < 4:
             # Through int32, as C++ compilers do; out of range the low bits are kept.
@@ -250,22 +277,10 @@ def warn_of_lost_imaginary(stacklevel: int) -> None:
     """Real numbers are made of complex ones."""
     warnings.warn(
         "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=stacklevel
-def _readable(x: Tensor) -> np.ndarray[Any, Any] | None:
-    """Contents that lie on the host and nowhere else, to be read at once."""
-    value = x._storage.value
-    if value is None:
-        return x._host()
-    if value.host is None or value.array is not None or type(value) is TracedValue:
-        return None
-    return None if x._storage.strides is not None and x._view is not None else x._host()
-
-
     )
 
 
 def convert(
-    if array.dtype.kind in "biu":
-        return array.astype(d.numpy, order="C")  # nothing that NumPy would warn of
     self: Tensor,
     where: device | None,
     d: dtype | None,

@@ -866,6 +866,8 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         tape = tape_of(graph)
     if watch or type(results[0]._storage.value) is TracedValue:
         tape.whole = False
+        if modes.captured is not None and type(results[0]._storage.value) is TracedValue:
+            modes.captured.note(tensors, operands)
     elif tape.whole:
         tape.add(node, graph.nodes)
     if plan.single:

@@ -309,12 +309,6 @@ _RANDOMNESS = (
 )
 
 
-_UNBATCHED = (
-    "vmap: Cannot ask for different inplace randomness on an unbatched tensor. This will appear like same "
-    "randomness. If this is necessary for your usage, please file an issue with functorch."
-)
-
-
 def refuse_in_vmap() -> None:
     """A function that draws numbers for all samples of a ``vmap`` together, where that is not wanted."""
     if modes.mapped[-1].randomness == "error":
@@ -731,12 +725,6 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
     aval = self._aval()
     if aval.device is META:
         return self
-    if (
-        modes.mapped
-        and modes.mapped[-1].randomness == "different"
-        and type(value_of(self)) is not TracedValue
-    ):
-        raise RuntimeError(_UNBATCHED)
     target = aval.shape, aval.dtype, parameters, generator, aval.device
     noise = sample(draw, *target, strides=self._strides, reported=False)
     if (
