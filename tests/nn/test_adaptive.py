@@ -70,12 +70,6 @@ def test_linear_cross_entropy_matches_torch(torch):
     assert np.allclose(found[0][1], found[1][1], atol=1e-6)
 
 
-def test_data_parallel_keeps_the_names():
-    m = nn.DataParallel(nn.Linear(2, 3))
-    assert list(m.state_dict()) == ["module.weight", "module.bias"]
-    assert m(jtorch.ones(1, 2)).shape == (1, 3)
-
-
 def test_pools_with_indices():
     x = jtorch.tensor([[[1.0, 3.0, 2.0, 0.0]]])
     values, places = F.max_pool1d_with_indices(x, 2)
