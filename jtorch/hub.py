@@ -28,7 +28,7 @@ from jtorch.serialization._atomic import replaced
 __all__ = ["download_url_to_file", "get_dir", "load_state_dict_from_url", "set_dir"]
 
 #: ``bfd8deac`` in ``resnet18-bfd8deac.pth``.
-_HASH = re.compile(r"-([a-f0-9]*)\.")
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 _CHUNK = 1 << 20
 _ATTEMPTS = 3
 _TIMEOUT = 60.0
@@ -173,7 +173,7 @@ def load_state_dict_from_url(
     cached = os.path.join(folder, name)
     if not os.path.exists(cached):
         sys.stdout.write(f'Downloading: "{url}" to {cached}\n')
-        match = _HASH.search(name) if check_hash else None
+        match = HASH_REGEX.search(name) if check_hash else None
         download_url_to_file(url, cached, match[1] if match else None, progress=progress)
     return _load_cached(cached, map_location, weights_only)
 
