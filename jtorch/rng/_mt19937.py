@@ -185,6 +185,11 @@ class MT19937:
                 self._refill(2)
             return self._ahead, self._read
 
+    def skip(self, n: int) -> None:
+        """Pass over ``n`` of the words that :meth:`unread` has shown, at least 1; under the lock."""
+        self._read += n
+        self._fresh = False
+
     def _refill(self, least: int) -> None:
         """Read ahead from where NumPy's generator stands."""
         known = self._mark is not None

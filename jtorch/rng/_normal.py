@@ -78,10 +78,13 @@ def _real_normals(
     if dtype.itemsize == 8:
         return _vector_normals64(engine, n, mean, std)
     # 16-bit targets never draw the words of the ragged end, only those that replace it.
-    unused = n % _VECTOR if dtype.itemsize == 4 else 0
+    narrow = dtype.itemsize == 2
+    unused = 0 if narrow else n % _VECTOR
     out = np.empty(n, np.float32)
-    _vector_normals32(engine, out, unused, float(np.float32(mean)), float(np.float32(std)))
-    return cast(out, dtype)
+    if mean != 0.0 or std != 1.0:
+        mean, std = float(np.float32(mean)), float(np.float32(std))
+    _vector_normals32(engine, out, unused, mean, std)
+    return cast(out, dtype) if narrow else out
 
 
 # -- small or strided targets: pairs of float64 numbers, the second of which waits for the next call
@@ -140,7 +143,8 @@ def _vector_normals32(engine: MT19937, out: Array, unused: int, mean: float, std
     with engine.lock:
         if whole + unused + tail <= _SMALL:
             _normals_ahead(engine, out, whole, unused, tail)
-            _scale(out, out, mean, std)
+            if std != 1.0 or mean != 0.0:
+                _scale(out, out, mean, std)
             return
         program = compiled(whole) if whole >= BLOCK else None
         running: deque[tuple[int, Any]] = deque()  # XLA computes while the next words are drawn
@@ -173,20 +177,47 @@ def _scale(z: Array, out: Array, mean: float, std: float) -> None:
 
 @dataclass(slots=True)
 class _Ahead:
-    """The pairs that each of some unread words forms with the word 8 places on.
+    """Standard normals of unread words, of all pairs that a word forms with the one 8 places on.
 
-    Which of them count depends on where the next draw begins; but NumPy takes about as long for a hundred
-    pairs as for two thousand.
+    Which pairs count depends on where the next draw begins; but NumPy takes about as long for a hundred pairs
+    as for two thousand.
 
     Attributes:
         batch: the words.
-        first: index of the first word with a pair.
-        values: the cosines and the sines, from ``first`` on.
+        first: index of the first word here.
+        cosines: of the pair that a word begins; the last 8 words begin none.
+        sines: of the pair that a word ends; the first 8 words end none.
+        aligned: what blocks of 16 hold, by where the blocks begin modulo 16; made when it is first wanted.
     """
 
     batch: Array
     first: int
-    values: Array
+    cosines: Array
+    sines: Array
+    aligned: list[Array | None]
+
+    @classmethod
+    def of(cls, batch: Array, first: int, size: int) -> _Ahead:
+        """The normals of ``size`` words at most."""
+        low = batch[first : first + size] & _LOW24
+        half = _VECTOR // 2
+        z = np.zeros((2, low.size), np.float32)
+        if low.size > half:
+            cosines, sines = pairs(low[:-half], low[half:])
+            np.add(cosines, np.float32(0), z[0, :-half])  # -0.0 becomes 0.0
+            np.add(sines, np.float32(0), z[1, half:])
+        return cls(batch, first, z[0], z[1], [None] * _VECTOR)
+
+    def blocks(self, start: int) -> Array:
+        """Normals of all words, in blocks of 16 of which one begins at the word ``start``."""
+        phase = start % _VECTOR
+        found = self.aligned[phase]
+        if found is None:
+            found = self.aligned[phase] = self.sines.copy()
+            end = phase + (found.size - phase) // _VECTOR * _VECTOR
+            halves = [x[phase:end].reshape(-1, 2, _VECTOR // 2) for x in (found, self.cosines)]
+            halves[0][:, 0] = halves[1][:, 0]
+        return found
 
 
 def _normals_ahead(engine: MT19937, out: Array, whole: int, unused: int, tail: int) -> None:
@@ -195,29 +226,18 @@ def _normals_ahead(engine: MT19937, out: Array, whole: int, unused: int, tail: i
     batch, read = engine.unread()
     ahead = engine.memo
     if ahead is None or batch.size - read < needed:
-        engine.memo = ahead or _Ahead(batch[:0], 0, np.empty((2, 0), np.float32))
+        engine.memo = ahead or _Ahead.of(batch, 0, 0)
         words = engine.words(needed)
         z = normals(np.concatenate([words[:whole], words[needed - tail :]]))
-        out[:whole] = z[:whole]
-        out[out.size - tail :] = z[whole:]
+        np.add(z[:whole], np.float32(0), out[:whole])
+        np.add(z[whole:], np.float32(0), out[out.size - tail :])
         return
-    if ahead.batch is not batch or read + needed > ahead.first + ahead.values.shape[1] + _VECTOR // 2:
-        size = max(_AHEAD, needed, 2 * ahead.values.shape[1])  # the more draws repeat, the further ahead
-        low = batch[read : read + size] & _LOW24
-        ahead = engine.memo = _Ahead(batch, read, np.stack(pairs(low[:-8], low[8:])))
-    engine.words(needed)
+    if ahead.batch is not batch or read + needed > ahead.first + ahead.sines.size:
+        size = max(_AHEAD, needed, 2 * ahead.sines.size)  # the more draws repeat, the further ahead
+        ahead = engine.memo = _Ahead.of(batch, read, size)
+    engine.skip(needed)
     start = read - ahead.first
-    _pick(ahead.values, start, out[:whole])
+    out[:whole] = ahead.blocks(start)[start : start + whole]
     if tail:
-        _pick(ahead.values, start + whole + unused, out[-tail:])
-
-
-def _pick(values: Array, start: int, out: Array) -> None:
-    # Of each 16 words, the first 8 have their pairs in the block.
-    if start + out.size > values.shape[1]:
-        values = np.pad(
-            values[:, start:], ((0, 0), (0, _VECTOR // 2))
-        )  # the last 8 words have none, nor need any
-        start = 0
-    blocks = values[:, start : start + out.size].reshape(2, -1, _VECTOR)[:, :, : _VECTOR // 2]
-    np.copyto(out.reshape(-1, 2, _VECTOR // 2), blocks.transpose(1, 0, 2))
+        start += whole + unused
+        out[-tail:] = ahead.blocks(start)[start : start + tail]

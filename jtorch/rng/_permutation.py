@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from jtorch.rng._mt19937 import MT19937
 
 __all__ = ["randperm"]
 
-_SHORT = 700  # below, a loop is faster
+_TINY = 128  # below, a loop is faster than LAPACK
+_SHORT = 700  # below, a loop is fast enough not to import LAPACK for it
+_LAPACK = "scipy.linalg.lapack"
 _LONG = 214748364  # from here on PyTorch shuffles inside out, with two words per element
 _INT64 = np.dtype(np.int64)
 
@@ -39,10 +42,9 @@ def randperm(engine: MT19937, n: int, dtype: np.dtype[Any] = _INT64) -> Array:
     _check_dtype(n, dtype)
     if n >= _LONG:
         order = _inside_out(engine, n)
-    elif n < _SHORT:
-        order = _shuffled(engine.words(max(n - 1, 0)), n)
     else:
-        order = _resolved(engine.words(n - 1), n)
+        short = n < _TINY or (n < _SHORT and _LAPACK not in sys.modules)
+        order = (_shuffled if short else _exchanged)(engine.words(max(n - 1, 0)), n)
     return cast(order, dtype)
 
 
@@ -67,49 +69,15 @@ def _shuffled(words: Array, n: int) -> Array:
     return np.array(order, np.int64)
 
 
-def _resolved(words: Array, n: int) -> Array:
-    """The shuffle from its targets alone.
+def _exchanged(words: Array, n: int) -> Array:
+    """The same by LAPACK, whose ``laswp`` exchanges row i with row target[i], one after the other."""
+    from scipy.linalg.lapack import dlaswp  # noqa: PLC0415  (as slow to import as jtorch itself)
 
-    Let j(i) be the target of step i and c(i) what slot i holds just before step i. Only a step k < i with
-    j(k) = i can have put something there, and the last of them put c(k); without one, c(i) = i. These
-    references lead backwards, so following them twice as far in each round resolves all of them in log(n)
-    rounds. Step i leaves in slot i what slot j(i) held: c(k) for the last k < i with j(k) = j(i), without one
-    j(i) itself, and c(i) if j(i) = i.
-    """
-    step = np.arange(n)
-    target = step.copy()  # the last step, which PyTorch leaves out, exchanges slot n - 1 with itself
-    target[:-1] += words % np.arange(n, 1, -1, dtype=np.uint32)
-    last, before = _last_and_previous(target)
-    # An exchange with itself is the last step with its target, and comes too late to put anything there.
-    content = np.where(last == step, before, last)
-    content = np.where(content < 0, step, content)
-    while True:
-        further = content[content]
-        if np.array_equal(further, content):
-            break
-        content = further
-    itself = target == step
-    return np.where(itself | (before >= 0), content[np.where(itself, step, before)], target)
-
-
-def _last_and_previous(target: Array) -> tuple[Array, Array]:
-    """For each slot the last step with that target, for each step the previous one with its; -1 for none."""
-    n = target.size
-    step = np.arange(n)
-    last, before, later = np.full(n, -1), np.full(n, -1), np.empty(n, np.int64)
-    last[target] = step  # of several, the last one stays
-    later[...] = last
-    left = later[target] != step
-    step, target = step[left], target[left]
-    holder = np.empty(n, np.int64)
-    while step.size:
-        holder[target] = step
-        held = holder[target] == step
-        found, slot = step[held], target[held]
-        before[later[slot]] = found
-        later[slot] = found
-        step, target = step[~held], target[~held]
-    return last, before
+    target = np.arange(n - 1, dtype=np.int32)
+    target += (words % np.arange(n, 1, -1, dtype=np.uint32)).view(np.int32)
+    column = np.arange(n, dtype=np.float64).reshape(n, 1)
+    order: Array = dlaswp(column, target, overwrite_a=1)[:, 0].astype(np.int64)
+    return order
 
 
 def _inside_out(engine: MT19937, n: int) -> Array:

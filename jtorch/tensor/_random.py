@@ -357,7 +357,7 @@ def sample(
         )
     stream = stream_of(generator, where)
     if isinstance(stream, MT19937):
-        host = tuple([np.array(x._host()) if isinstance(x, Tensor) else x for x in parameters])
+        host = [np.array(x._host()) if isinstance(x, Tensor) else x for x in parameters]
         return drawn(
             lambda engine: sampler(engine, sizes, d.numpy, *host, strides=strides),
             stream,
