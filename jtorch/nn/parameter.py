@@ -8,6 +8,7 @@ from typing import Any
 
 from jtorch.tensor import Tensor
 from jtorch.tensor._creation import empty
+from jtorch.tensor._leaks import in_transform, mark_inside
 
 __all__ = [
     "Buffer",
@@ -59,6 +60,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             made = _sharing(cls, data)
             if requires_grad:
                 made.requires_grad_(True)
+            if in_transform():
+                mark_inside(made)
             return made
         made = data.detach().requires_grad_(requires_grad)
         if type(made) is not type(data) and not isinstance(made, type(data)):
@@ -72,6 +75,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
                 "implementation."
             )
         made._is_param = True
+        if in_transform():
+            mark_inside(made)
         return made
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:

@@ -22,8 +22,9 @@ from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
 from jtorch.tensor._core import apply, from_value, to_device, value_of, write
+from jtorch.tensor._leaks import refuse
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Value, aval_of, from_host, leave_session, record, session, spend
+from jtorch.trace import TracedValue, Value, aval_of, from_host, leave_session, record, session, spend
 
 __all__ = [
     "FusedOptimizer",
@@ -286,6 +287,8 @@ class FusedOptimizer(Optimizer):
         spend(gradients)
         if plan.signature.single is not None:
             made = [made]
+        if type(made[0]) is TracedValue and type(values[0]) is Value:
+            refuse(params[0]._storage, params[0])
         for t, value in zip((*params, *states), made, strict=True):
             storage = t._storage
             if t._view is None and storage.buffer is None:

@@ -19,6 +19,7 @@ from jtorch.errors import warn_user
 from jtorch.tape import CustomNode, Node, RemovableHandle, is_running, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version
 from jtorch.trace import TracedValue, Value, from_host, from_jax, recorder, settings
@@ -689,6 +690,12 @@ def set_data(self: Tensor, new: Any) -> None:
     if not isinstance(new, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
     version = self._storage.version
+    if (
+        type(new._storage.value) is TracedValue
+        and type(self._storage.value) is Value
+        and type(self) is not Tensor
+    ):
+        refuse(self._storage, self, ".data")
     self._storage = new._storage
     self._view, self._strides, self._offset = new._view, new._strides, new._offset
     self._abase, self._adepth, self._cached, self._cached_writes = None, 0, None, -1

@@ -24,9 +24,10 @@ from jtorch.tensor._core import (
     write,
 )
 from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
+from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._type_names import legacy_name
-from jtorch.trace import Aval, Value, from_host, record
+from jtorch.trace import Aval, TracedValue, Value, from_host, record
 
 __all__ = ["AccumulateGrad", "legacy_name"]
 
@@ -210,6 +211,8 @@ class _Bridge:
         node = None if leaf._acc is None else leaf._acc()
         if node is not None and node._pre_hooks is not None:
             gradient = run_pre_hooks(node, [gradient], create_graph)[0]
+        if type(gradient) is TracedValue and type(leaf._storage.value) is Value:
+            refuse(leaf._storage, None if type(leaf) is Tensor else leaf, ".grad")
         old = leaf._grad
         if old is None:
             leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)

@@ -10,6 +10,7 @@ import numpy as np
 
 from jtorch.devices import CPU
 from jtorch.dtypes import from_numpy_dtype
+from jtorch.tensor._leaks import refuse
 from jtorch.trace import Aval, TracedValue, Value, aval_of, from_host, host_array
 
 __all__ = ["Storage", "Version", "contiguous_strides"]
@@ -93,6 +94,8 @@ class Storage:
 
     def write(self, value: Value, *, count: bool = True) -> None:
         """Replace the contents; every tensor on this storage sees it."""
+        if type(value) is TracedValue and type(self.value) is Value:
+            refuse(self)
         self.writes += 1
         if count:
             self.version += 1

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import optax
+import pytest
 
 import jtorch
 from jtorch import nn
@@ -87,3 +88,74 @@ def test_tensors_are_pytrees_and_share_memory():
     again = jax.tree.unflatten(tree, leaves)
     assert isinstance(again, nn.Parameter)
     assert again.requires_grad
+
+
+class Counted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("total", jtorch.zeros(2))
+
+    def forward(self, x):
+        self.total = self.total + x
+        return x * 2
+
+
+def test_state_that_would_leave_a_transform_is_named():
+    """Nothing is written, and the error says what, and what to do instead."""
+    x = jtorch.ones(4, 2)
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+    counted = Counted()
+
+    def assign(x):
+        model[0].weight = nn.Parameter(x[:2])
+
+    def data(x):
+        model[0].weight.data = x[:2]
+
+    def copy(x):
+        with jtorch.no_grad():
+            model[0].bias.copy_(x[0])
+
+    def train(x):
+        model[0](x).sum().backward()
+        optimizer.step()
+
+    before = {k: v.tolist() for k, v in model.state_dict().items() if "num_batches" not in k}
+    for function, name in (
+        (model, r"Sequential\.1\.running_mean"),
+        (assign, r"Linear\.weight|Sequential\.0\.weight"),
+        (data, r"Sequential\.0\.weight\.data"),
+        (copy, r"Sequential\.0\.bias"),
+        (train, r"Sequential\.0\.(weight|bias)\.grad"),
+        (lambda x: counted(x[0]), r"Counted\.total"),
+    ):
+        for transform in (jax.jit, jtorch.func.vmap if function is model else jax.jit):
+            given = x[None] if transform is not jax.jit else x
+            with pytest.raises(RuntimeError, match=rf"({name}) would be changed inside a JAX transform") as e:
+                transform(function)(given)
+            assert "functional_call(module, state, x)" in str(e.value)
+    with pytest.raises(RuntimeError, match=r"Sequential\.1\.running_mean"):
+        jtorch.func.grad(lambda a: model[1](a).pow(2).sum())(x)
+    assert {k: v.tolist() for k, v in model.state_dict().items() if "num_batches" not in k} == before
+    assert model[0].weight.grad is None
+    # In evaluation nothing is written, and state that is given comes back.
+    assert jax.jit(model.eval())(x).shape == (4, 2)
+    call = jax.jit(lambda state, x: (jtorch.func.functional_call(counted, state, (x,)), state))
+    assert call({"total": jtorch.zeros(2)}, jtorch.ones(2))[1]["total"].tolist() == [1.0, 1.0]
+
+
+def test_tensors_and_modules_made_inside_a_transform_may_be_written():
+    def f(x):
+        y = jtorch.zeros(2)
+        y += x
+        y[0] = 3
+        norm = nn.BatchNorm1d(2)
+        norm(jtorch.stack([x, x * 2]))
+        weight = nn.Parameter(jtorch.ones(2))
+        (weight * x).sum().backward()
+        return y + norm.running_mean, weight.grad
+
+    total, grad = jax.jit(f)(jtorch.ones(2))
+    np.testing.assert_allclose(total.tolist(), [3.15, 1.15], rtol=1e-6)  # by hand: 0.1 times the mean 1.5
+    assert grad.tolist() == [1.0, 1.0]

@@ -16,6 +16,7 @@ from jtorch.tape import RemovableHandle
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._creation import empty_like
+from jtorch.tensor._leaks import in_transform, is_traced, mark_inside, refuse
 
 __all__ = [
     "Module",
@@ -237,6 +238,12 @@ class _ModuleHook:
         self.module = None if module is None else weakref.ref(module)
 
 
+def _keep_value(old: Any, new: Any) -> None:
+    """A tracer must not take the place of a value."""
+    if new is not None and old is not None and is_traced(new) and not is_traced(old):
+        refuse(old._storage, old)
+
+
 class Module:
     """Base class of neural networks: assign parameters and submodules in ``__init__``, define ``forward``.
 
@@ -309,6 +316,8 @@ class Module:
             )
         if _global.buffer:
             tensor = _replaced(_global.buffer, self, name, tensor)
+        if tensor is not None and in_transform():
+            mark_inside(tensor)
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -336,6 +345,7 @@ class Module:
                 )
             if _global.parameter:
                 param = _replaced(_global.parameter, self, name, param)
+        _keep_value(self._parameters.get(name), param)
         self._parameters[name] = param
 
     def _check_name(self, kind: str, name: Any, known: Mapping[str, Any]) -> None:
@@ -437,6 +447,7 @@ class Module:
             self._forget(name, own, own["_parameters"], own["_modules"])
             self.register_buffer(name, value, value.persistent)
         else:
+            _keep_value(buffers[name], value)
             buffers[name] = _replaced(_global.buffer, self, name, value)
 
     @staticmethod

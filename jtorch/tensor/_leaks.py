@@ -1,0 +1,105 @@
+"""What a JAX transform computes must not stay in tensors from before it: such writes are refused by name.
+
+Inside ``jax.jit`` and its like there are tracers instead of values. One that is kept in a parameter, buffer
+or gradient is of no use once the transform is over, so the write raises an error that says whose it was.
+Found are tensors of modules and optimizers that the functions under way can see.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from jax._src.core import trace_state_clean  # JAX has no public way to ask whether a transform is under way
+
+from jtorch.trace import TracedValue
+
+__all__ = ["in_transform", "is_traced", "mark_inside", "refuse"]
+
+_CURE = (
+    "what a JAX transform computes cannot be kept outside of it. Pass the module's state as an argument and "
+    "return it: `out = jtorch.func.functional_call(module, state, x)` writes what the call changes into the "
+    "dictionary `state`; differentiate with jax.grad or jtorch.func.grad instead of backward(). (Or compile "
+    "the step with jtorch.compile, which follows such writes.)"
+)
+_FAR = 64
+
+
+def in_transform() -> bool:
+    """Whether a JAX transform is tracing."""
+    return not trace_state_clean()
+
+
+def is_traced(tensor: Any) -> bool:
+    """Whether a tensor holds a tracer."""
+    storage = tensor.__dict__.get("_storage")
+    return storage is not None and type(storage.value) is TracedValue
+
+
+def mark_inside(tensor: Any) -> None:
+    """A parameter or buffer that is made while a transform is under way may hold its tracers."""
+    tensor.__dict__["_inside"] = True
+
+
+def refuse(storage: Any, tensor: Any = None, change: str = "") -> None:
+    """Look for the owner of a storage that is about to hold a tracer in the place of a value.
+
+    Args:
+        storage: that is written to.
+        tensor: on it, if it is known to be a parameter.
+        change: what is changed of it: ``".grad"``.
+
+    Raises:
+        RuntimeError: it belongs to a module or optimizer from outside.
+    """
+    name = _owner(storage)
+    if name is None and tensor is not None and "_inside" not in tensor.__dict__:
+        name = f"a parameter of shape {tuple(tensor.shape)}"
+    if name is not None:
+        raise RuntimeError(
+            f"{name}{change} would be changed inside a JAX transform (jax.jit, grad, vmap): {_CURE}"
+        )
+
+
+def _owner(storage: Any) -> str | None:
+    """The longest path to the tensor on this storage from a module that a frame knows."""
+    best: str | None = None
+    seen: set[int] = set()
+    for x in _visible():
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        own = getattr(x, "__dict__", None)
+        if not isinstance(own, dict):
+            continue
+        if "_parameters" in own and "_buffers" in own:
+            for path, t in (*x.named_parameters(), *x.named_buffers()):
+                if t._storage is storage and "_inside" not in t.__dict__:
+                    name = f"{type(x).__name__}.{path}"
+                    best = name if best is None or name.count(".") > best.count(".") else best
+        elif best is None and isinstance(own.get("param_groups"), list):
+            for i, group in enumerate(own["param_groups"]):
+                for j, t in enumerate(group.get("params", ())):
+                    if t._storage is storage and "_inside" not in t.__dict__:
+                        best = f"{type(x).__name__}.param_groups[{i}]['params'][{j}]"
+    return best
+
+
+def _visible() -> Iterator[Any]:
+    """Objects that the functions under way name: locals, closures, and globals of the user's."""
+    frame = sys._getframe(3)
+    for _ in range(_FAR):
+        if frame is None:
+            return
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package in ("jtorch", "jax"):
+            own = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
+            if own is not None:
+                yield own
+        else:
+            yield from list(frame.f_locals.values())
+            for name in frame.f_code.co_names:
+                if name in frame.f_globals:
+                    yield frame.f_globals[name]
+        frame = frame.f_back  # type: ignore[assignment]
