@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
 from jtorch.tensor._settings import get_float32_matmul_precision, set_float32_matmul_precision
 
@@ -37,8 +36,3 @@ class Precise:
 
 class PreciseModule(Precise, ModuleType):
     """A module with these attributes."""
-
-
-def precise(module: Any) -> None:
-    """Give a module the attributes of :class:`Precise`."""
-    module.__class__ = PreciseModule

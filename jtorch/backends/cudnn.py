@@ -1,5 +1,6 @@
 """cuDNN (``torch.backends.cudnn``), which XLA calls on its own.
 
+``enabled`` says whether it computes LSTMs; without it they have second and forward derivatives, too.
 ``deterministic`` and ``benchmark`` are kept and change nothing: XLA chooses algorithms itself, when a program
 is compiled. ``allow_tf32`` is the switch of ``backends.cuda.matmul.allow_tf32``.
 """
@@ -11,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jtorch.backends._precision import precise
+from jtorch.backends._precision import PreciseModule
 from jtorch.devices import platform_available
+from jtorch.tensor._settings import allow_cudnn, cudnn_allowed
 
 __all__ = ["benchmark", "deterministic", "enabled", "flags", "is_available", "set_flags", "version"]
 
-enabled = True
+enabled: bool
 benchmark = False
 deterministic = False
 benchmark_limit = 10
@@ -68,4 +70,15 @@ def flags(
         set_flags(*before)
 
 
-precise(sys.modules[__name__])
+class _Cudnn(PreciseModule):
+    @property
+    def enabled(self) -> bool:
+        """Whether recurrent networks may run by cuDNN."""
+        return cudnn_allowed()
+
+    @enabled.setter
+    def enabled(self, value: bool) -> None:
+        allow_cudnn(bool(value))
+
+
+sys.modules[__name__].__class__ = _Cudnn

@@ -2,11 +2,12 @@
 
 What the input contributes to every step is one product before the scan. So is what the gradient of the
 recurrent weight needs after it: the scan's derivative takes the weight's part as one more input of each
-step, instead of adding up a product per step.
+step, instead of adding up a product per step. On NVIDIA's GPUs cuDNN computes the LSTMs that it can.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import scalar_type
+from jtorch.ops._cudnn_lstm import cudnn_layers, fits_cudnn
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
 
@@ -195,6 +197,7 @@ def stack(
     num_layers: int,
     bidirectional: bool,
     valid: Array | None = None,
+    cudnn: bool = False,
 ) -> tuple[Array, list[Array]]:
     """All layers, for inputs ``(T, B, I)``.
 
@@ -208,12 +211,17 @@ def stack(
         num_layers: how many.
         bidirectional: two directions per layer, whose outputs are joined.
         valid: steps to take, ``(T, B)``; ``None`` for all.
+        cudnn: whether cuDNN may compute them.
 
     Returns:
         Outputs of the last layer, and the final states, stacked like the initial ones.
     """
     directions = 2 if bidirectional else 1
     size = len(params) // (num_layers * directions)
+    if cudnn and cell == "lstm" and fits_cudnn(x, states, params, masks, size):
+        # Batches of calls (vmap) are not among what JAX's call can do.
+        with contextlib.suppress(NotImplementedError):
+            return cudnn_layers(x, states, params, has_biases, num_layers, bidirectional, valid)
     finals: list[State] = []
     for i in range(num_layers):
         outputs = []
@@ -285,11 +293,12 @@ def whole_sequences(
     num_layers: int,
     bidirectional: bool,
     batch_first: bool,
+    cudnn: bool = False,
 ) -> tuple[Array, ...]:
     """Outputs and final states, for a batch of sequences of one length."""
     x = jnp.swapaxes(input, 0, 1) if batch_first else input
     check_stack(cell, x, states, params, num_layers, bidirectional)
-    out, finals = stack(cell, x, states, params, masks, has_biases, num_layers, bidirectional)
+    out, finals = stack(cell, x, states, params, masks, has_biases, num_layers, bidirectional, None, cudnn)
     return jnp.swapaxes(out, 0, 1) if batch_first else out, *finals
 
 
@@ -303,6 +312,7 @@ def packed_sequences(
     has_biases: bool,
     num_layers: int,
     bidirectional: bool,
+    cudnn: bool = False,
 ) -> tuple[Array, ...]:
     """Outputs and final states for sequences packed step by step, the longest first.
 
@@ -316,6 +326,7 @@ def packed_sequences(
         has_biases: whether there are biases.
         num_layers: how many.
         bidirectional: two directions per layer.
+        cudnn: whether cuDNN may compute them.
     """
     check_stack(cell, data, states, params, num_layers, bidirectional)
     batch = states[0].shape[1]
@@ -325,7 +336,7 @@ def packed_sequences(
     place = jnp.where(valid, (ends - batch_sizes)[:, None] + jnp.arange(batch), 0)
     x = data[place]
     spread = [m[place] for m in masks]
-    out, finals = stack(cell, x, states, params, spread, has_biases, num_layers, bidirectional, valid)
+    out, finals = stack(cell, x, states, params, spread, has_biases, num_layers, bidirectional, valid, cudnn)
     row = jnp.arange(data.shape[0])
     time = jnp.searchsorted(ends, row, side="right")
     return out[time, row - (ends - batch_sizes)[time]], *finals
@@ -343,6 +354,7 @@ def register_network(cell: str) -> None:
         static=RECURRENT + " batch_first",
         lists="states params masks",
         promote=None,
+        cpu=partial(whole_sequences, cell),
     )
     def network(
         input: Array,
@@ -356,7 +368,7 @@ def register_network(cell: str) -> None:
     ) -> tuple[Array, ...]:
         """Outputs and final states; see :func:`stack`."""
         return whole_sequences(
-            cell, input, states, params, masks, has_biases, num_layers, bidirectional, batch_first
+            cell, input, states, params, masks, has_biases, num_layers, bidirectional, batch_first, True
         )
 
     @register(
@@ -365,6 +377,7 @@ def register_network(cell: str) -> None:
         static=RECURRENT,
         lists="states params masks",
         promote=None,
+        cpu=partial(packed_sequences, cell),
     )
     def packed_network(
         data: Array,
@@ -378,7 +391,7 @@ def register_network(cell: str) -> None:
     ) -> tuple[Array, ...]:
         """Outputs and final states of packed sequences; see :func:`packed_sequences`."""
         return packed_sequences(
-            cell, data, batch_sizes, states, params, masks, has_biases, num_layers, bidirectional
+            cell, data, batch_sizes, states, params, masks, has_biases, num_layers, bidirectional, True
         )
 
 

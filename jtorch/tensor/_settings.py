@@ -5,9 +5,10 @@ from __future__ import annotations
 from jax.lax import Precision
 
 from jtorch.dispatch import clear_plans
+from jtorch.ops._cudnn_lstm import cudnn_enabled, set_cudnn_enabled
 from jtorch.ops._precision import precision, set_precision
 
-__all__ = ["get_float32_matmul_precision", "set_float32_matmul_precision"]
+__all__ = ["allow_cudnn", "cudnn_allowed", "get_float32_matmul_precision", "set_float32_matmul_precision"]
 
 _LEVELS = {"highest": Precision.HIGHEST, "high": Precision.HIGH, "medium": Precision.DEFAULT}
 
@@ -31,3 +32,15 @@ def set_float32_matmul_precision(precision: str) -> None:
 def get_float32_matmul_precision() -> str:
     """The level set by :func:`set_float32_matmul_precision`."""
     return next(name for name, level in _LEVELS.items() if level is precision())
+
+
+def allow_cudnn(value: bool) -> None:
+    """Whether recurrent networks may run by cuDNN from now on (``torch.backends.cudnn.enabled``)."""
+    if value != cudnn_enabled():
+        set_cudnn_enabled(value)
+        clear_plans()
+
+
+def cudnn_allowed() -> bool:
+    """What :func:`allow_cudnn` set."""
+    return cudnn_enabled()
