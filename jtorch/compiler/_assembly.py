@@ -349,6 +349,8 @@ class Assembly:
             target.of(self.tensors)._grad = initial
         for r in self.recorded.results:
             r.value = r.edge = None
+        if self.recorded.last is None and self.recorded.differentiable is None:
+            self.recorded.leave_out_spent()
         self.graph.leaves = [_Gone] * len(self.graph.leaves)
         self.graph.outputs = []
         return self.recorded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import jax
@@ -26,9 +26,11 @@ from jtorch.trace import (
     from_host,
     fused,
     operand,
+    postpone,
     recorder,
     settings,
 )
+from jtorch.trace._deferred import Slice
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._stretches import Piece, stretched
 
@@ -105,6 +107,8 @@ class Recorded:
         donate: leaves whose memory may be reused.
         forks: decisions on the way; ``last``: the part of the graph after them.
         generators: those that draws name.
+        part, fewer: how gradients that the optimizer has used are computed if asked for, and the outputs that
+            are wanted besides; ``part`` is ``None`` if there are no such gradients.
         initial: until the first replay, what the recording computed before its last decision.
     """
 
@@ -128,9 +132,14 @@ class Recorded:
         self.single = False
         self.differentiable: Any = None
         self.programs: dict[tuple[int, ...], Any] = {}
+        self.part: Slice | None = None
+        self.fewer: list[int] = []
+        self.leaner: dict[tuple[int, ...], Any] = {}
         self.held: Any = None
         #: what :func:`jtorch.compiler.scan` made of it
         self.scanned: Any = None
+        #: its operations under the names of modules, where those were asked for
+        self.body: Any = None
         self.uses = 0
         self.forks: list[Fork] = []
         self.generators: list[Any] = []
@@ -271,14 +280,29 @@ class Recorded:
             made.append(value)
         return made
 
+    def leave_out_spent(self) -> None:
+        """Do not hand out gradients that the optimizer of the call has used; who looks gets them computed."""
+        if self.asked or self.gradients:
+            return  # the next call looks at what this one sets
+        spent = set(self.graph.spent)
+        used = {r.ref for r in self.results} | {ref for _, _, ref, _, _ in self.written}
+        left = {ref for _, ref in self.stored if ref is not None and ref >= 0 and self.live[ref] in spent}
+        left -= used
+        if left and len(left) < len(self.live):
+            self.part = Slice(self.graph.flat, [self.live[i] for i in sorted(left)])
+            self.fewer = [slot for i, slot in enumerate(self.live) if i not in left]
+
     def _run(self, values: list[Any], floats: list[float]) -> list[Value]:
-        graph, device = self.graph, self.device
+        graph, device, part = self.graph, self.device, self.part
         self.ready(values)
+        if part is not None and part.in_demand():
+            part = None
+        live, programs = (self.live, self.programs) if part is None else (self.fewer, self.leaner)
         with jax.enable_x64(True):
-            donated = self._donations(values) if self.donate else ()
-            program = self.programs.get(donated)
+            donated = self._donations(values, () if part is None else part.kept) if self.donate else ()
+            program = programs.get(donated)
             if program is None:
-                program = self.programs[donated] = fused(graph, self.live, donated, device)
+                program = programs[donated] = fused(graph, live, donated, device)
             else:
                 counters.cache_hits += 1
             arrays = []
@@ -288,13 +312,24 @@ class Recorded:
             if program.seconds and not donated and not self.actions and settings.listener is None:
                 results = program.call([], *self._numbers(program), *arrays)
             else:
-                results = self._run_with(program, values, arrays, floats, donated)
+                results = self._run_with(program, values, arrays, floats, donated, live)
         counters.nodes += graph.nodes
-        made = []
-        for aval, array in zip(self.avals, results, strict=True):
+        made: list[Value] = []
+        if part is None:
+            for aval, array in zip(self.avals, results, strict=True):
+                value = _new(Value)
+                value.aval, value.array = aval, array
+                made.append(value)
+            return made
+        arrays_of = dict(zip(live, results, strict=True))
+        left = []
+        for aval, slot in zip(self.avals, self.live, strict=True):
             value = _new(Value)
-            value.aval, value.array = aval, array
+            value.aval, value.array = aval, arrays_of.get(slot)
+            if value.array is None:
+                left.append(value)
             made.append(value)
+        postpone(part, values, (floats, graph.ints), left)
         return made
 
     def _numbers(self, program: Any) -> tuple[Any, Any]:
@@ -309,7 +344,13 @@ class Recorded:
         return held  # type: ignore[no-any-return]
 
     def _run_with(
-        self, program: Any, values: list[Any], arrays: list[Any], floats: list[float], donated: Any
+        self,
+        program: Any,
+        values: list[Any],
+        arrays: list[Any],
+        floats: list[float],
+        donated: Any,
+        live: list[int],
     ) -> list[Any]:
         new = not program.seconds
         for i in donated:
@@ -323,18 +364,18 @@ class Recorded:
                 values[i].array = arrays[i]
             raise
         if new:
-            key = (tuple(self.graph.flat), tuple(self.live), donated, len(values))
+            key = (tuple(self.graph.flat), tuple(live), donated, len(values))
             note_compilation(key, program.seconds, storm=False)
         return results
 
-    def _donations(self, values: list[Any]) -> tuple[int, ...]:
-        """Leaves that a replaced storage alone holds: their memory may be overwritten."""
+    def _donations(self, values: list[Any], kept: Container[int] = ()) -> tuple[int, ...]:
+        """Leaves that a replaced storage alone holds: their memory may be overwritten, but for ``kept``."""
         found = []
         getrefcount = sys.getrefcount
         for i in self.donate:
             # A gradient or a result that reads the leaf keeps it from being overwritten: it is counted, too.
             # References: the storage, the list of values, the argument.
-            if getrefcount(values[i]) != 3:
+            if i in kept or getrefcount(values[i]) != 3:
                 continue
             value = values[i]
             if value.pinned:

@@ -9,6 +9,7 @@ parameters, in place of gradients of the same size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from weakref import ref
 
 from jtorch.trace._graph import SIGNATURES, Graph, series
 from jtorch.trace._value import Value, Withheld
@@ -83,13 +84,18 @@ class Deferred:
     __slots__ = ("__weakref__", "compute", "floats", "ints", "leaves", "outputs", "part")
 
     def __init__(
-        self, part: Slice, graph: Graph, outputs: Sequence[Value], compute: Callable[[Deferred], None]
+        self,
+        part: Slice,
+        leaves: Sequence[Value],
+        numbers: tuple[Sequence[float], Sequence[int]],
+        outputs: Sequence[Value],
+        compute: Callable[[Deferred], None],
     ) -> None:
-        """Withhold ``outputs`` of a graph that has run; ``compute`` fills them."""
-        leaves, refs = graph.leaves, graph.outputs
-        self.part, self.floats, self.ints, self.compute = part, graph.floats, graph.ints, compute
+        """Withhold ``outputs`` of a graph of these operands that has run; ``compute`` fills them."""
+        self.part, self.compute = part, compute
+        self.floats, self.ints = numbers
         self.leaves: list[Value] = [leaves[i] for i in part.leaves]
-        self.outputs = [refs[value.slot] for value in outputs]
+        self.outputs = [ref(value) for value in outputs]
         stand_in = Withheld(self.reveal)
         for value in outputs:
             value.array, value.graph = stand_in, None

@@ -26,11 +26,12 @@ from jtorch.trace._explain import note_compilation
 from jtorch.trace._graph import LOCK, Graph, Recorder, Signature, nodes, recorder, recorders, series, settings
 from jtorch.trace._metrics import counters, user_line
 from jtorch.trace._pieces import Piece, split
+from jtorch.trace._scopes import named
 from jtorch.trace._value import TracedValue, Value, Withheld
 
 __all__ = [
     "Program", "clear_programs", "computed", "evaluate", "flush", "flush_all", "fused", "host_array",
-    "leave_xla", "load_host_engine", "operand", "synchronize",
+    "leave_xla", "load_host_engine", "operand", "postpone", "synchronize",
 ]  # fmt: skip
 
 #: Longer graphs are fused only once they recur. Shorter ones at first sight, unless they are a loop unrolled.
@@ -578,8 +579,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         value.array = array
         value.graph = None
     if part is not None:
-        counters.deferred += len(layout.left)
-        Deferred(part, graph, [values[i] for i in layout.left], _look)
+        postpone(part, graph.leaves, (graph.floats, graph.ints), [values[i] for i in layout.left])
     if new:
         _wasted += program.seconds
         # One program that takes long to compile is no storm.
@@ -605,6 +605,17 @@ def _measure_pieces(
     _seen.move_to_end(key)
     if len(_seen) > MAX_SEEN:
         _seen.popitem(last=False)
+
+
+def postpone(
+    part: Slice,
+    leaves: Sequence[Value],
+    numbers: tuple[Sequence[float], Sequence[int]],
+    outputs: Sequence[Value],
+) -> None:
+    """Withhold outputs that a run of a graph with these operands has left out, until someone asks."""
+    counters.deferred += len(outputs)
+    Deferred(part, leaves, numbers, outputs, _look)
 
 
 def _look(deferred: Deferred) -> None:
@@ -635,7 +646,7 @@ def fused(graph: Graph, live: Sequence[int], donated: tuple[int, ...], device: A
     program = _programs.get(key)
     if program is None:
         program = _programs[key] = Program(
-            nodes(graph.flat), live, len(graph.leaves), donated, len(graph.floats), len(graph.ints), device
+            named(graph), live, len(graph.leaves), donated, len(graph.floats), len(graph.ints), device
         )
         counters.programs_compiled += 1
         if len(_programs) > MAX_PROGRAMS:

@@ -426,3 +426,36 @@ def test_counts_as_pytorch(torch):
     jtorch.manual_seed(3)
     assert loop(jtorch, True) == pytest.approx(expected, rel=1e-5)
     assert counters.programs_compiled
+
+
+def test_gradients_are_left_out_until_somebody_looks():
+    def train(compiled):
+        jtorch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = ((model(x) - y) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = jtorch.compile(step) if compiled else step
+        looks = []
+        for i, (x, y) in enumerate(data(6, 4)):
+            run(x, y)
+            if i in (2, 5):
+                looks.append([p.grad.tolist() for p in model.parameters()])
+        return looks, run
+
+    expected, _ = train(False)
+    jtorch.reset_metrics()
+    found, run = train(True)
+    counted = jtorch.metrics()
+    assert counted["deferred"] == 6 * 4
+    assert counted["revealed"] == 2
+    assert len(explain(run).splitlines()) == 1
+    for mine, theirs in zip(found, expected, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert jtorch.allclose(jtorch.tensor(a), jtorch.tensor(b), rtol=1e-5, atol=1e-7)
