@@ -26,6 +26,7 @@ STATE_SIZE = 5056
 _KEY_WORDS = 624
 _FIRST_READ = _KEY_WORDS  # after seeding: one twist, enough for the parameters of small layers
 _NEXT_READS = 16 * _KEY_WORDS  # later: finding out where NumPy stands costs as much as these words
+_FAR = 128 * _KEY_WORDS  # words to draw again, at most, for the state of the first unread one
 _BULK = 4096  # from here on a draw comes straight from NumPy, and nothing is read ahead
 _STATE_HEAD = struct.Struct("<QiiQ")
 _STATE_TAIL = struct.Struct("<ddd i4x f?3x")
@@ -57,9 +58,11 @@ class MT19937:
         self.memo: Any = None
         self._ahead = np.empty(0, np.uint32)
         self._read = 0
-        # Where NumPy's generator stands, if that is known without asking it; where `_ahead` begins.
+        # Where NumPy's generator stands, if that is known without asking it; where it stood before words that
+        # were read ahead, of which this many are not in `_ahead` any more.
         self._mark: int | dict[str, Any] | None = None
         self._origin: int | dict[str, Any] | None = None
+        self._skipped = 0
         self.manual_seed(seed)
         _engines.add(self)
 
@@ -156,16 +159,14 @@ class MT19937:
 
     def _words_beyond(self, n: int) -> Array:
         self._fresh = False
+        if n < _BULK:
+            self._read_ahead(n)
+            self._read = n
+            return self._ahead[:n]
         rest = self._ahead[self._read :]
-        missing = n - rest.size
-        if n >= _BULK:
-            self._forget_ahead()
-            self._mark = None
-            found = self._source.integers(0, 1 << 32, missing, np.uint32)
-        else:
-            self._refill(missing)
-            self._read = missing
-            found = self._ahead[:missing]
+        self._forget_ahead()
+        self._mark = None
+        found = self._source.integers(0, 1 << 32, n - rest.size, np.uint32)
         return np.concatenate([rest, found]) if rest.size else found
 
     def doublewords(self, n: int) -> Array:
@@ -173,16 +174,16 @@ class MT19937:
         with self.lock:
             if 2 * n >= _BULK and self._read == self._ahead.size:
                 self._fresh, self._mark = False, None
+                self._forget_ahead()
                 return self._source.integers(0, (1 << 64) - 1, n, np.uint64, endpoint=True)
         words = self.words(2 * n).astype(np.uint64)
         return (words[0::2] << np.uint64(32)) | words[1::2]
 
-    def unread(self) -> tuple[Array, int]:
-        """Words read ahead and the index of the first unread one; two at least are left to read."""
+    def unread(self, least: int = 2) -> tuple[Array, int]:
+        """Words read ahead and the index of the first unread one; ``least`` at least are left to read."""
         with self.lock:
-            if self._ahead.size - self._read < 2:
-                self._rewind()
-                self._refill(2)
+            if self._ahead.size - self._read < least:
+                self._read_ahead(least)
             return self._ahead, self._read
 
     def skip(self, n: int) -> None:
@@ -190,12 +191,19 @@ class MT19937:
         self._read += n
         self._fresh = False
 
-    def _refill(self, least: int) -> None:
-        """Read ahead from where NumPy's generator stands."""
+    def _read_ahead(self, least: int) -> None:
+        """Take more words from NumPy, so that ``least`` at least are unread; the first unread one is first."""
         known = self._mark is not None
-        self._origin = self._mark if known else dict(self._bits.state)
-        size = max(least, _FIRST_READ if known else _NEXT_READS)
-        self._ahead = self._bits.random_raw(size).astype(np.uint32)
+        if not known and self._origin is not None and self._skipped + self._read > _FAR:
+            self._rewind()
+        rest = self._ahead[self._read :]
+        if self._origin is None:
+            self._origin = self._mark if known else dict(self._bits.state)
+        else:
+            self._skipped += self._read
+        size = max(least - rest.size, _FIRST_READ if known else _NEXT_READS)
+        found = self._bits.random_raw(size).astype(np.uint32)
+        self._ahead = np.concatenate([rest, found]) if rest.size else found
         self._read, self._mark = 0, None
 
     def _rewind(self) -> None:
@@ -206,8 +214,8 @@ class MT19937:
             else:
                 assert self._origin is not None
                 self._restore(self._origin)
-            if self._read:
-                self._bits.random_raw(self._read, output=False)
+            if self._skipped + self._read:
+                self._bits.random_raw(self._skipped + self._read, output=False)
             else:
                 self._mark = self._origin
         self._forget_ahead()
@@ -217,7 +225,8 @@ class MT19937:
         self._bits.state = state
 
     def _forget_ahead(self) -> None:
-        self._ahead, self._read, self._origin = self._ahead[:0], 0, None
+        self._ahead, self._read = self._ahead[:0], 0
+        self._origin, self._skipped = None, 0
 
 
 def _before_fork() -> None:

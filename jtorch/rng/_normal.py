@@ -223,10 +223,10 @@ class _Ahead:
 def _normals_ahead(engine: MT19937, out: Array, whole: int, unused: int, tail: int) -> None:
     """Fill ``out`` with standard normals, from pairs worked out ahead if draws like this one repeat."""
     needed = whole + unused + tail
-    batch, read = engine.unread()
+    batch, read = engine.unread(needed)
     ahead = engine.memo
-    if ahead is None or batch.size - read < needed:
-        engine.memo = ahead or _Ahead.of(batch, 0, 0)
+    if ahead is None:
+        engine.memo = _Ahead.of(batch, 0, 0)
         words = engine.words(needed)
         z = normals(np.concatenate([words[:whole], words[needed - tail :]]))
         np.add(z[:whole], np.float32(0), out[:whole])
