@@ -10,16 +10,19 @@ from __future__ import annotations
 import enum
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jtorch.trace import flush_all, listen, synchronize
+from jtorch.nn.modules._names import module_names
+from jtorch.trace import clear_programs, flush_all, listen, synchronize
 
 __all__ = [
-    "ProfilerAction", "ProfilerActivity", "profile", "record_function", "schedule", "supported_activities",
+    "ProfilerAction", "ProfilerActivity", "profile", "program_names", "record_function", "schedule",
+    "supported_activities",
     "tensorboard_trace_handler",
 ]  # fmt: skip
 
@@ -185,7 +188,9 @@ class profile:
         activities: accepted; the CPU is watched, and with ``log_dir`` all devices by ``jax.profiler``.
         schedule: which steps to keep, told by :meth:`step`; all by default.
         on_trace_ready: called with the profiler at the end of each cycle.
-        record_shapes, profile_memory, with_stack, with_flops, with_modules: accepted.
+        record_shapes, profile_memory, with_stack, with_flops: accepted.
+        with_modules: calls of modules are rows of their own (the Python that records their operations), and
+            programs are compiled anew with the names of modules, which titles and ``log_dir``'s trace show.
         log_dir: a folder for a trace of ``jax.profiler``, which shows the inside of programs.
     """
 
@@ -204,9 +209,12 @@ class profile:
         **_: Any,
     ) -> None:
         self.schedule, self.on_trace_ready, self.log_dir = schedule, on_trace_ready, log_dir
+        self.with_modules = with_modules
+        self._names: Any = None
         self.step_num = 0
         self._events: list[FunctionEvent] = []
         self._open: list[list[float]] = []
+        self._calls: list[str] = []
 
     # ---- watching
 
@@ -226,6 +234,14 @@ class profile:
         if self._action() in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE):
             self._events.append(FunctionEvent(name, started * 1e6, duration * 1e6, (duration - inside) * 1e6))
 
+    def _call(self, name: str | None) -> None:
+        """A module is called, or (``None``) returns."""
+        if name is not None:
+            self._calls.append(name)
+            self.begin()
+        else:
+            self.end(f"nn.Module: {self._calls.pop()}")
+
     def __enter__(self) -> profile:
         self.start()
         return self
@@ -236,6 +252,9 @@ class profile:
     def start(self) -> None:
         """Begin to watch."""
         flush_all("profiler")
+        if self.with_modules:
+            self._names = program_names(self._call)
+            self._names.__enter__()
         _running.append(self)
         listen(self)
         if self.log_dir is not None:
@@ -246,6 +265,8 @@ class profile:
         synchronize()
         if self.log_dir is not None:
             jax.profiler.stop_trace()
+        if self._names is not None:
+            self._names.__exit__(None, None, None)
         _running.remove(self)
         listen(_running[-1] if _running else None)
         if self.on_trace_ready is not None and self.schedule is None:
@@ -276,6 +297,29 @@ class profile:
     def export_chrome_trace(self, path: str) -> None:
         """Write the events for ``chrome://tracing`` and Perfetto."""
         self.events().export_chrome_trace(path)
+
+
+@contextmanager
+def program_names(tell: Callable[[str | None], None] | None = None) -> Iterator[None]:
+    """Let programs name the modules that their operations come from, in this block.
+
+    For ``jax.profiler`` and HLO: an operation's ``op_name`` ends in ``ResNet/layer1/BasicBlock_0/conv/...``.
+    Programs are compiled anew for that, so the first steps in the block are slow; functions that were
+    compiled before it keep theirs (``jtorch.compiler.reset()`` forgets them). Backward passes carry the names
+    of operations alone.
+
+    Args:
+        tell: called with the name of each module that is called, and with ``None`` when it returns.
+    """
+    option = "jax_compilation_cache_include_metadata_in_key"
+    before = getattr(jax.config, option)
+    clear_programs()
+    jax.config.update(option, True)
+    try:
+        with module_names(tell):
+            yield
+    finally:
+        jax.config.update(option, before)
 
 
 class record_function:

@@ -15,10 +15,12 @@ from jtorch.compiler._recorded import Recorded
 from jtorch.compiler._results import NotReplayable
 from jtorch.compiler._session import Session
 from jtorch.dispatch import NO_GRAD, modes
+from jtorch.nn.modules._names import module_names
 from jtorch.optim._fused import NumberStorage
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
 from jtorch.trace import evaluate, flush_all, nodes, settings
+from jtorch.trace._scopes import named
 
 __all__ = ["lowered", "program_of", "recorded_call"]
 
@@ -54,7 +56,9 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     start = next(sequence)
     undo = _host_state(guards, session)
     try:
-        result = session.run(function, args, kwargs)
+        with module_names():
+            result = session.run(function, args, kwargs)
+            body = None if session.graph is None else named(session.graph)
     finally:
         undo()
     if session.broken is not None:
@@ -70,7 +74,9 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
         session.broken = str(error)
         session.materialize()
         raise Unsupported(f"{name} cannot be recorded as one graph: {error}") from None
-    return assembly.commit(), tensors
+    recorded = assembly.commit()
+    recorded.body = body
+    return recorded, tensors
 
 
 def _host_state(guards: Guards, session: Session) -> Any:
@@ -102,10 +108,12 @@ def _host_state(guards: Guards, session: Session) -> Any:
 
 def program_of(recorded: Recorded) -> Any:
     """A pure function ``(leaves, floats, ints) -> live outputs`` of a recording."""
-    body, live = nodes(recorded.graph.flat), recorded.live
+    body, live = recorded.body, recorded.live
     if recorded.differentiable is not None:
-        body = recorded.differentiable.before
+        body = body or recorded.differentiable.before
         live = [slot for slot in live if slot < recorded.differentiable.outputs]
+
+    body = body or nodes(recorded.graph.flat)
 
     def program(leaves: Sequence[Any], floats: Any, ints: Any) -> list[Any]:
         outputs = evaluate(body, leaves, floats, ints)

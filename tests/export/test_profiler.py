@@ -2,10 +2,11 @@
 
 import json
 
+import jax
 import pytest
 
 import jtorch
-from jtorch import profiler
+from jtorch import nn, profiler
 
 
 def test_a_table_and_a_chrome_trace(tmp_path):
@@ -53,3 +54,70 @@ def test_steps_and_handlers(tmp_path):
     assert len(list(tmp_path.glob("*.pt.trace.json"))) == 1
     with pytest.raises(AssertionError, match="Invalid profiler schedule"):
         profiler.schedule(wait=0, warmup=0, active=0)
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(4, 4)
+        self.body = nn.Sequential(nn.ReLU(), nn.Linear(4, 4))
+
+    def forward(self, x):
+        return self.body(self.proj(x)) + x
+
+
+def test_programs_carry_the_names_of_modules(lazy):
+    model = nn.Sequential(Block(), Block())
+    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+    x = jtorch.ones(2, 4)
+
+    def step(x):
+        loss = model(x).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    lowered = jtorch.compiler.lower(step, x)
+    wanted = (
+        "Sequential/Block_0/proj/nn.functional.linear/dot_general",
+        "Sequential/Block_1/body/Linear_1/nn.functional.linear/dot_general",
+        "Sequential/Block_1/body/ReLU_0/relu/",
+        "Sequential/Block_1/add/",
+        "SGD.step/",
+    )
+    for text in (lowered.as_text(debug_info=True), lowered.compile().as_text()):
+        for name in wanted:
+            assert f"/{name}" in text
+        assert "Sequential/SGD" not in text
+        assert "Sequential/Sequential" not in text
+    with profiler.program_names():
+        text = jax.jit(lambda x: model(x)).lower(x).as_text(debug_info=True)
+    assert "/Sequential/Block_1/body/Linear_1/" in text
+    # Nothing is noted, and no hook is left, when nobody wants names.
+    assert "Sequential" not in jax.jit(lambda x: model(x).jax()).lower(x).as_text(debug_info=True).replace(
+        "Sequential.forward", ""
+    ).replace("Sequential.__call__", "")
+    with profiler.profile(with_modules=True) as prof:
+        for _ in range(2):
+            step(x).item()
+    rows = {e.key: e.count for e in prof.key_averages()}
+    assert rows["nn.Module: Sequential"] == 2
+    assert rows["nn.Module: body"] == rows["nn.Module: Linear_1"] == 4
+    assert any("Sequential/Block_0/proj/nn.functional.linear" in key for key in rows)
+    jtorch.reset_metrics()
+    step(x).item()
+    assert jtorch.metrics()["programs_compiled"] == 0
+
+
+def test_a_module_that_fails_closes_its_scope(lazy):
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise ValueError("no")
+
+    with profiler.profile(with_modules=True) as prof:
+        for module in (Fails(), nn.Sequential(Fails())):
+            with pytest.raises(ValueError, match="no"):
+                module(jtorch.ones(1))
+        nn.ReLU()(jtorch.ones(1)).sum().item()
+    assert {e.key for e in prof.events() if e.key.startswith("nn.Module")} >= {"nn.Module: ReLU"}
