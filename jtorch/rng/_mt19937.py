@@ -192,7 +192,7 @@ class MT19937:
         self._fresh = False
 
     def _read_ahead(self, least: int) -> None:
-        """Take more words from NumPy, so that ``least`` at least are unread; the first unread one is first."""
+        """Take words from NumPy until ``least`` at least are unread, the first of which is the first here."""
         known = self._mark is not None
         if not known and self._origin is not None and self._skipped + self._read > _FAR:
             self._rewind()

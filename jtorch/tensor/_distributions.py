@@ -64,7 +64,7 @@ def multinomial(
 def _counted(input: Tensor, num_samples: int, replacement: bool, generator: Any) -> Tensor:
     """:func:`multinomial` of a counter-based stream.
 
-    Differs from PyTorch: weights that are not known yet are not checked; see ``rng.philox_sampling``.
+    Differs from PyTorch: weights that the host does not know are not checked; see ``rng.philox_sampling``.
     """
     aval = input._aval()
     rng.check_multinomial(jax.ShapeDtypeStruct(aval.shape, aval.dtype.numpy), num_samples, replacement)

@@ -212,3 +212,22 @@ def test_keys_of_a_batch_draw_apart():
     state = jtorch.get_rng_state()
     draw(jax.random.key(0))
     assert jtorch.equal(jtorch.get_rng_state(), state)
+
+
+def test_samples_inside_transforms():
+    @jax.jit
+    @jax.vmap
+    def draw(key):
+        with jtorch.random.use_key(key):
+            counts = jtorch.poisson(jtorch.full((6,), 1e6))
+            chosen = jtorch.multinomial(jtorch.arange(5.0), 3)
+            return counts.jax(), chosen.jax(), jtorch._standard_gamma(jtorch.ones(4)).jax()
+
+    keys = jax.random.split(jax.random.key(0), 2)
+    counts, chosen, gammas = (np.asarray(x) for x in draw(keys))
+    assert len({*counts.reshape(-1)}) > 9
+    assert np.all(np.abs(counts - 1e6) < 6000)  # six standard deviations
+    assert all(len({*row}) == 3 and 0 not in row for row in chosen.tolist())
+    assert not np.array_equal(*gammas)
+    with jtorch.random.use_key(keys[1]):
+        assert np.array_equal(jtorch.poisson(jtorch.full((6,), 1e6)).numpy(), counts[1])
