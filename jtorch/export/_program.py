@@ -22,7 +22,7 @@ from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import from_value, value_of
 from jtorch.trace import computed, from_host, from_jax, host_array
 
-__all__ = ["ExportedProgram", "export", "load", "save"]
+__all__ = ["Dim", "ExportedProgram", "export", "load", "save"]
 
 #: First entry of a file, so that others are recognised.
 _FORMAT = "jtorch.export 1"
@@ -38,10 +38,10 @@ class ExportedProgram:
     """
 
     def __init__(
-        self, exported: Any, state: dict[str, Any], order: list[Any], signature: Any, tree: Any
+        self, exported: Any, state: dict[str, Any], order: list[Any], signature: Any, tree: Any, handed: Any
     ) -> None:
         self.exported, self.state_dict, self._order = exported, state, order
-        self.signature, self._tree = signature, tree
+        self.signature, self._tree, self._handed = signature, tree, handed
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program; arguments as when it was exported.
@@ -62,7 +62,8 @@ class ExportedProgram:
         ]
         with jax.enable_x64(True):
             made = self.exported.call(*operands)
-        return _build(self._tree, iter([from_value(from_jax(a, where)) for a in made]))
+        new = iter([from_value(from_jax(a, where)) for a in made])
+        return _build(self._tree, iter([next(new) if i is None else tensors[i] for i in self._handed]))
 
     def module(self) -> Callable[..., Any]:
         """The program as something to call."""
@@ -107,8 +108,10 @@ def export(
     """
     if not isinstance(args, tuple):
         raise TypeError(f"Expecting `args` to be a tuple of example positional inputs, got {type(args)}")
-    if dynamic_shapes:
-        raise NotImplementedError("export(dynamic_shapes=...): export a program for each shape")
+    if _varies(dynamic_shapes):
+        raise NotImplementedError(
+            "export(dynamic_shapes=...): XLA compiles for sizes; export a program for each shape, or pad"
+        )
     with no_grad():
         recorded, tensors = recorded_call(mod, args, kwargs or {})
         values = recorded.gather(tensors)
@@ -129,21 +132,51 @@ def export(
             state[name] = from_value(value)
             order.append(["state", name])
     step, graph = program_of(recorded), recorded.graph
-    refs = [r.ref if r.same is None else None for r in recorded.results]
-    if None in refs:
-        raise NotImplementedError("export(): the call returns one of its arguments")
+    refs = [r.ref for r in recorded.results if r.same is None]
+    handed = [r.same for r in recorded.results]
+    if any(same is not None and type(same) is not int for same in handed):
+        raise NotImplementedError("export(): the call returns one of its parameters; return a copy")
 
     def program(*leaves: Any) -> list[Any]:
         out = step(leaves, np.array(graph.floats), np.array(graph.ints, np.int64))
-        return [out[ref] if ref >= 0 else leaves[-1 - ref] for ref in refs]  # type: ignore[operator]
+        return [out[ref] if ref >= 0 else leaves[-1 - ref] for ref in refs]
 
     specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype.numpy) for v in values]
     with jax.enable_x64(True):
         exported = jax.export.export(jax.jit(program), platforms=platforms)(*specs)
     signature = [[list(t.shape), t.dtype.name] for t in tensors]
-    marks = [_Mark(i) for i in range(len(refs))]
+    marks = [_Mark(i) for i in range(len(handed))]
     tree = _describe(marks[0] if recorded.single else recorded.rebuild(marks))
-    return ExportedProgram(exported, state, order, signature, tree)
+    return ExportedProgram(exported, state, order, signature, tree, handed)
+
+
+def _varies(shapes: Any) -> bool:
+    """Whether a size anywhere in ``dynamic_shapes`` is not fixed."""
+    if isinstance(shapes, dict):
+        return any(map(_varies, shapes.values()))
+    if isinstance(shapes, list | tuple):
+        return any(map(_varies, shapes))
+    return shapes is not None and shapes is not Dim.STATIC and type(shapes) is not int
+
+
+class Dim:
+    """The name of a size that varies (``torch.export.Dim``); programs have fixed sizes, ``Dim.STATIC``.
+
+    Args:
+        name: of the size.
+        min: its least value.
+        max: its largest value.
+    """
+
+    STATIC: Any = "Dim.STATIC"
+    AUTO: Any = "Dim.AUTO"
+    DYNAMIC: Any = "Dim.DYNAMIC"
+
+    def __init__(self, name: str, *, min: int | None = None, max: int | None = None) -> None:
+        self.__name__, self.min, self.max = name, min, max
+
+    def __repr__(self) -> str:
+        return f"Dim('{self.__name__}', min={self.min}, max={self.max})"
 
 
 class _Mark:
@@ -197,7 +230,8 @@ def save(ep: ExportedProgram, f: Any, **kwargs: Any) -> None:
         raise NotImplementedError(f"export.save(): {', '.join(kwargs)}")
     kinds = {k: t.dtype.name for k, t in ep.state_dict.items()}
     description = {
-        "format": _FORMAT, "order": ep._order, "signature": ep.signature, "tree": ep._tree, "dtypes": kinds
+        "format": _FORMAT, "order": ep._order, "signature": ep.signature, "tree": ep._tree, "dtypes": kinds,
+        "handed": ep._handed,
     }  # fmt: skip
     with zipfile.ZipFile(f, "w") as archive:
         archive.writestr("description.json", json.dumps(description))
@@ -234,5 +268,5 @@ def load(f: Any, **kwargs: Any) -> ExportedProgram:
             wanted = next(d for d in dtypes.ALL if d.name == kind).numpy
             array = array if array.dtype == wanted else array.view(wanted)
             state[name] = from_value(from_host(array))
-    about = (description[key] for key in ("order", "signature", "tree"))
+    about = (description[key] for key in ("order", "signature", "tree", "handed"))
     return ExportedProgram(exported, state, *about)

@@ -145,7 +145,7 @@ class Captures:
         known = value.array
         if isinstance(known, jax.Array) and not isinstance(known, jax.core.Tracer):
             parts = [shard.data for shard in known.addressable_shards]
-            made = jax.make_array_from_single_device_arrays(known.shape, known.sharding, parts)
+            made: Any = jax.make_array_from_single_device_arrays(known.shape, known.sharding, parts)
         else:
             with jax.ensure_compile_time_eval():
                 made = jax.numpy.zeros(value.aval.shape, value.aval.dtype.numpy)

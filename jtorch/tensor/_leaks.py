@@ -88,7 +88,7 @@ def _owner(storage: Any) -> str | None:
 
 def _visible() -> Iterator[Any]:
     """Objects that the functions under way name: locals, closures, and globals of the user's."""
-    frame = sys._getframe(3)
+    frame: Any = sys._getframe(3)
     for _ in range(_FAR):
         if frame is None:
             return
@@ -102,4 +102,4 @@ def _visible() -> Iterator[Any]:
             for name in frame.f_code.co_names:
                 if name in frame.f_globals:
                     yield frame.f_globals[name]
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back

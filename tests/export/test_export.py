@@ -47,6 +47,17 @@ def test_structures_dtypes_and_several_arguments():
     assert result["n"] == 2
 
 
+def test_arguments_that_are_handed_through(tmp_path):
+    program = export.export(lambda a, b: (a, a + b, [b]), (jtorch.ones(2), jtorch.zeros(2)))
+    export.save(program, tmp_path / "p.pt2")
+    x, y = jtorch.tensor([1.0, 2.0]), jtorch.tensor([3.0, 4.0])
+    for p in (program, export.load(tmp_path / "p.pt2")):
+        first, total, (last,) = p(x, y)
+        assert first is x
+        assert last is y
+        assert total.tolist() == [4.0, 6.0]
+
+
 def test_what_cannot_be_exported_says_why():
     x = jtorch.ones(2, 3)
     with pytest.raises(TypeError, match="Expecting `args` to be a tuple"):
@@ -57,7 +68,9 @@ def test_what_cannot_be_exported_says_why():
         export.export(nn.BatchNorm1d(3), (x,))
     with pytest.raises(Unsupported, match="reads the value"):
         export.export(lambda x: x + x.sum().item(), (x,))
-    program = export.export(nn.ReLU(), (x,))
+    with pytest.raises(NotImplementedError, match="XLA compiles for sizes"):
+        export.export(nn.ReLU(), (x,), dynamic_shapes={"input": {0: export.Dim("batch", min=2)}})
+    program = export.export(nn.ReLU(), (x,), dynamic_shapes=({0: None, 1: export.Dim.STATIC},))
     with pytest.raises(ValueError, match="this program takes tensors"):
         program(jtorch.ones(3, 3))
     file = io.BytesIO()
