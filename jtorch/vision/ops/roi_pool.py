@@ -54,7 +54,9 @@ def roi_pool(
 
 def _members(first: Tensor, last: Tensor, bins: int, size: int) -> Tensor:
     """Which of ``size`` pixels lie in each bin of each region, along one side: ``(K, bins, size)``."""
-    step = ((last - first + 1).clamp(min=1) / bins)[:, None]
+    length = (last - first + 1).clamp(min=1)
+    # By a tensor: XLA multiplies by the reciprocal of a number, which may move a bound to the next pixel.
+    step = (length / jtorch.full_like(length, bins))[:, None]
     i = jtorch.arange(bins, device=first.device)
     low = ((i * step).floor() + first[:, None]).clamp(min=0, max=size)
     high = (((i + 1) * step).ceil() + first[:, None]).clamp(min=0, max=size)
