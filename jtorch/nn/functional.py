@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jtorch.nn._attention import _canonical_mask as _canonical_mask
 from jtorch.nn._attention import multi_head_attention_forward as multi_head_attention_forward
+from jtorch.nn._cautious import CAUTIONS, cautious
 from jtorch.nn._composites import *  # noqa: F403
 from jtorch.nn._dropout import *  # noqa: F403
 from jtorch.nn._products import *  # noqa: F403
@@ -81,6 +82,9 @@ def _export() -> None:
                     names[name] = _with_inplace(op)
                 if name in _UNDERSCORED:
                     names[name + "_"] = _overwriting(op)
+    for name, caution in CAUTIONS.items():
+        op = OPS[_PREFIX + name]
+        names[name] = _named(cautious(op, caution), name, op)
 
 
 _export()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -192,19 +191,7 @@ def grid_sample(
             "but got: "
             f"'{padding_mode}'"
         )
-    if align_corners is None:
-        warn_corners("grid_sample")
     return sample(input, grid, mode, padding_mode, bool(align_corners))
-
-
-def warn_corners(name: str) -> None:
-    """The default changed once."""
-    warnings.warn(
-        f"Default {name} and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
-        "specify "
-        f"align_corners=True if the old behavior is desired. See the documentation of {name} for details.",
-        stacklevel=3,
-    )
 
 
 def sampler(name: str) -> Any:
@@ -284,8 +271,6 @@ def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = 
             f"Expected theta to have floating point type, but got {from_numpy_dtype(theta.dtype)}"
         )
     shown = tuple(size)
-    if align_corners is None:
-        warn_corners("grid_sample")
     if len(shown) not in (4, 5):
         raise NotImplementedError(
             "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "

@@ -7,10 +7,9 @@ from typing import Any
 
 from jax import Array
 
-from jtorch.ops._checks import check_broadcast
 from jtorch.ops._reductions import mean, sum_
 
-__all__ = ["broadcast_pair", "reduced", "reduction_of", "size_text"]
+__all__ = ["reduced", "reduction_of", "size_text"]
 
 
 def reduction_of(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
@@ -50,20 +49,3 @@ def reduced(loss: Array, reduction: str) -> Array:
 def size_text(x: Any) -> str:
     """The shape of an array as PyTorch prints ``x.size()``."""
     return f"torch.Size({list(x.shape)})"
-
-
-def broadcast_pair(input: Array, target: Array) -> tuple[int, ...]:
-    """The common shape of both, with PyTorch's warning where they differ.
-
-    Raises:
-        RuntimeError: shapes that do not broadcast.
-    """
-    if input.shape != target.shape:
-        warnings.warn(
-            f"Using a target size ({size_text(target)}) that is different to the input size "
-            f"({size_text(input)}). "
-            "This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-            stacklevel=3,
-        )
-    return check_broadcast(input, target)

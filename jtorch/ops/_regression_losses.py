@@ -14,7 +14,7 @@ from jax import Array, lax
 from jtorch import dtypes
 from jtorch.ops._arithmetic import abs_, sub
 from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
-from jtorch.ops._loss_reduction import broadcast_pair, reduced, reduction_of
+from jtorch.ops._loss_reduction import reduced, reduction_of
 from jtorch.ops._reductions import sum_
 from jtorch.ops._registry import register
 from jtorch.ops._special import xlogy_real
@@ -98,7 +98,7 @@ def mse_loss(
         reduction: ``"none"``, ``"mean"`` or ``"sum"``.
         weight: factors of the shape of ``input``; the mean is over their sum.
     """
-    broadcast_pair(input, target)
+    check_broadcast(input, target)
     if weight is None or size_average is not None or reduce is not None:
         reduction = reduction_of(reduction, size_average, reduce)
     if weight is not None:
@@ -117,7 +117,7 @@ def l1_loss(
     weight: Array | None = None,
 ) -> Array:
     """``abs(input - target)``; arguments as of ``mse_loss``."""
-    broadcast_pair(input, target)
+    check_broadcast(input, target)
     if weight is None or size_average is not None or reduce is not None:
         reduction = reduction_of(reduction, size_average, reduce)
     distance = abs_(sub(input, target))
@@ -142,7 +142,7 @@ def smooth_l1_loss(
 
     Reference: Girshick, "Fast R-CNN", 2015, https://arxiv.org/abs/1504.08083
     """
-    broadcast_pair(input, target)
+    check_broadcast(input, target)
     reduction = reduction_of(reduction, size_average, reduce)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
@@ -175,7 +175,7 @@ def huber_loss(
     Raises:
         RuntimeError: ``delta`` is not positive.
     """
-    broadcast_pair(input, target)
+    check_broadcast(input, target)
     if weight is None:
         reduction = reduction_of(reduction)
     elif weight.shape != input.shape:

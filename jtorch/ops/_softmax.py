@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax
@@ -17,13 +16,8 @@ from jtorch.ops._registry import register
 __all__ = ["log_softmax", "softmax"]
 
 
-def implicit_dim(name: str, ndim: int) -> int:
-    """The dimension that PyTorch takes, with a warning, where ``dim`` is not given."""
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
-        "argument.",
-        stacklevel=3,
-    )
+def implicit_dim(ndim: int) -> int:
+    """The dimension that PyTorch takes where ``dim`` is not given."""
     return 0 if ndim in (0, 1, 3) else 1
 
 
@@ -123,7 +117,7 @@ def functional_softmax(
     input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
 ) -> Array:
     """:func:`softmax`; without ``dim``, along 0 for 0-, 1- and 3-d inputs and else 1, with a warning."""
-    return softmax(input, implicit_dim("softmax", input.ndim) if dim is None else dim, dtype)
+    return softmax(input, implicit_dim(input.ndim) if dim is None else dim, dtype)
 
 
 @register(
@@ -137,7 +131,7 @@ def functional_log_softmax(
     input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
 ) -> Array:
     """:func:`log_softmax`, ``dim`` being optional as for ``nn.functional.softmax``."""
-    return log_softmax(input, implicit_dim("log_softmax", input.ndim) if dim is None else dim, dtype)
+    return log_softmax(input, implicit_dim(input.ndim) if dim is None else dim, dtype)
 
 
 @register(
@@ -151,4 +145,4 @@ def softmin(
     input: Array, dim: int | None = None, _stacklevel: int = 3, dtype: dtypes.dtype | None = None
 ) -> Array:
     """:func:`softmax` of ``-input``."""
-    return softmax(-input, implicit_dim("softmin", input.ndim) if dim is None else dim, dtype)
+    return softmax(-input, implicit_dim(input.ndim) if dim is None else dim, dtype)

@@ -1,0 +1,66 @@
+"""Functions that warn of a call, every time it is made: an op checks a kind of call only once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from jtorch.ops._registry import Op
+from jtorch.tensor import Tensor
+from jtorch.tensor._core import run
+from jtorch.tensor._derive import bind
+
+__all__ = ["CAUTIONS", "cautious"]
+
+#: What to say of a call's arguments, in the order of parameters; ``None``: nothing.
+Caution = Callable[[list[Any]], str | None]
+
+
+def _sizes(args: list[Any]) -> str | None:
+    input, target = args[:2]
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or input.shape == target.shape:
+        return None
+    return (
+        f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+        "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same "
+        "size."
+    )
+
+
+def _implicit_dim(name: str) -> Caution:
+    text = (
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+        "argument."
+    )
+    return lambda args: text if args[1] is None else None
+
+
+_CORNERS = (
+    "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+    "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "
+    "details."
+)
+
+
+#: By name below ``nn.functional``.
+CAUTIONS: dict[str, Caution] = {
+    **dict.fromkeys(("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"), _sizes),
+    **{name: _implicit_dim(name) for name in ("softmax", "log_softmax", "softmin")},
+    "grid_sample": lambda args: _CORNERS if args[4] is None else None,
+    "affine_grid": lambda args: _CORNERS if args[2] is None else None,
+}
+
+
+def cautious(op: Op, caution: Caution) -> Callable[..., Tensor]:
+    """The function of an op, with a warning at the caller's line where ``caution`` has one."""
+
+    def function(*args: Any, **kwargs: Any) -> Tensor:
+        bound = bind(op, args, kwargs)
+        text = caution(bound)
+        if text is not None:
+            warnings.warn(text, stacklevel=2)
+        return run(op, bound)
+
+    function.__wrapped__ = op.fn  # type: ignore[attr-defined]
+    return function
