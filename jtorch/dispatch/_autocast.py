@@ -102,7 +102,7 @@ _CPU = {
     "fp32": "nn.functional.avg_pool3d nn.functional.binary_cross_entropy nn.functional.grid_sample "
     "grid_sampler grid_sampler_2d grid_sampler_3d nn.functional.max_unpool1d polar prod quantile "
     "nanquantile stft cdist trace cholesky_inverse cholesky_solve lu_solve linalg.lu_solve "
-    "nn.functional.adaptive_avg_pool3d nn.functional.adaptive_max_pool3d nn.functional.max_pool3d "
+    "nn.functional.adaptive_avg_pool3d nn.functional.adaptive_max_pool3d "
     "nn.functional.max_unpool2d nn.functional.max_unpool3d _fractional_max_pool2d "
     "_fractional_max_pool3d nn.functional.binary_cross_entropy_with_logits nn.functional.l1_loss "
     "nn.functional.smooth_l1_loss nn.functional.mse_loss nn.functional.huber_loss "
@@ -117,6 +117,8 @@ _CPU = {
     "_cholesky",
     "promote": "cat stack index_copy",
     "by mode": "nn.functional.pad",
+    # float32, but as they are where positions are asked for.
+    "unless indices": "nn.functional.max_pool3d",
 }
 _ACCELERATOR = {
     "lower": _PRODUCTS

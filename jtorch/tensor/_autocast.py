@@ -46,6 +46,8 @@ def cast_arguments(op: Op, args: Sequence[Any]) -> Sequence[Any]:
         return args
     if policy == "by mode" and not _in_float32(op, args):
         return args
+    if policy == "unless indices" and args[op.places["return_indices"]]:
+        return args
     if policy == "contraction":
         if not _contracts(op, args):
             return args

@@ -65,6 +65,10 @@ CALLS = {
     "fft": lambda t, a, b, s, x, c: t.fft.rfft(a @ b).real,
     "pad": lambda t, a, b, s, x, c: t.nn.functional.pad(a @ b, (1, 1), "reflect"),
     "zero pad": lambda t, a, b, s, x, c: t.nn.functional.pad(a @ b, (1, 1)),
+    "pool": lambda t, a, b, s, x, c: t.nn.functional.max_pool3d((a @ b).view(1, 1, 1, 3, 3), (1, 2, 2)),
+    "pool with places": lambda t, a, b, s, x, c: t.nn.functional.max_pool3d(
+        (a @ b).view(1, 1, 1, 3, 3), (1, 2, 2), return_indices=True
+    )[0],
     "quantile": lambda t, a, b, s, x, c: (a @ b).quantile(0.3),
     "double": lambda t, a, b, s, x, c: a.double() @ b.double(),
     "in place": lambda t, a, b, s, x, c: a.clone().addmm_(a, b),
