@@ -10,7 +10,7 @@ from jtorch.compiler._recorded import STALE, Recorded
 from jtorch.compiler._session import Draw, Numbers
 from jtorch.optim._fused import NumberStorage
 from jtorch.tensor import Tensor
-from jtorch.tensor._random import default_generator, used_device_generators
+from jtorch.tensor._random import streams_in_use
 from jtorch.trace import from_host
 
 __all__ = ["LAZY", "UNKNOWN", "follow"]
@@ -124,8 +124,8 @@ def _undo(recorded: Recorded) -> Callable[[], None]:
     numbers = [a.source for a in early if type(a) is Numbers]
     if not numbers and not any(type(a) is Draw for a in early):
         return lambda: None
-    generators = [default_generator, *used_device_generators(), *recorded.generators]
-    states = [g._engine.get_state() for g in generators]
+    streams = [*streams_in_use(), *(generator._engine for generator in recorded.generators)]
+    states = [stream.get_state() for stream in streams]
     counts = [
         (t._storage, t._storage.number)
         for source in numbers
@@ -135,8 +135,8 @@ def _undo(recorded: Recorded) -> Callable[[], None]:
     ]
 
     def undo() -> None:
-        for generator, state in zip(generators, states, strict=True):
-            generator._engine.set_state(state)
+        for stream, state in zip(streams, states, strict=True):
+            stream.set_state(state)
         for storage, number in counts:
             if number is not None:
                 storage.number = number

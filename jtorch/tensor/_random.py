@@ -199,6 +199,13 @@ def use_key(key: Any) -> Iterator[None]:
         _keyed.reset(token)
 
 
+def streams_in_use() -> list[Any]:
+    """What draws without a ``generator=`` of their own come from: the streams of all devices and of a key."""
+    keyed = _keyed.get()
+    engines = [generator._engine for generator in (default_generator, *used_device_generators())]
+    return engines if keyed is None else [*engines, keyed]
+
+
 class StreamStates:
     """The states of the default streams of all devices at one moment, and a way to draw the same again."""
 

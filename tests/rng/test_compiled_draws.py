@@ -181,3 +181,24 @@ def test_lowering_draws_nothing(generator):
     jtorch.compiler.lower(draw, jtorch.zeros(3)).compile()
     assert generator.get_state().tolist() == before
     assert own.get_state().tolist() == before
+
+
+def test_draws_before_a_decision_are_made_once(generator):
+    own = generator.clone_state()
+
+    def draw(x):
+        y = x + jtorch.rand(3) + jtorch.rand(3, generator=own)
+        return jtorch.randn(2) if y.sum() > 3 else y, y
+
+    def run(function):
+        generator.manual_seed(1)
+        own.manual_seed(2)
+        free = [[x.tolist() for x in function(jtorch.zeros(3))] for _ in range(8)]
+        with jtorch.random.use_key(jax.random.key(5)):
+            return free + [[x.tolist() for x in function(jtorch.zeros(3))] for _ in range(8)]
+
+    expected = run(draw)
+    assert (
+        len({len(x) for x, _ in expected[:8]}) == len({len(x) for x, _ in expected[8:]}) == 2
+    )  # both outcomes
+    assert run(jtorch.compile(draw)) == expected
