@@ -29,7 +29,8 @@ def torchvision(torch):
         )
         if done.returncode:
             pytest.skip(f"torchvision's wheel cannot be downloaded: {done.stderr.strip()[-200:]}")
-    sys.path.insert(0, str(TOOL))
+    # Before a torchvision that is installed: its libraries would register their operators a second time.
+    sys.path[:0] = [str(TOOL), str(folder)]
     try:
         import torchvision_reference
     finally:

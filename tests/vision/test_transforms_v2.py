@@ -135,12 +135,3 @@ def test_conversions(torch, torchvision):
         )
         np.testing.assert_allclose(np.asarray(made), np.asarray(expected), rtol=1e-6, atol=1e-6)
     assert str(v2.ToDtype(jtorch.float32, scale=True)) == str(reference.ToDtype(torch.float32, scale=True))
-
-
-def test_what_is_missing_says_so():
-    boxes = tv_tensors.BoundingBoxes(jtorch.zeros(1, 4), format="XYXY", canvas_size=(5, 5))
-    with pytest.raises(NotImplementedError, match="rotate of BoundingBoxes"):
-        v2.RandomRotation(5)(boxes)
-    assert not hasattr(v2, "RandomIoUCrop")
-    with pytest.raises(TypeError, match=r"Functional F\.adjust_hue supports inputs of type"):
-        v2.functional.adjust_hue(boxes, 0.1)

@@ -36,7 +36,9 @@ def deform_conv2d(
             and how far right it moves, at each place of the result.
         weight: ``(O, C / groups, Kh, Kw)``.
         bias: ``(O,)``.
-        stride, padding, dilation: as of a convolution.
+        stride: pixels from one result to the next.
+        padding: of the image.
+        dilation: pixels from one place of the kernel to the next.
         mask: ``(N, G * Kh * Kw, Ho, Wo)``: factors of the samples.
 
     Returns:

@@ -15,10 +15,12 @@ __all__ = [
     "BoundingBoxFormat",
     "BoundingBoxes",
     "Image",
+    "KeyPoints",
     "Mask",
     "TVTensor",
     "Video",
     "is_rotated_bounding_format",
+    "set_return_type",
     "wrap",
 ]
 
@@ -172,6 +174,79 @@ class BoundingBoxes(TVTensor):
         """A tensor as boxes, with the attributes of ``like`` but for those given."""
         names = ("format", "canvas_size", "clamping_mode")
         return cls._boxes(tensor, *(kwargs.get(name, getattr(like, name)) for name in names))
+
+
+class KeyPoints(TVTensor):
+    """Points ``(..., 2)`` of an image: x to the right, y downwards.
+
+    Args:
+        data: numbers of the points, or of one.
+        canvas_size: (height, width) of the image.
+        dtype: of the points.
+        device: of the points.
+        requires_grad: of the points.
+
+    Raises:
+        ValueError: the last dimension is not 2.
+    """
+
+    canvas_size: tuple[int, int]
+
+    def __new__(
+        cls,
+        data: Any,
+        *,
+        canvas_size: tuple[int, int],
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool | None = None,
+    ) -> Any:
+        """See :class:`KeyPoints`."""
+        return cls._points(cls._make(data, dtype, device, requires_grad), canvas_size)
+
+    @classmethod
+    def _points(cls, tensor: Tensor, canvas_size: Any) -> Any:
+        if tensor.ndim == 1:
+            tensor = tensor.unsqueeze(0)
+        elif tensor.shape[-1] != 2:
+            raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
+        points = tensor.as_subclass(cls)
+        points.canvas_size = canvas_size
+        return points
+
+    @classmethod
+    def wrap(cls, tensor: Tensor, like: Any, **kwargs: Any) -> Any:
+        """A tensor as points, with the canvas of ``like`` unless another is given."""
+        return cls._points(tensor, kwargs.get("canvas_size", like.canvas_size))
+
+
+class _Restored:
+    """What ``set_return_type`` returns, for ``with``: there is one type, so nothing is to be restored."""
+
+    def __enter__(self) -> _Restored:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        return None
+
+
+def set_return_type(return_type: str) -> Any:
+    """What operations on these kinds return: plain tensors (``"Tensor"``).
+
+    Raises:
+        ValueError: an unknown type.
+        NotImplementedError: ``"TVTensor"``; wrap results with :func:`wrap`.
+    """
+    kinds = {"tensor": False, "tvtensor": True}
+    if return_type.lower() not in kinds:
+        raise ValueError(f"return_type must be 'TVTensor' or 'Tensor', got {return_type}")
+    if kinds[return_type.lower()]:
+        # Differs from PyTorch: torchvision can keep the kind through every operation.
+        raise NotImplementedError(
+            "set_return_type('TVTensor') is not available: operations on tv_tensors return plain tensors; "
+            "use tv_tensors.wrap(result, like=image)"
+        )
+    return _Restored()
 
 
 def wrap(wrappee: Tensor, *, like: Any, **kwargs: Any) -> Any:

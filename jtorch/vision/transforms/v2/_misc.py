@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -20,8 +20,6 @@ from jtorch.vision.transforms.v2._transform import RandomApplied, Transform, que
 
 __all__ = [
     "JPEG",
-    "ClampBoundingBoxes",
-    "ConvertBoundingBoxFormat",
     "ConvertImageDtype",
     "GaussianBlur",
     "GaussianNoise",
@@ -332,31 +330,3 @@ class ToTensor(Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """The tensor."""
         return F.to_tensor(inpt)
-
-
-class ConvertBoundingBoxFormat(Transform):
-    """Boxes in another format."""
-
-    _transformed_types: ClassVar[Any] = (tv_tensors.BoundingBoxes,)
-
-    def __init__(self, format: Any) -> None:
-        super().__init__()
-        self.format = format
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The boxes."""
-        return F.convert_bounding_box_format(inpt, new_format=self.format)
-
-
-class ClampBoundingBoxes(Transform):
-    """Boxes cut to the image."""
-
-    _transformed_types: ClassVar[Any] = (tv_tensors.BoundingBoxes,)
-
-    def __init__(self, clamping_mode: str | None = "auto") -> None:
-        super().__init__()
-        self.clamping_mode = clamping_mode
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """The boxes."""
-        return F.clamp_bounding_boxes(inpt, clamping_mode=self.clamping_mode)

@@ -15,7 +15,18 @@ from jtorch.vision.transforms import _draws
 from jtorch.vision.transforms.v2 import functional as F
 from jtorch.vision.transforms.v2.functional._dispatch import kernel_of
 
-__all__ = ["RandomApplied", "Transform", "check_type", "has_all", "has_any", "query_chw", "query_size"]
+__all__ = [
+    "RandomApplied",
+    "Transform",
+    "check_type",
+    "get_bounding_boxes",
+    "get_keypoints",
+    "has_all",
+    "has_any",
+    "labels_getter_of",
+    "query_chw",
+    "query_size",
+]
 
 _Check = type | Callable[[Any], bool]
 
@@ -83,9 +94,73 @@ def query_size(flat_inputs: list[Any]) -> tuple[int, ...]:
     Raises:
         TypeError, ValueError: there is none, or they differ.
     """
-    kinds = (*_IMAGES, tv_tensors.Mask, tv_tensors.BoundingBoxes)
+    kinds = (*_IMAGES, tv_tensors.Mask, tv_tensors.BoundingBoxes, tv_tensors.KeyPoints)
     found = {tuple(F.get_size(i)) for i in flat_inputs if check_type(i, kinds)}
     return _only(found, "image, video, mask, bounding box of keypoint", "HxW")
+
+
+def get_bounding_boxes(flat_inputs: list[Any]) -> Any:
+    """The boxes of a sample.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return _first(flat_inputs, tv_tensors.BoundingBoxes, "bounding boxes")
+
+
+def get_keypoints(flat_inputs: list[Any]) -> Any:
+    """The key points of a sample.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return _first(flat_inputs, tv_tensors.KeyPoints, "keypoints")
+
+
+def _first(flat_inputs: list[Any], kind: type, what: str) -> Any:
+    for inpt in flat_inputs:
+        if isinstance(inpt, kind):
+            return inpt
+    raise ValueError(f"No {what} were found in the sample")
+
+
+def labels_getter_of(labels_getter: Any) -> Callable[[Any], Any]:
+    """The function that finds labels in a sample.
+
+    Raises:
+        ValueError: neither "default" nor a function nor ``None``.
+    """
+    if labels_getter == "default":
+        return _usual_labels
+    if callable(labels_getter):
+        return labels_getter
+    if labels_getter is None:
+        return lambda _: None
+    raise ValueError(
+        f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}."
+    )
+
+
+def _usual_labels(inputs: Any) -> Any:
+    """The second part of a sample, or what it holds under "labels", or under a name with "label" in it."""
+    if isinstance(inputs, tuple | list):
+        inputs = inputs[1]
+    if F.is_pure_tensor(inputs):
+        return inputs
+    if not isinstance(inputs, Mapping):
+        raise ValueError(
+            "When using the default labels_getter, the input passed to forward must be a dictionary or a "
+            f"two-tuple whose second item is a dictionary or a tensor, but got {inputs} instead."
+        )
+    names = [key for key in inputs if key.lower() == "labels"] + [
+        key for key in inputs if "label" in key.lower()
+    ]
+    if not names:
+        raise ValueError(
+            "Could not infer where the labels are in the sample. Try passing a callable as the labels_getter "
+            "parameter?If there are no labels in the sample by design, pass labels_getter=None."
+        )
+    return inputs[names[0]]
 
 
 class Transform(nn.Module):

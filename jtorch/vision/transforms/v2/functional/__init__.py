@@ -40,7 +40,7 @@ from jtorch.vision.transforms.v2.functional._color import (
     solarize_image,
     to_grayscale,
 )
-from jtorch.vision.transforms.v2.functional._dispatch import is_pure_tensor
+from jtorch.vision.transforms.v2.functional._dispatch import is_pure_tensor, register_kernel
 from jtorch.vision.transforms.v2.functional._geometry import (
     affine,
     affine_image,
@@ -75,6 +75,7 @@ from jtorch.vision.transforms.v2.functional._geometry import (
     vertical_flip_image,
     vflip,
 )
+from jtorch.vision.transforms.v2.functional._kernels import kernels as _kernels_by_name
 from jtorch.vision.transforms.v2.functional._misc import (
     convert_image_dtype,
     erase,
@@ -85,6 +86,7 @@ from jtorch.vision.transforms.v2.functional._misc import (
     gaussian_noise_image,
     get_dimensions,
     get_num_channels,
+    get_num_frames,
     get_size,
     jpeg,
     jpeg_image,
@@ -94,3 +96,12 @@ from jtorch.vision.transforms.v2.functional._misc import (
     to_dtype_image,
     to_image,
 )
+from jtorch.vision.transforms.v2.functional._points import clamp_keypoints
+from jtorch.vision.transforms.v2.functional._sanitizing import (
+    sanitize_bounding_boxes,
+    sanitize_keypoints,
+    uniform_temporal_subsample,
+    uniform_temporal_subsample_video,
+)
+
+globals().update(_kernels_by_name())

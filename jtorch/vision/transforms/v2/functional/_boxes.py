@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from jtorch.tensor import Tensor
 from jtorch.vision._host import contents, to_tensor
 from jtorch.vision.ops.boxes import box_convert
 from jtorch.vision.transforms.functional import _compute_resized_output_size, _size_pair
+from jtorch.vision.transforms.v2.functional import _points
 from jtorch.vision.transforms.v2.functional._dispatch import is_pure_tensor
 from jtorch.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, is_rotated_bounding_format, wrap
 
@@ -114,14 +116,56 @@ def resized_crop(boxes: Any, top: int, left: int, height: int, width: int, size:
     return resize(wrap(made, like=boxes, **changes), size)
 
 
-def refuse(name: str) -> Any:
-    """A kernel for what boxes do not have yet."""
+def _mapped(boxes: Any, what: str, map: Callable[[Any], Any]) -> Any:
+    """The smallest straight boxes around the corners after a map of points ``(4 N, 2)``."""
+    corners = _corners(boxes, what)
+    if corners.dtype.kind != "f":
+        corners = corners.astype(np.float32)
+    if not len(corners):
+        return corners
+    points = map(corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)).reshape(-1, 4, 2)
+    return np.concatenate([points.min(1), points.max(1)], 1)
 
-    def kernel(boxes: Any, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"{name} of BoundingBoxes is not available in jtorch.vision")
 
-    kernel.__name__ = name
-    return kernel
+def affine(
+    boxes: Any, angle: float, translate: Any, scale: float, shear: Any, center: Any = None, **unused: Any
+) -> _Made:
+    """Around boxes of a turned, moved, scaled and sheared image."""
+    return _affine(boxes, "affine", angle, translate, scale, shear, center, False)
+
+
+def rotate(boxes: Any, angle: float, expand: bool = False, center: Any = None, **unused: Any) -> _Made:
+    """Around boxes of a turned image."""
+    return _affine(boxes, "rotate", -angle, [0.0, 0.0], 1.0, [0.0, 0.0], center, expand)
+
+
+def _affine(boxes: Any, what: str, *arguments: Any) -> _Made:
+    canvas = boxes.canvas_size
+
+    def map(points: Any) -> Any:
+        nonlocal canvas
+        made, canvas = _points.affine_points(points, boxes.canvas_size, *arguments)
+        return made
+
+    corners = _mapped(boxes, what, map)
+    return _in_format(_clamped(corners, canvas, boxes.clamping_mode), boxes), {"canvas_size": canvas}
+
+
+def perspective(
+    boxes: Any, startpoints: Any, endpoints: Any, coefficients: Any = None, **unused: Any
+) -> _Made:
+    """Around boxes of an image after a perspective map."""
+    corners = _mapped(
+        boxes, "perspective", lambda p: _points.perspective_points(p, startpoints, endpoints, coefficients)
+    )
+    return _in_format(_clamped(corners, boxes.canvas_size, boxes.clamping_mode), boxes), {}
+
+
+def elastic(boxes: Any, displacement: Any, **unused: Any) -> _Made:
+    """Around boxes of an image whose pixels are moved."""
+    canvas = boxes.canvas_size
+    corners = _mapped(boxes, "elastic", lambda p: _points.elastic_points(np.ceil(p), canvas, displacement))
+    return _in_format(_clamped(corners, canvas, boxes.clamping_mode), boxes), {}
 
 
 def convert_bounding_box_format(
@@ -162,13 +206,26 @@ def clamp_bounding_boxes(
         format: of a plain tensor.
         canvas_size: of a plain tensor.
         clamping_mode: ``auto``: that of the boxes; ``None``: leave them.
+
+    Raises:
+        ValueError: an unknown mode; arguments that are missing or given twice.
+        TypeError: an input of another kind.
     """
+    if clamping_mode not in ("soft", "hard", "auto", None):
+        raise ValueError(f"clamping_mode must be soft, hard, auto or None, got {clamping_mode}")
     if is_pure_tensor(inpt):
-        if format is None or canvas_size is None:
-            raise ValueError("For pure tensor inputs, `format` and `canvas_size` have to be passed.")
-        boxes = BoundingBoxes(inpt, format=format, canvas_size=canvas_size)
+        if format is None or canvas_size is None or clamping_mode == "auto":
+            raise ValueError(
+                "For pure tensor inputs, `format`, `canvas_size` and `clamping_mode` have to be passed."
+            )
+        boxes = BoundingBoxes(inpt, format=format, canvas_size=canvas_size, clamping_mode=clamping_mode)
         return clamp_bounding_boxes(boxes).as_subclass(Tensor)
-    boxes = inpt
-    mode = boxes.clamping_mode if clamping_mode == "auto" else clamping_mode
-    made = _in_format(_clamped(_corners(boxes, "clamp_bounding_boxes"), boxes.canvas_size, mode), boxes)
-    return wrap(made, like=boxes)
+    if not isinstance(inpt, BoundingBoxes):
+        raise TypeError(
+            f"Input can either be a plain tensor or a bounding box tv_tensor, but got {type(inpt)} instead."
+        )
+    if format is not None or canvas_size is not None:
+        raise ValueError("For bounding box tv_tensor inputs, `format` and `canvas_size` must not be passed.")
+    mode = inpt.clamping_mode if clamping_mode == "auto" else clamping_mode
+    made = _in_format(_clamped(_corners(inpt, "clamp_bounding_boxes"), inpt.canvas_size, mode), inpt)
+    return wrap(made, like=inpt)

@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 from jtorch.tensor import Tensor
 from jtorch.vision import tv_tensors
 
-__all__ = ["functional", "is_pure_tensor", "kernel_of"]
+__all__ = ["functional", "is_pure_tensor", "kernel_of", "register_kernel"]
 
 _Kernel = Callable[..., Any]
 
@@ -25,12 +25,17 @@ def is_pure_tensor(inpt: Any) -> bool:
 
 
 def functional(
-    image: _Kernel, pil: _Kernel | None = None, mask: _Kernel | None = None, boxes: _Kernel | None = None
+    image: _Kernel,
+    pil: _Kernel | None = None,
+    mask: _Kernel | None = None,
+    boxes: _Kernel | None = None,
+    points: _Kernel | None = None,
+    still: bool = True,
 ) -> _Kernel:
     """A function of images, videos and plain tensors (``image``), and of what else has a kernel.
 
-    Kernels of images and masks take and return plain tensors; those of boxes return a tensor and the
-    attributes that change.
+    Kernels of images and masks take and return plain tensors; those of boxes and points return a tensor
+    and the attributes that change.
     """
     kernels: dict[type, _Kernel] = {Tensor: image}
 
@@ -44,8 +49,8 @@ def functional(
             )
         return kernel(inpt, *args, **kwargs)
 
-    function.__name__ = function.__qualname__ = image.__name__.removesuffix("_image")
-    for kind in (tv_tensors.Image, tv_tensors.Video):
+    function.__name__ = function.__qualname__ = image.__name__.removesuffix("_image").removesuffix("_video")
+    for kind in (tv_tensors.Image, tv_tensors.Video)[not still :]:
         kernels[kind] = _kept(image)
     if mask is not None:
         kernels[tv_tensors.Mask] = _kept(mask)
@@ -53,6 +58,8 @@ def functional(
         kernels[PILImage.Image] = pil
     if boxes is not None:
         kernels[tv_tensors.BoundingBoxes] = _boxed(boxes)
+    if points is not None:
+        kernels[tv_tensors.KeyPoints] = _boxed(points)
     _KERNELS[function] = kernels
     return function
 
@@ -75,6 +82,33 @@ def _boxed(kernel: _Kernel) -> _Kernel:
         return tv_tensors.wrap(made, like=inpt, **changes)
 
     return wrapped
+
+
+def register_kernel(functional: _Kernel, tv_tensor_cls: type) -> Callable[[_Kernel], _Kernel]:
+    """Decorates a kernel that a function uses for one's own subclass of ``TVTensor``.
+
+    Raises:
+        ValueError: the function has no kernels, or the class is not one's own.
+    """
+    if functional not in _KERNELS:
+        raise ValueError(f"Kernels can only be registered on functionals, but got {functional}.")
+    if not (isinstance(tv_tensor_cls, type) and issubclass(tv_tensor_cls, tv_tensors.TVTensor)):
+        raise ValueError(
+            f"Kernels can only be registered for subclasses of torchvision.tv_tensors.TVTensor, but got "
+            f"{tv_tensor_cls}."
+        )
+    if tv_tensor_cls.__module__ == tv_tensors.__name__:
+        raise ValueError(
+            f"Kernels cannot be registered for the builtin tv_tensor classes, but got {tv_tensor_cls}"
+        )
+    if tv_tensor_cls in _KERNELS[functional]:
+        raise ValueError(f"Functional {functional} already has a kernel registered for type {tv_tensor_cls}.")
+
+    def enter(kernel: _Kernel) -> _Kernel:
+        _KERNELS[functional][tv_tensor_cls] = kernel
+        return kernel
+
+    return enter
 
 
 def kernel_of(function: _Kernel, kind: type) -> _Kernel | None:

@@ -12,7 +12,7 @@ from jtorch.vision.transforms import _functional_tensor as F_t
 from jtorch.vision.transforms import _warps
 from jtorch.vision.transforms import functional as F
 from jtorch.vision.transforms.functional import InterpolationMode, pil_modes_mapping
-from jtorch.vision.transforms.v2.functional import _boxes
+from jtorch.vision.transforms.v2.functional import _boxes, _points
 from jtorch.vision.transforms.v2.functional._dispatch import functional
 
 _NEAREST = InterpolationMode.NEAREST
@@ -286,23 +286,29 @@ def _pad_pil(image: Any, padding: Any, fill: Any = None, padding_mode: str = "co
 
 
 horizontal_flip = hflip = functional(
-    horizontal_flip_image, F_pil.hflip, horizontal_flip_image, _boxes.horizontal_flip
+    horizontal_flip_image, F_pil.hflip, horizontal_flip_image, _boxes.horizontal_flip, _points.horizontal_flip
 )
 vertical_flip = vflip = functional(
-    vertical_flip_image, F_pil.vflip, vertical_flip_image, _boxes.vertical_flip
+    vertical_flip_image, F_pil.vflip, vertical_flip_image, _boxes.vertical_flip, _points.vertical_flip
 )
-resize = functional(resize_image, _resize_pil, resize_mask, _boxes.resize)
-crop = functional(crop_image, F_pil.crop, crop_image, _boxes.crop)
-center_crop = functional(center_crop_image, F.center_crop, center_crop_image, _boxes.center_crop)
-resized_crop = functional(resized_crop_image, _resized_crop_pil, resized_crop_mask, _boxes.resized_crop)
-pad = functional(pad_image, _pad_pil, pad_mask, _boxes.pad)
+resize = functional(resize_image, _resize_pil, resize_mask, _boxes.resize, _points.resize)
+crop = functional(crop_image, F_pil.crop, crop_image, _boxes.crop, _points.crop)
+center_crop = functional(
+    center_crop_image, F.center_crop, center_crop_image, _boxes.center_crop, _points.center_crop
+)
+resized_crop = functional(
+    resized_crop_image, _resized_crop_pil, resized_crop_mask, _boxes.resized_crop, _points.resized_crop
+)
+pad = functional(pad_image, _pad_pil, pad_mask, _boxes.pad, _points.pad)
 five_crop = functional(five_crop_image, F.five_crop)
 ten_crop = functional(ten_crop_image, F.ten_crop)
-affine = functional(affine_image, _of_pil(F.affine), _nearest(affine_image), _boxes.refuse("affine"))
-rotate = functional(rotate_image, _of_pil(F.rotate), _nearest(rotate_image), _boxes.refuse("rotate"))
+affine_mask, rotate_mask = _nearest(affine_image), _nearest(rotate_image)
+perspective_mask, elastic_mask = _nearest(perspective_image), _nearest(elastic_image)
+affine = functional(affine_image, _of_pil(F.affine), affine_mask, _boxes.affine, _points.affine)
+rotate = functional(rotate_image, _of_pil(F.rotate), rotate_mask, _boxes.rotate, _points.rotate)
 perspective = functional(
-    perspective_image, _perspective_pil, _nearest(perspective_image), _boxes.refuse("perspective")
+    perspective_image, _perspective_pil, perspective_mask, _boxes.perspective, _points.perspective
 )
 elastic = elastic_transform = functional(
-    elastic_image, _of_pil(F.elastic_transform), _nearest(elastic_image), _boxes.refuse("elastic")
+    elastic_image, _of_pil(F.elastic_transform), elastic_mask, _boxes.elastic, _points.elastic
 )

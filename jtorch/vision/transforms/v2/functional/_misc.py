@@ -134,9 +134,14 @@ def get_num_channels(inpt: Any) -> int:
     return get_dimensions(inpt)[0]
 
 
+def get_num_frames(inpt: Any) -> int:
+    """Number of frames of a video ``(..., T, C, H, W)``."""
+    return int(inpt.shape[-4])
+
+
 def get_size(inpt: Any) -> list[int]:
     """[height, width] of an image, a mask, or of the image that boxes belong to."""
-    if isinstance(inpt, tv_tensors.BoundingBoxes):
+    if isinstance(inpt, tv_tensors.BoundingBoxes | tv_tensors.KeyPoints):
         return list(inpt.canvas_size)
     return get_dimensions(inpt)[1:]
 
@@ -144,6 +149,6 @@ def get_size(inpt: Any) -> list[int]:
 normalize = functional(normalize_image)
 gaussian_blur = functional(gaussian_blur_image, F.gaussian_blur)
 gaussian_noise = functional(gaussian_noise_image, _gaussian_noise_pil)
-to_dtype = functional(to_dtype_image, mask=_to_dtype_other, boxes=_to_dtype_boxes)
+to_dtype = functional(to_dtype_image, mask=_to_dtype_other, boxes=_to_dtype_boxes, points=_to_dtype_boxes)
 erase = functional(erase_image, _erase_pil)
 jpeg = functional(jpeg_image, _jpeg_pil)
