@@ -46,6 +46,8 @@ from jtorch.trace._stretches import stretch
 
 __all__ = ["HELD", "Session", "Touched", "watch_output"]
 
+#: What logs about its own work, say while a plan is made.
+_ENGINE = frozenset({"jax", "jtorch", "absl"})
 #: Reasons to run a graph that a recording passes over.
 HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
 
@@ -475,7 +477,8 @@ def watch_output(session: Any) -> Callable[[], None]:
     for owner, name, original in says:
 
         def watched(*args: Any, original: Any = original, what: str = name, **kwargs: Any) -> Any:
-            if settings.session is session and session.thread == threading.get_ident():
+            ours = what == "handle" and args[0].name.partition(".")[0] in _ENGINE
+            if settings.session is session and session.thread == threading.get_ident() and not ours:
                 session.leave("prints" if what == "print" else "logs", _speaker())
             return original(*args, **kwargs)
 

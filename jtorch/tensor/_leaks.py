@@ -56,6 +56,7 @@ def refuse(storage: Any, tensor: Any = None, change: str = "") -> None:
     name = _owner(storage)
     if name is None and tensor is not None and "_inside" not in tensor.__dict__:
         name = f"a parameter of shape {tuple(tensor.shape)}"
+    # Differs from PyTorch: its transforms may write to the state of modules, these give it back as a result.
     if name is not None:
         raise RuntimeError(
             f"{name}{change} would be changed inside a JAX transform (jax.jit, grad, vmap): {_CURE}"

@@ -145,6 +145,18 @@ def test_state_that_would_leave_a_transform_is_named():
     assert call({"total": jtorch.zeros(2)}, jtorch.ones(2))[1]["total"].tolist() == [1.0, 1.0]
 
 
+def test_a_tensor_that_a_transform_wrote_to_says_so():
+    total = jtorch.zeros(2)
+
+    def f(x):
+        total.add_(x)
+        return x
+
+    jax.jit(f)(jtorch.ones(2))
+    with pytest.raises(RuntimeError, match="written to inside a JAX transform .* that is over"):
+        total.tolist()
+
+
 def test_tensors_and_modules_made_inside_a_transform_may_be_written():
     def f(x):
         y = jtorch.zeros(2)
