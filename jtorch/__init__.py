@@ -122,6 +122,10 @@ def __getattr__(name: str) -> _Any:
         return _import_module(f"jtorch.{name}")
     if name == "torch":
         return _import_module("jtorch")  # PyTorch's module holds itself, too
+    if name.startswith("_foreach_"):
+        found = getattr(_import_module("jtorch.tensor._foreach"), name, None)
+        if found is not None:
+            return found
     if name in _ELSEWHERE:
         return getattr(_import_module(f"jtorch.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module 'jtorch' has no attribute '{name}'")

@@ -7,8 +7,11 @@ import importlib
 import io
 import json
 import os
+import socket
+import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 
@@ -200,7 +203,7 @@ def einops(folder):
 
 
 def safetensors(folder):
-    """`safetensors.torch`: files and bytes, there and back, also by slices."""
+    """`safetensors.torch` and `safe_open`: files and bytes, there and back, also by slices."""
     from safetensors import safe_open
     from safetensors import torch as st
 
@@ -214,6 +217,12 @@ def safetensors(folder):
         assert sorted(file.keys()) == ["a", "b", "c"]
         assert torch.from_numpy(file.get_tensor("a")).equal(tensors["a"])
         assert torch.from_numpy(file.get_slice("a")[1:]).equal(tensors["a"][1:])
+    with safe_open(path, framework="pt", device="cpu") as file:
+        assert file.metadata() == {"format": "pt"}
+        assert all(file.get_tensor(k).equal(v) for k, v in tensors.items())
+        assert file.get_tensor("c").dtype is torch.bfloat16
+        assert file.get_slice("a")[1:, :2].equal(tensors["a"][1:, :2])
+        assert file.get_slice("a").get_shape() == [3, 4]
     model, other = nn.Linear(4, 2), nn.Linear(4, 2)
     st.save_model(model, path)
     assert not any(st.load_model(other, path))
@@ -241,8 +250,43 @@ def tensorboard(folder):
     assert events.Histograms("weights")[0].histogram_value.num == 100
 
 
+def visdom(folder):
+    """A server on a free port: lines, appended to, and pictures, read back from it."""
+    import visdom as v
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {"port": port, "base_url": "", "env_path": folder, "bind_local": True}
+    code = f"from visdom.server.run_server import start_server as s; s(**{options!r})"
+    with open(os.path.join(folder, "log"), "wb") as log:
+        server = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            assert server.poll() is None, "the server ended"
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        vis = v.Visdom("http://127.0.0.1", port=port, use_incoming_socket=False, raise_exceptions=True)
+        line = vis.line(Y=torch.tensor([1.0, 0.5]), X=torch.arange(2), opts={"title": "loss"})
+        vis.line(Y=torch.tensor([0.25]), X=torch.tensor([2]), win=line, update="append")
+        shown = json.loads(vis.get_window_data(line))
+        assert shown["title"] == "loss"
+        assert shown["content"]["data"][0]["x"] == [0, 1, 2]
+        assert shown["content"]["data"][0]["y"] == [1, 0.5, 0.25]
+        picture = json.loads(vis.get_window_data(vis.image(torch.rand(3, 8, 8))))
+        assert picture["content"]["src"].startswith("data:image/png;base64,")
+        grid = json.loads(vis.get_window_data(vis.images(torch.rand(4, 1, 8, 8), nrow=2)))
+        assert grid["type"] == "image"
+        heat = json.loads(vis.get_window_data(vis.heatmap(torch.arange(6.0).reshape(2, 3))))
+        assert heat["content"]["data"][0]["z"] == [[0, 1, 2], [3, 4, 5]]
+    finally:
+        server.terminate()
+        server.wait()
+
+
 CHECKS = [torchinfo, torchmetrics, mlxtend, sklearn, matplotlib, pandas, tqdm, einops, safetensors,
-          tensorboard]  # fmt: skip
+          tensorboard, visdom]  # fmt: skip
 
 
 def run(check):

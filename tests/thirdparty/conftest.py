@@ -1,3 +1,3 @@
-"""The checks are run by the test beside them, not imported."""
+"""The checks and scripts are run by the tests beside them, not imported."""
 
-collect_ignore_glob = ["checks.py"]
+collect_ignore_glob = ["checks.py", "run_script.py", "scripts/*"]
