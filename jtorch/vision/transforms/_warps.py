@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -67,17 +68,13 @@ def _too_wide(shape: Any, left: int, right: int, top: int, bottom: int) -> Runti
 
 #: Interpolations that tensors know -> names of their filters.
 _FILTERS = {"bilinear": "linear", "bicubic": "cubic"}
-#: Results along one side that are computed in one product of matrices.
-_BLOCK = 16
-#: Multiplications in a product of matrices up to which BLAS works in the calling thread.
-_ALONE = 1 << 17
-
-_Blocks = list[tuple[int, int, int, int, Any]]
+#: Pixels that are worked on at a time, so that they stay in the cache.
+_CACHED = 1 << 17
 
 
 @lru_cache(maxsize=256)
-def _blocks(mode: str, size: int, count: int, antialias: bool, kind: str) -> tuple[_Blocks, int]:
-    """Weights in blocks (results from, to, pixels from, to, matrix), and the bits that they are scaled by.
+def _weights(mode: str, size: int, count: int, antialias: bool, kind: str) -> tuple[Any, int]:
+    """A sparse matrix from pixels to results along one side, and the bits that its weights are scaled by.
 
     ``kind``: ``float32``, ``float64``, or ``uint8`` for whole numbers as PyTorch computes with bytes.
     """
@@ -90,50 +87,48 @@ def _blocks(mode: str, size: int, count: int, antialias: bool, kind: str) -> tup
         while bits < 22 and int(0.5 + most * (1 << (bits + 1))) < 1 << 15:
             bits += 1
         weights = np.trunc(weights * (1 << bits) + np.copysign(0.5, weights))
-    blocks: _Blocks = []
-    for i in range(0, count, _BLOCK):
-        at, share = places[i : i + _BLOCK], weights[i : i + _BLOCK]
-        low, high = int(at.min()), int(at.max()) + 1
-        matrix = np.zeros((len(at), high - low), real)
-        np.add.at(matrix, (np.arange(len(at))[:, None], at - low), share)
-        blocks.append((i, i + len(at), low, high, matrix))
-    return blocks, bits
+        # Sums of whole numbers, and the half that rounds them: float32 has them all where 24 bits hold them.
+        if 255 * np.abs(weights).sum(1).max() + (1 << bits >> 1) < 1 << 24:
+            real = np.float32
+    taps = places.shape[1]
+    entries = (weights.astype(real).reshape(-1), places.reshape(-1), np.arange(0, count * taps + 1, taps))
+    matrix = import_module("scipy.sparse").csr_matrix(entries, (count, size))
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix, bits
 
 
 def _resample(image: Any, axis: int, count: int, mode: str, antialias: bool, kind: str) -> Any:
     """A NumPy image with ``count`` pixels along its last or second last axis."""
-    # Differs from PyTorch: products are added in another order, so a byte may round the other way.
     size = image.shape[axis]
     if size == count:
         return image
-    blocks, bits = _blocks(mode, size, count, antialias, kind)
-    shape = list(image.shape)
-    shape[axis] = count
-    real = blocks[0][4].dtype
-    made = np.empty(shape, real)
-    source = image.astype(real, copy=False)
-    # A few rows or columns of all channels at a time: so few that no product wakes the threads of BLAS, as
-    # those of several worker processes would wait for each other.
-    if axis == -1:
-        source, out = source.reshape(-1, size), made.reshape(-1, count)
-    else:
-        out = made
-    other = source.shape[0] if axis == -1 else source.shape[-1]
-    for first, last, low, high, matrix in blocks:
-        few = max(_ALONE // matrix.size, 1)
-        for i in range(0, other, few):
-            if axis == -1:
-                out[i : i + few, first:last] = source[i : i + few, low:high] @ matrix.T
-            else:
-                out[..., first:last, i : i + few] = matrix @ source[..., low:high, i : i + few]
-    if kind == "uint8":
-        # In place: large temporaries cost more than the arithmetic.
-        made *= 1.0 / (1 << bits)
-        made += 0.5
-        np.floor(made, out=made)
-        np.clip(made, 0, 255, out=made)
-        return made.astype(np.uint8)
+    matrix, bits = _weights(mode, size, count, antialias, kind)
+    made = np.empty(
+        (*image.shape[:-1], count) if axis == -1 else (*image.shape[:-2], count, image.shape[-1]),
+        image.dtype if kind == "uint8" else matrix.dtype,
+    )
+    if axis == -2:
+        images, out = image.reshape(-1, *image.shape[-2:]), made.reshape(-1, *made.shape[-2:])
+        for one, result in zip(images, out, strict=True):
+            result[...] = _rounded(matrix @ one.astype(matrix.dtype, copy=False), bits)
+        return made
+    rows, out = image.reshape(-1, size), made.reshape(-1, count)
+    few = max(_CACHED // size, 1)
+    for i in range(0, len(rows), few):
+        part = np.ascontiguousarray(rows[i : i + few].T).astype(matrix.dtype, copy=False)
+        out[i : i + few] = _rounded(matrix @ part, bits).T
     return made
+
+
+def _rounded(sums: Any, bits: int) -> Any:
+    """Sums of bytes with whole weights as bytes; others as they are."""
+    if not bits:
+        return sums
+    sums *= 1.0 / (1 << bits)
+    sums += 0.5
+    # Cutting off is rounding down from 0 on; what is below becomes 0 as well.
+    return np.clip(sums, 0, 255, out=sums).astype(np.uint8)
 
 
 def resize(
