@@ -1,13 +1,16 @@
 """A data set that TFDS prepared becomes a data set here."""
 
+import io
 import sys
 import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import jtorch
 from jtorch.utils.data import DataLoader, TFDSDataset
+from jtorch.vision.transforms import v2
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +21,19 @@ def tfds():
         return pytest.importorskip(
             "tensorflow_datasets", reason="needs tensorflow-datasets (extra: datasets)"
         )
+
+
+def photo(i):
+    """Colours ``(5, 6 + i, 3)``."""
+    return np.random.default_rng(i).integers(0, 256, (5, 6 + i, 3), np.uint8)
+
+
+def png(pixels):
+    """A file; TFDS itself encodes arrays with TensorFlow."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="png")
+    file.seek(0)
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +51,7 @@ def builder(tfds, tmp_path_factory):
                     "image": tfds.features.Tensor(shape=(4, 4, 1), dtype=np.uint8),
                     "label": tfds.features.ClassLabel(names=["a", "b", "c"]),
                     "name": tfds.features.Text(),
+                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
                 }
             )
             return tfds.core.DatasetInfo(
@@ -46,7 +63,15 @@ def builder(tfds, tmp_path_factory):
 
         def _generate_examples(self, n):
             for i in range(n):
-                yield i, {"image": np.full((4, 4, 1), i, np.uint8), "label": i % 3, "name": f"s{i}"}
+                yield (
+                    i,
+                    {
+                        "image": np.full((4, 4, 1), i, np.uint8),
+                        "label": i % 3,
+                        "name": f"s{i}",
+                        "photo": png(photo(i)),
+                    },
+                )
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -86,6 +111,26 @@ def test_loaders_batch_them(builder, workers):
     assert jtorch.cat(labels).tolist() == [0, 1, 2] * 3
     shown = jtorch.cat(images)[:, 0, 0, 0]
     np.testing.assert_allclose(shown.numpy(), np.arange(9, dtype=np.float32) / 255, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork\\(\\) may lead to deadlocks")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_encoded_images_go_through_transforms(builder, workers):
+    decoded = TFDSDataset(builder)
+    for i in (0, 8):
+        np.testing.assert_array_equal(decoded[i]["photo"], photo(i))
+
+    steps = v2.Compose(
+        [v2.ToImage(), v2.CenterCrop(4), v2.ToDtype(jtorch.float32, scale=True), v2.ToPureTensor()]
+    )
+    train = TFDSDataset(builder, transform=lambda sample: (steps(sample["photo"]), int(sample["label"])))
+    images, labels = next(iter(DataLoader(train, 9, num_workers=workers)))
+    assert labels.tolist() == [0, 1, 2] * 3
+    for i, image in enumerate(images):
+        # By hand: the middle, halves rounded to even numbers; 0 to 255 as 0 to 1.
+        top, left = round((5 - 4) / 2), round((6 + i - 4) / 2)
+        expected = photo(i)[top : top + 4, left : left + 4].transpose(2, 0, 1) / np.float32(255)
+        np.testing.assert_allclose(image.numpy(), expected, rtol=1e-6)
 
 
 def test_a_prepared_data_set_is_found_by_name(tfds, builder):
