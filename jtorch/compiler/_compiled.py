@@ -311,6 +311,9 @@ class CompiledFunction:
             assembly.plan_backward()
         except NotReplayable as error:
             return self._left(variant, assembly, str(error), result)
+        except BaseException:
+            self._abandon(assembly, "the recording could not be worked out")
+            raise
         del result
         try:
             assembly.assemble()

@@ -90,11 +90,16 @@ class Differentiable:
                 t._hooks = None  # they run when the gradients arrive
             given = [(e[0], e[1], c) for (e, _), c in zip(self.roots, cotangents, strict=True)]
             found = run_backward(given, keep_graph=True, create_graph=False, inputs=edges, accumulate=False)
+        except Exception as error:
+            # Most likely nobody will ask for this backward; if someone does, the error is raised then.
+            self.undo()
+            raise NotReplayable(f"a backward through its results would fail: {error}") from None
         finally:
             modes.level = level
             for t, kept in hooks:
                 t._hooks = kept
         if session.broken is not None:
+            self.undo()
             raise NotReplayable("its backward reads values")
         self.gradients = [(e, g) for e, g in zip(edges, found, strict=True) if g is not None]
         self.after = nodes(graph.flat[self.length :])

@@ -202,8 +202,10 @@ class Session:
         if len(graph.flat) > begin:
             living = [n for n, v in enumerate(graph.outputs[first:], first) if n == slot or v() is not None]
             piece = stretch(graph.flat, begin, first, living)
-        fork = Fork(piece, slot, user_line(), len(self.actions), graph)
         leaves = self._contents(graph.leaves)
+        if any(type(leaf.array) is Withheld for leaf in leaves):
+            return None  # a gradient of a backward that is recorded ahead
+        fork = Fork(piece, slot, user_line(), len(self.actions), graph)
         outcome = fork.outcome = fork.run(leaves, graph.floats, graph.ints, self.computed, where.jax_device)
         self.forks.append(fork)
         self.cut = (len(graph.flat), len(graph.outputs))

@@ -90,6 +90,41 @@ def test_gradients_flow_through_decisions():
     assert 2 <= len(lines(f)) <= 4
 
 
+def test_decisions_about_gradients_and_backwards_that_would_fail():
+    class Double(jtorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2 if grad.sum() > 0 else grad
+
+    w = jtorch.ones(3, requires_grad=True)
+    f = jtorch.compile(lambda x: Double.apply(w * x))
+    for sign, expected in ((1, 2.0), (-1, -1.0), (1, 2.0)):
+        w.grad = None
+        (f(jtorch.ones(3)).sum() * sign).backward()
+        assert w.grad.tolist() == [expected] * 3
+    assert "reads" in lines(f)[1]
+
+    scale = jtorch.ones(3)
+
+    def spoiled(x):  # as long as nobody calls backward() there is no error
+        out = (w * scale).sum() + x.sum()
+        scale.add_(1)
+        return out
+
+    g = jtorch.compile(spoiled)
+    for _ in range(2):
+        g(jtorch.zeros(3))
+    assert scale.tolist() == [3.0] * 3
+    assert "a backward through its results would fail" in explain(g)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        g(jtorch.zeros(3)).backward()
+    assert (jtorch.ones(1) + 1).item() == 2.0
+
+
 def test_a_step_that_decides_in_the_middle_undoes_what_it_began():
     """Draws, counts of steps and schedules before a decision whose other side is not known yet."""
 

@@ -153,7 +153,7 @@ def test_a_tensor_that_a_transform_wrote_to_says_so():
         return x
 
     jax.jit(f)(jtorch.ones(2))
-    with pytest.raises(RuntimeError, match="written to inside a JAX transform .* that is over"):
+    with pytest.raises(RuntimeError, match=r"written to inside a JAX transform .* that is over"):
         total.tolist()
 
 
