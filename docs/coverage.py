@@ -23,7 +23,6 @@ torchvision, looked up in jtorch. The functions are listed in [operations](opera
 
 #: Reasons beside those of the lists in tests/test_names.py.
 REASONS = {
-    "distributions": {"rarely used": "LowRankMultivariateNormal Wishart"},
     "utils.data": {
         "data pipes, which PyTorch itself no longer develops": (
             "DFIterDataPipe DataChunk IterDataPipe MapDataPipe argument_validation functional_datapipe "

@@ -31,6 +31,7 @@ from jtorch.distributions.laplace import Laplace
 from jtorch.distributions.lkj_cholesky import LKJCholesky
 from jtorch.distributions.log_normal import LogNormal
 from jtorch.distributions.logistic_normal import LogisticNormal
+from jtorch.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
 from jtorch.distributions.mixture_same_family import MixtureSameFamily
 from jtorch.distributions.multinomial import Multinomial
 from jtorch.distributions.multivariate_normal import MultivariateNormal
@@ -47,14 +48,15 @@ from jtorch.distributions.transforms import *  # noqa: F403
 from jtorch.distributions.uniform import Uniform
 from jtorch.distributions.von_mises import VonMises
 from jtorch.distributions.weibull import Weibull
+from jtorch.distributions.wishart import Wishart
 
 __all__ = [
     "Bernoulli", "Beta", "Binomial", "Categorical", "Cauchy", "Chi2", "ContinuousBernoulli", "Dirichlet",
     "Distribution", "Exponential", "ExponentialFamily", "FisherSnedecor", "Gamma", "GeneralizedPareto",
     "Geometric", "Gumbel", "HalfCauchy", "HalfNormal", "Independent", "InverseGamma", "Kumaraswamy",
-    "LKJCholesky", "Laplace", "LogNormal", "LogisticNormal", "MixtureSameFamily", "Multinomial",
-    "MultivariateNormal", "NegativeBinomial", "Normal", "OneHotCategorical",
-    "OneHotCategoricalStraightThrough", "Pareto", "Poisson", "RelaxedBernoulli", "RelaxedOneHotCategorical",
-    "StudentT", "TransformedDistribution", "Uniform", "VonMises", "Weibull", "biject_to", "kl_divergence",
-    "register_kl", "transform_to", *transforms.__all__,
+    "LKJCholesky", "Laplace", "LogNormal", "LogisticNormal", "LowRankMultivariateNormal",
+    "MixtureSameFamily", "Multinomial", "MultivariateNormal", "NegativeBinomial", "Normal",
+    "OneHotCategorical", "OneHotCategoricalStraightThrough", "Pareto", "Poisson", "RelaxedBernoulli",
+    "RelaxedOneHotCategorical", "StudentT", "TransformedDistribution", "Uniform", "VonMises", "Weibull",
+    "Wishart", "biject_to", "kl_divergence", "register_kl", "transform_to", *transforms.__all__,
 ]  # fmt: skip

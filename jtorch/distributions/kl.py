@@ -29,6 +29,7 @@ from jtorch.distributions.gumbel import Gumbel
 from jtorch.distributions.half_normal import HalfNormal
 from jtorch.distributions.independent import Independent
 from jtorch.distributions.laplace import Laplace
+from jtorch.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
 from jtorch.distributions.multivariate_normal import (
     MultivariateNormal,
     _half_log_det,
@@ -237,6 +238,47 @@ def _(p: Any, q: Any) -> Any:
     trace = jtorch.linalg.solve_triangular(other, mine, upper=False).pow(2).sum((-2, -1))
     distance = _squared_distance(other, q.loc - p.loc)
     return _half_log_det(other) - _half_log_det(mine) + 0.5 * (trace + distance - p.event_shape[0])
+
+
+def _low_rank_event(p: Any, q: Any, what: str) -> None:
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            f"KL-divergence between two {what} Normals with"
+            + " " * 26
+            + "different event shapes cannot be computed"
+        )
+
+
+@_same(LowRankMultivariateNormal)
+def _(p: Any, q: Any) -> Any:
+    _low_rank_event(p, q, "Low Rank Multivariate")
+    solved, mine = q._solved(), p._unbroadcasted_cov_diag
+    ratio, root = mine / q._unbroadcasted_cov_diag, q._unbroadcasted_cov_diag.rsqrt().unsqueeze(-1)
+    trace = ratio.sum(-1) + (p._unbroadcasted_cov_factor * root).pow(2).sum((-2, -1))
+    trace = trace - (solved * mine.sqrt().unsqueeze(-2)).pow(2).sum((-2, -1))
+    trace = trace - (solved @ p._unbroadcasted_cov_factor).pow(2).sum((-2, -1))
+    return 0.5 * (q._log_det() - p._log_det() + trace + q._distance(q.loc - p.loc) - p.event_shape[0])
+
+
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _(p: Any, q: Any) -> Any:
+    _low_rank_event(p, q, "(Low Rank) Multivariate")
+    mine, root = p._unbroadcasted_scale_tril, q._unbroadcasted_cov_diag.rsqrt().unsqueeze(-1)
+    trace = (mine * root).pow(2).sum((-2, -1)) - (q._solved() @ mine).pow(2).sum((-2, -1))
+    apart = q._log_det() - 2 * _half_log_det(mine)
+    return 0.5 * (apart + trace + q._distance(q.loc - p.loc) - p.event_shape[0])
+
+
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+def _(p: Any, q: Any) -> Any:
+    _low_rank_event(p, q, "(Low Rank) Multivariate")
+    other = q._unbroadcasted_scale_tril
+    parts = (p._unbroadcasted_cov_factor, p._unbroadcasted_cov_diag.sqrt().diag_embed())
+    trace = sum(
+        jtorch.linalg.solve_triangular(other, part, upper=False).pow(2).sum((-2, -1)) for part in parts
+    )
+    apart = 2 * _half_log_det(other) - p._log_det()
+    return 0.5 * (apart + trace + _squared_distance(other, q.loc - p.loc) - p.event_shape[0])
 
 
 @_same(OneHotCategorical)

@@ -51,6 +51,10 @@ TABLE = [
     ("MultivariateNormal", [[0.5, -1.0], [[2.0, 0.5], [0.5, 1.0]]]),
     ("MultivariateNormal", [{"loc": [[0.5, -1.0], [1.0, 0.0]], "scale_tril": [[2.0, 0.0], [0.5, 1.0]]}]),
     ("MultivariateNormal", [{"loc": [0.5, -1.0], "precision_matrix": [[2.0, 0.5], [0.5, 1.0]]}]),
+    ("LowRankMultivariateNormal", [[0.5, -1.0, 0.0], [[1.0, 0.5], [0.2, -0.3], [0.0, 1.0]], [0.5, 1.0, 2.0]]),
+    ("LowRankMultivariateNormal", [[[0.5, -1.0], [1.0, 0.0]], [[1.0], [0.2]], [0.5, 1.0]]),
+    ("Wishart", [{"df": 4.5, "covariance_matrix": [[2.0, 0.5], [0.5, 1.0]]}]),
+    ("Wishart", [[3.5, 5.0], {"scale_tril": [[2.0, 0.0], [0.5, 1.0]]}]),
     ("RelaxedBernoulli", [[0.7], [0.2, 0.5]]),
     ("RelaxedOneHotCategorical", [[0.7], [0.2, 0.5, 0.3]]),
 ]
@@ -64,6 +68,7 @@ LOOSE = {
     ("StudentT", "gradient"): 5e-3,
     ("Beta", "gradient"): 5e-3,
     ("Dirichlet", "gradient"): 5e-3,
+    ("Wishart", "gradient"): 5e-3,
 }
 
 
@@ -116,6 +121,11 @@ QUERIES = ("mean", "mode", "variance", "stddev", "batch_shape", "event_shape", "
            "has_enumerate_support")  # fmt: skip
 
 
+#: PyTorch's Wishart says so at every call.
+quiet = pytest.mark.filterwarnings("ignore:Singular sample detected")
+
+
+@quiet
 @pytest.mark.parametrize("row", TABLE, ids=ids)
 def test_distribution_is_that_of_torch(torch, row):
     name, arguments = row
@@ -158,6 +168,7 @@ def has_gradients(row):
     return bool(given) and row[0] not in ("VonMises", "LKJCholesky")
 
 
+@quiet
 @pytest.mark.parametrize("row", [r for r in TABLE if has_gradients(r)], ids=ids)
 def test_gradients_are_those_of_torch(torch, unchecked, row):
     """Of samples where they have any, else of log probabilities."""
@@ -242,6 +253,15 @@ WRONG = [
     lambda t, D: D.MultivariateNormal(t.tensor(0.0), t.eye(2)),
     lambda t, D: D.MultivariateNormal(t.zeros(2), t.ones(2)),
     lambda t, D: D.MultivariateNormal(t.zeros(2), -t.eye(2)),
+    lambda t, D: D.LowRankMultivariateNormal(t.tensor(0.0), t.ones(1, 1), t.ones(1)),
+    lambda t, D: D.LowRankMultivariateNormal(t.zeros(2), t.ones(2), t.ones(2)),
+    lambda t, D: D.LowRankMultivariateNormal(t.zeros(2), t.ones(3, 1), t.ones(2)),
+    lambda t, D: D.LowRankMultivariateNormal(t.zeros(2), t.ones(2, 1), t.ones(3)),
+    lambda t, D: D.LowRankMultivariateNormal(t.zeros(3, 2), t.ones(2, 2, 1), t.ones(2)),
+    lambda t, D: D.Wishart(3.0),
+    lambda t, D: D.Wishart(3.0, t.ones(2)),
+    lambda t, D: D.Wishart(0.5, t.eye(2)),
+    lambda t, D: D.Wishart(3.0, -t.eye(2)),
     lambda t, D: D.LKJCholesky(1),
     lambda t, D: D.Independent(D.Normal(0.0, 1.0), 1),
     lambda t, D: D.TransformedDistribution(D.Normal(0.0, 1.0), 3),
@@ -313,7 +333,7 @@ def test_signatures_are_those_of_torch(torch):
 
 
 #: Classes that jtorch lacks, by reason.
-MISSING = {"LowRankMultivariateNormal": "rarely used", "Wishart": "rarely used"}
+MISSING = {}
 
 
 def test_names_are_those_of_torch(torch):
