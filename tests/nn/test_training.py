@@ -10,7 +10,9 @@ import jtorch
 def digits():
     datasets = pytest.importorskip("sklearn.datasets", reason="the digits come with scikit-learn")
     images, labels = datasets.load_digits(return_X_y=True)
-    return (images.reshape(-1, 8, 8) / 16).astype("float32"), labels
+    # The data set lists writer after writer; mixed, those of the last images are known.
+    order = np.random.default_rng(0).permutation(len(labels))
+    return (images[order].reshape(-1, 8, 8) / 16).astype("float32"), labels[order]
 
 
 def lstm(t):
@@ -42,10 +44,10 @@ def transformer(t):
     return Reader()
 
 
-def train(t, make, images, labels, steps):
+def train(t, make, rate, images, labels, steps):
     t.manual_seed(0)
     model = make(t)
-    optimizer = t.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = t.optim.Adam(model.parameters(), lr=rate)
     x, y = t.tensor(images), t.tensor(labels)
     losses = []
     for i in range(steps):
@@ -62,13 +64,13 @@ def train(t, make, images, labels, steps):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [lstm, transformer])
-def test_digits_are_learned_as_in_torch(torch, digits, make):
-    mine, right = train(jtorch, make, *digits, steps=120)
-    theirs, expected = train(torch, make, *digits, steps=120)
+@pytest.mark.parametrize(("make", "rate"), [(lstm, 2e-2), (transformer, 1e-2)])
+def test_digits_are_learned_as_in_torch(torch, digits, make, rate):
+    mine, right = train(jtorch, make, rate, *digits, steps=120)
+    theirs, expected = train(torch, make, rate, *digits, steps=120)
     # Rounding grows over the steps, so only the early ones agree closely.
     assert np.allclose(mine[:10], theirs[:10], rtol=1e-4)
-    assert mine[-1] < 0.35 * mine[0]
-    assert abs(np.mean(mine[-12:]) - np.mean(theirs[-12:])) < 0.1
-    assert right > 0.6
-    assert abs(right - expected) < 0.05
+    assert abs(np.mean(mine[-12:]) - np.mean(theirs[-12:])) < 0.03
+    # Both have learned the task (10 % would be chance), and equally well: 5 of 261 images may differ.
+    assert min(right, expected) > 0.9
+    assert abs(right - expected) < 0.02
