@@ -258,8 +258,8 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
         if type(value) is TracedValue:
             if get_opaque_trace_state() == _CLEAN:
                 raise RuntimeError(
-                    "this Tensor was written to inside a JAX transform (jax.jit, jtorch.func.*, vmap) that is "
-                    "over, so it has no values: return what the transform computes instead"
+                    "this Tensor was written to inside a JAX transform (jax.jit, jtorch.func.*, vmap) that "
+                    "is over, so it has no values: return what the transform computes instead"
                 )
             raise RuntimeError(
                 "this Tensor is inside a JAX transform (jax.jit, jtorch.func.*, vmap): it has no concrete "
