@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +29,9 @@ from jtorch.tensor._random import has_key, in_transform
 from jtorch.trace import Aval, TracedValue, Value, counters, flush_all, session
 
 __all__ = ["CompiledFunction", "Unguarded"]
+
+#: Lines of :meth:`CompiledFunction.explain` that are kept: calls that raise errors are recorded each time.
+MAX_REASONS = 1000
 
 
 class Unguarded(Exception):
@@ -163,7 +166,7 @@ class CompiledFunction:
         self.sizes: dict[Any, Sizes] = {}
         self.variants: dict[Any, Variant] = {}
         self.recordings = 0
-        self.reasons: list[str] = []
+        self.reasons: deque[str] = deque(maxlen=MAX_REASONS)
         self.last: Any = None
         owner = getattr(function, "__self__", None)
         if isinstance(owner, Module):
