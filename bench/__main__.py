@@ -5,7 +5,8 @@ import importlib
 import os
 import platform
 
-NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints", "loading")
+NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints", "loading",
+         "compiled")  # fmt: skip
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ def contenders(batch, sizes):
     layers = [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), nn.ReLU())][:-1]
     x, y = jtorch.randn(batch, sizes[0]), jtorch.randn(batch, sizes[-1])
     linear = layers[::2]
-    params = [tuple(jnp.asarray(p.detach().numpy()) for p in (m.weight, m.bias)) for m in linear]
+    # Copies: an array that shares memory with a parameter would have each step written to it, too.
+    params = [tuple(jnp.asarray(p.detach().clone().numpy()) for p in (m.weight, m.bias)) for m in linear]
 
     def torch_step():
         model = nn.Sequential(*layers)

@@ -17,7 +17,7 @@ from jtorch.tape import Node
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import _ones
 from jtorch.tensor._core import from_value
-from jtorch.trace import Graph, Value, nodes, recorder, settings, verify
+from jtorch.trace import Graph, Value, nodes, read_often, recorder, settings, verify
 from jtorch.trace._executor import DONATE_BYTES
 from jtorch.trace._stretches import stretch
 
@@ -258,6 +258,7 @@ class Assembly:
         changed = {id(storage) for storage, _, _, _ in self.finals}
         used: set[int] = set()
         recorded.template = [None] * len(graph.leaves)
+        often = read_often(graph.flat)
         for i, leaf in enumerate(graph.leaves):
             key = id(leaf)
             if key in self.cotangents:
@@ -276,7 +277,7 @@ class Assembly:
                 elif id(storage) in known:
                     recorded.storages.append((i, storage, leaf.aval))
                     used.add(id(storage))
-                    if id(storage) in changed and leaf.aval.nbytes >= DONATE_BYTES:
+                    if id(storage) in changed and leaf.aval.nbytes >= DONATE_BYTES and i not in often:
                         recorded.donate.append(i)
                 else:
                     shape = tuple(leaf.aval.shape)

@@ -503,15 +503,17 @@ class Layout:
         chosen: which of the live values the program hands out; ``None`` for all.
         live: their slots.
         left, part: which it leaves out, and how those are computed if asked for.
+        kept: leaves that it must not or need not overwrite.
         programs: by indices of donated leaves.
     """
 
-    __slots__ = ("chosen", "left", "live", "part", "programs")
+    __slots__ = ("chosen", "kept", "left", "live", "part", "programs")
 
     def __init__(self, flat: tuple[int, ...], live: Sequence[int], spent: Sequence[int]) -> None:
         gone = frozenset(spent)
         left = [i for i, slot in enumerate(live) if slot in gone]
         self.programs: dict[tuple[int, ...], Program] = {}
+        self.kept = _graph.read_often(flat)
         if not left or len(left) == len(live):
             self.chosen, self.live, self.left, self.part = None, list(live), left, None
             return
@@ -519,6 +521,7 @@ class Layout:
         self.chosen: list[int] | None = [i for i, slot in enumerate(live) if slot not in gone]
         self.live = [live[i] for i in self.chosen]
         self.part: Slice | None = Slice(flat, [live[i] for i in left])
+        self.kept |= self.part.kept
 
 
 _layouts: dict[Any, Layout] = {}
@@ -544,7 +547,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
     layout = _layout(flat, live, graph.spent)
     part, chosen = layout.part, layout.chosen
     wanted = values if chosen is None else [values[i] for i in chosen]
-    donated = _donations(graph, wanted, () if part is None else part.kept)
+    donated = _donations(graph, wanted, layout.kept)
     program = layout.programs.get(donated)
     if program is not None and layout is _latest:
         counters.cache_hits += 1
@@ -682,10 +685,10 @@ def _in_pieces(key: Any, graph: Graph, live: list[int]) -> list[Piece] | None:
     return pieces if 3 * len({p.key for p in pieces}) <= len(pieces) else None
 
 
-def _donations(graph: Graph, values: list[Value], kept: Container[int] = ()) -> tuple[int, ...]:
+def _donations(graph: Graph, values: list[Value], kept: Container[int]) -> tuple[int, ...]:
     """Leaves whose memory the program may reuse: nobody else holds them, and an output has their shape.
 
-    ``kept`` are leaves that are read again later.
+    ``kept`` are leaves that it leaves alone.
     """
     leaves = graph.leaves
     wanted: dict[Any, int] = {}
