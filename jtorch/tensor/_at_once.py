@@ -117,6 +117,17 @@ def _arithmetic(function: Callable[..., Any], integers: str = _INTEGERS, swap: b
         x, y = args[0], args[1]
         if len(args) > 2 and args[2] != 1:
             return None
+        if type(y) is float and not swap:
+            # The usual case: the result is like the tensor, and nothing can be wrong with the number.
+            array = host_contents(x)
+            if array is None or array.dtype.char not in _FLOATS or not array.ndim:
+                return None
+            result: Tensor = _new(Tensor)
+            value = _new(Value)
+            value.aval, value.host = x._aval(), function(array, y)
+            result._storage = storage = _new(Storage)
+            storage.value = value
+            return result
         operands = _pair(y, x, integers) if swap else _pair(x, y, integers)
         if operands is None:
             return None
@@ -236,6 +247,18 @@ def _joined(function: Callable[..., Any], any_size: bool) -> Quick:
     return quick
 
 
+def _cast(args: Sequence[Any]) -> Tensor | None:
+    array, dtype = host_contents(args[0]), args[1]
+    # What NumPy and C convert to the same numbers, without a word.
+    if (
+        array is None
+        or array.dtype.char not in _INTEGERS
+        or not (dtype.is_floating_point and dtype.itemsize > 2)
+    ):
+        return None
+    return _tensor(array.astype(dtype.numpy))
+
+
 for _name, _function in {
     "add": _arithmetic(np.add),
     "sub": _arithmetic(np.subtract),
@@ -252,6 +275,7 @@ for _name, _function in {
     "ge": _comparison(np.greater_equal),
     "flip": _flip,
     "_clone": _clone,
+    "_to_copy": _cast,
     "stack": _joined(np.stack, any_size=False),
     "cat": _joined(np.concatenate, any_size=True),
 }.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from jtorch import devices, dtypes
 from jtorch.devices import CPU, META, as_device, default_device, device, platform_available
-from jtorch.dispatch import GRAD, modes, result_dtype
+from jtorch.dispatch import GRAD, INFERENCE, modes, result_dtype
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
@@ -406,6 +406,10 @@ def _on(kind: str) -> Callable[..., Tensor]:
 
 def _caster(name: str, d: dtype) -> None:
     def function(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
+        if modes.at_once and memory_format is preserve_format and modes.level != INFERENCE:
+            made: Tensor | None = _TO_COPY.quick((self, d))  # type: ignore[misc]
+            if made is not None:
+                return made
         return convert(self, None, d, False, memory_format)
 
     function.__name__ = function.__qualname__ = name

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.dispatch import autocast_state, without_autocast
+from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor._core import Tensor, run
@@ -152,9 +152,13 @@ def make_method(op: Op) -> Callable[..., Any]:
     function = make_function(op)
     if not op.varargs or op.varargs in op.lists:
         return function
-    place = op.params.index(op.varargs)
+    place, total = op.params.index(op.varargs), len(op.params)
 
     def method(*args: Any, **kwargs: Any) -> Any:
+        if op.quick is not None and not kwargs and len(args) == total and modes.at_once:
+            made = op.quick(args) if modes.level != INFERENCE else None
+            if made is not None:
+                return made
         if len(args) > place and isinstance(args[place], int):
             args = (*args[:place], args[place:])
         return function(*args, **kwargs)
