@@ -17,8 +17,8 @@ from jtorch.tape import Node
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import _ones
 from jtorch.tensor._core import from_value
-from jtorch.trace import Graph, Value, nodes, read_often, recorder, settings, verify
-from jtorch.trace._executor import DONATE_BYTES
+from jtorch.trace import Graph, Value, nodes, recorder, settings, verify
+from jtorch.trace._executor import DONATE_BYTES, spared
 from jtorch.trace._stretches import stretch
 
 __all__ = ["Assembly"]
@@ -258,7 +258,7 @@ class Assembly:
         changed = {id(storage) for storage, _, _, _ in self.finals}
         used: set[int] = set()
         recorded.template = [None] * len(graph.leaves)
-        often = read_often(graph.flat)
+        often = spared(graph.flat, [leaf.aval for leaf in graph.leaves])
         for i, leaf in enumerate(graph.leaves):
             key = id(leaf)
             if key in self.cotangents:

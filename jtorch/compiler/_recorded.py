@@ -31,6 +31,7 @@ from jtorch.trace import (
     settings,
 )
 from jtorch.trace._deferred import Slice
+from jtorch.trace._executor import SPARE_BYTES
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._stretches import Piece, stretched
 
@@ -288,7 +289,7 @@ class Recorded:
         used = {r.ref for r in self.results} | {ref for _, _, ref, _, _ in self.written}
         left = {ref for _, ref in self.stored if ref is not None and ref >= 0 and self.live[ref] in spent}
         left -= used
-        if left and len(left) < len(self.live):
+        if left and len(left) < len(self.live) and sum(self.avals[i].nbytes for i in left) <= SPARE_BYTES:
             self.part = Slice(self.graph.flat, [self.live[i] for i in sorted(left)])
             self.fewer = [slot for i, slot in enumerate(self.live) if i not in left]
 

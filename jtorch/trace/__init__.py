@@ -25,7 +25,6 @@ from jtorch.trace._graph import (
     Signature,
     leave_session,
     nodes,
-    read_often,
     record,
     recorder,
     recorders,
@@ -42,7 +41,7 @@ __all__ = [
     "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aval_of",
     "clear_programs", "computed", "counters", "evaluate", "explain", "flush", "flush_all", "from_host",
     "from_jax", "fused", "host_array", "leave_session", "leave_xla", "listen", "load_host_engine",
-    "metrics", "nodes", "operand", "postpone", "read_often", "record", "recorder", "recorders",
+    "metrics", "nodes", "operand", "postpone", "record", "recorder", "recorders",
     "reset_metrics", "run_small_programs_inline", "series", "session", "settings", "spend",
     "start_compilation_cache", "synchronize", "user_line", "verify",
 ]  # fmt: skip

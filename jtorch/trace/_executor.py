@@ -52,6 +52,8 @@ MAX_SEEN = 4096
 #: Buffers below this size are not donated: XLA copies a donated operand that is read after its memory is
 #: written, which costs more than a small allocation.
 DONATE_BYTES = 1 << 16
+#: So much memory may be used to save time: parameters that are not overwritten, gradients that are left out.
+SPARE_BYTES = 1 << 26
 #: A parameter's update is looked for within so many ops of its old value.
 REPLACED_WITHIN = 4
 #: Host arrays up to this size are handed to a program as they are when used for the first time.
@@ -509,13 +511,16 @@ class Layout:
 
     __slots__ = ("chosen", "kept", "left", "live", "part", "programs")
 
-    def __init__(self, flat: tuple[int, ...], live: Sequence[int], spent: Sequence[int]) -> None:
+    def __init__(
+        self, flat: tuple[int, ...], leaves: Sequence[Value], values: Sequence[Value], spent: Sequence[int]
+    ) -> None:
+        live = [value.slot for value in values]
         gone = frozenset(spent)
         left = [i for i, slot in enumerate(live) if slot in gone]
         self.programs: dict[tuple[int, ...], Program] = {}
-        self.kept = _graph.read_often(flat)
-        if not left or len(left) == len(live):
-            self.chosen, self.live, self.left, self.part = None, list(live), left, None
+        self.kept = spared(flat, [leaf.aval for leaf in leaves])
+        if not left or len(left) == len(live) or sum(values[i].aval.nbytes for i in left) > SPARE_BYTES:
+            self.chosen, self.live, self.left, self.part = None, live, left, None
             return
         self.left = left
         self.chosen: list[int] | None = [i for i, slot in enumerate(live) if slot not in gone]
@@ -528,15 +533,21 @@ _layouts: dict[Any, Layout] = {}
 _latest: Layout | None = None
 
 
-def _layout(flat: tuple[int, ...], live: Sequence[int], spent: Sequence[int]) -> Layout:
+def spared(flat: Sequence[int], avals: Sequence[Any]) -> frozenset[int]:
+    """Leaves that a program need not overwrite: several ops read them, and together they are not large."""
+    often = _graph.read_often(flat)
+    return often if sum(avals[i].nbytes for i in often) <= SPARE_BYTES else frozenset()
+
+
+def _layout(graph: Graph, flat: tuple[int, ...], values: list[Value], live: list[int], spent: Any) -> Layout:
     key = (flat, tuple(live), tuple(spent))
     found = _layouts.get(key)
     if found is None:
         if len(_layouts) >= MAX_PROGRAMS:
             _layouts.clear()
-        found = _layouts[key] = Layout(flat, live, spent)
+        found = _layouts[key] = Layout(flat, graph.leaves, values, spent)
     if found.part is not None and found.part.in_demand():
-        return _layout(flat, live, ())
+        return _layout(graph, flat, values, live, ())
     return found
 
 
@@ -544,7 +555,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
     """Find or compile the fused program, or run in pieces while programs would not pay."""
     global _storm, _wasted, _latest
     flat = tuple(graph.flat)
-    layout = _layout(flat, live, graph.spent)
+    layout = _layout(graph, flat, values, live, graph.spent)
     part, chosen = layout.part, layout.chosen
     wanted = values if chosen is None else [values[i] for i in chosen]
     donated = _donations(graph, wanted, layout.kept)

@@ -1,6 +1,7 @@
 """Gradients that an optimizer has used are left out of the program, and computed if somebody asks."""
 
 import gc
+import importlib
 import weakref
 
 import numpy as np
@@ -111,4 +112,19 @@ def test_large_state_is_still_overwritten_in_place():
         (model(x) ** 2).sum().backward()
         optimizer.step()
     # The momentum of the weight; the weight itself is what the gradient would be computed from.
+    assert metrics()["donated_bytes"] == 256 * 128 * 4
+
+
+def test_large_gradients_are_handed_out_and_parameters_overwritten(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("jtorch.trace._executor"), "SPARE_BYTES", 1 << 10)
+    model = jtorch.nn.Linear(256, 128)
+    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+    x = jtorch.ones(2, 256)
+    for i in range(4):
+        if i == 3:
+            reset_metrics()
+        optimizer.zero_grad()
+        (model(x) ** 2).sum().backward()
+        optimizer.step()
+    assert metrics()["deferred"] == 0
     assert metrics()["donated_bytes"] == 256 * 128 * 4
