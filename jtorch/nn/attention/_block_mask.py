@@ -29,7 +29,7 @@ def noop_mask(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) ->
     return batch.new_ones(size=(), dtype=dtypes.bool_)
 
 
-def sliced_mask_mod_error(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
+def _sliced_mask_mod_error(batch: Tensor, head: Tensor, token_q: Tensor, token_kv: Tensor) -> Tensor:
     """Stands where a part of a mask has lost its function: its positions are others."""
     raise RuntimeError(
         "Cannot use mask_mod from a sliced BlockMask. When you slice a BlockMask using [], the mask_mod "
@@ -290,7 +290,7 @@ class BlockMask:
         )
         parts = {name: getattr(self, name) for name in _TENSORS[:4]}
         cut = {name: None if t is None else t[places] for name, t in parts.items()}
-        return self._made_of(**cut, mask_mod=sliced_mask_mod_error)
+        return self._made_of(**cut, mask_mod=_sliced_mask_mod_error)
 
     def _adjust(self, new_q_len: int, new_kv_len: int) -> BlockMask:
         """The upper left part of the mask, for shorter sequences."""

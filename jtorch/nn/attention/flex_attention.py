@@ -12,6 +12,7 @@ from jtorch.nn.attention._block_mask import (
     DEFAULT_BLOCK,
     LARGE_BLOCK,
     BlockMask,
+    _sliced_mask_mod_error,
     and_masks,
     create_block_mask,
     create_mask,
@@ -19,7 +20,6 @@ from jtorch.nn.attention._block_mask import (
     noop_mask,
     or_masks,
     positions,
-    sliced_mask_mod_error,
 )
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import is_grad_enabled
@@ -143,7 +143,7 @@ def _check_shapes(
 
 
 def _check_mask(block_mask: BlockMask, queries: int, keys: int) -> None:
-    if block_mask.mask_mod is sliced_mask_mod_error:
+    if block_mask.mask_mod is _sliced_mask_mod_error:
         raise RuntimeError("Cannot use mask_mod from a sliced BlockMask")
     if block_mask.BLOCK_SIZE == (LARGE_BLOCK, LARGE_BLOCK):
         return
