@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from jtorch.errors import with_hint
+
 __all__ = ["as_device", "device", "forbid_backends", "jax_device", "platform_available"]
 
 #: JAX's platform names behind PyTorch's device types.
@@ -175,8 +177,8 @@ def jax_device(target: device) -> Any:
     """The ``jax.Device`` behind a device.
 
     Raises:
-        RuntimeError: the backend is missing or has fewer devices; texts as PyTorch's without CUDA. Or this is
-            a DataLoader's worker.
+        AssertionError: there is no GPU, as in PyTorch built without CUDA.
+        RuntimeError: another backend is missing, or has fewer devices, or this is a DataLoader's worker.
     """
     if _backends_forbidden:
         if target.type == "cuda":
@@ -193,12 +195,12 @@ def jax_device(target: device) -> Any:
         found = jax.local_devices(backend=platform)
     except RuntimeError as error:
         if target.type == "cuda":
-            message = "Found no NVIDIA driver on your system (JAX has no GPU backend here)."
-        else:
-            message = (
-                f"PyTorch device type {target.type} needs a JAX backend '{platform}', which is not available"
-            )
-        raise RuntimeError(message) from error
+            raise with_hint(
+                AssertionError("Torch not compiled with CUDA enabled"), "JAX has no GPU backend here"
+            ) from error
+        raise RuntimeError(
+            f"PyTorch device type {target.type} needs a JAX backend '{platform}', which is not available"
+        ) from error
     index = target.index or 0
     if index >= len(found):
         raise RuntimeError(f"{target.type.upper()} error: invalid device ordinal")

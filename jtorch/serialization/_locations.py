@@ -43,7 +43,7 @@ def _validated(kind: str, location: str) -> device:
     found = canonical(device(kind, int(number[1] or 0)))
     try:
         jax_device(found)
-    except RuntimeError as error:
+    except (AssertionError, RuntimeError) as error:
         raise RuntimeError(
             f"Attempting to deserialize object on {kind.upper()} device {found.index} but "
             f"torch.{kind}.device_count() is not larger. Please use torch.load with map_location to map your "
