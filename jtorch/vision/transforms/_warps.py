@@ -100,6 +100,8 @@ def _weights(mode: str, size: int, count: int, antialias: bool, kind: str) -> tu
 
 def _resample(image: Any, axis: int, count: int, mode: str, antialias: bool, kind: str) -> Any:
     """A NumPy image with ``count`` pixels along its last or second last axis."""
+    # Differs from PyTorch: floats are added in another order; where bytes are floats meanwhile, one may round
+    # the other way.
     size = image.shape[axis]
     if size == count:
         return image

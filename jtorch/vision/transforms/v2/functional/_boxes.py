@@ -27,6 +27,7 @@ def _corners(boxes: Any, what: str) -> Any:
         NotImplementedError: they are turned.
     """
     if is_rotated_bounding_format(boxes.format):
+        # Differs from PyTorch: torchvision transforms them, too.
         raise NotImplementedError(f"{what} of turned boxes ({boxes.format.value}) is not available")
     x = contents(boxes)
     if boxes.format is BoundingBoxFormat.XYXY:
