@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from jtorch.nn._cautious import CAUTIONS, cautious
 from jtorch.nn._composites import *  # noqa: F403
 from jtorch.nn._dropout import *  # noqa: F403
 from jtorch.nn._products import *  # noqa: F403
+from jtorch.nn.attention.bias import CausalBias
 from jtorch.ops._registry import OPS, Op
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import run
@@ -88,6 +90,19 @@ def _export() -> None:
 
 
 _export()
+
+
+_attention = derived["nn.functional"]["scaled_dot_product_attention"]
+
+
+@functools.wraps(_attention)
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *args: Any, **kwargs: Any
+) -> Tensor:
+    """The op's function, which also takes masks that know that they are causal."""
+    if type(attn_mask) is CausalBias:
+        return CausalBias._dispatch(query, key, value, attn_mask, *args, **kwargs)
+    return _attention(query, key, value, attn_mask, *args, **kwargs)
 
 
 def _with_indices(name: str) -> Any:

@@ -58,3 +58,40 @@ def test_the_cpu_composes_attention(gpu):
     # Asked for cuDNN, a CPU program would fail.
     q = jtorch.ones(2, 4, 8, 8, dtype=jtorch.bfloat16)
     assert F.scaled_dot_product_attention(q, q, q).float().mean().item() == 1.0
+
+
+BIASES = {
+    "upper": lambda b: b.causal_upper_left(3, 5),
+    "lower": lambda b: b.causal_lower_right(3, 5),
+    "square": lambda b: b.causal_lower_right(3, 3),
+}
+
+
+@pytest.mark.parametrize("case", BIASES)
+def test_causal_biases_match_torch(torch, case):
+    from importlib import import_module
+
+    found = []
+    for t in (jtorch, torch):
+        bias = BIASES[case](import_module(f"{t.__name__}.nn.attention.bias"))
+        q = t.linspace(-1, 1, 24).view(2, 3, 4)
+        k = t.linspace(0, 1, 2 * bias.seq_len_kv * 4).view(2, bias.seq_len_kv, 4)
+        out = t.nn.functional.scaled_dot_product_attention(q, k, k * k, attn_mask=bias)
+        with pytest.raises(ValueError, match="CausalBias should not be used with causal=True"):
+            t.nn.functional.scaled_dot_product_attention(q, k, k, bias, is_causal=True)
+        found.append((out, repr(bias), bias.variant, (bias.seq_len_q, bias.seq_len_kv)))
+    assert jtorch.allclose(found[0][0], jtorch.tensor(found[1][0].numpy()), atol=1e-6)
+    assert found[0][1:] == found[1][1:]
+
+
+def test_causal_biases_refuse_what_torch_refuses(torch):
+    from importlib import import_module
+
+    for t in (jtorch, torch):
+        b = import_module(f"{t.__name__}.nn.attention.bias")
+        with pytest.raises(AssertionError, match="causal_upper_left only supports 2D tensors"):
+            b.causal_upper_left(3)
+        with pytest.raises(AssertionError, match="variant must be a CausalVariant, got int"):
+            b.CausalBias(1, 2, 3)
+        with pytest.warns(UserWarning, match="will produce NaNs in the output when seq_len_q > seq_len_kv!"):
+            b.causal_lower_right(5, 3)

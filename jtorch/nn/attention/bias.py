@@ -15,7 +15,7 @@ __all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_le
 
 
 class CausalVariant(IntEnum):
-    """The corner at which the triangle of visible keys begins, where there are other many keys than queries."""
+    """The corner in which the triangle of visible keys lies, where keys and queries are not equally many."""
 
     UPPER_LEFT = auto()
     LOWER_RIGHT = auto()
@@ -41,11 +41,12 @@ class CausalBias(Tensor):
     seq_len_kv: int
 
     def __new__(cls, variant: CausalVariant, seq_len_q: int, seq_len_kv: int) -> CausalBias:
+        """The mask, on the CPU."""
         if not isinstance(variant, CausalVariant):
             raise AssertionError(f"variant must be a CausalVariant, got {type(variant).__name__}")
         made: Any = _triangle(variant, seq_len_q, seq_len_kv)
         made.__class__ = cls
-        return made  # type: ignore[no-any-return]
+        return made
 
     def __init__(self, variant: CausalVariant, seq_len_q: int, seq_len_kv: int) -> None:
         self.variant, self.seq_len_q, self.seq_len_kv = variant, seq_len_q, seq_len_kv
@@ -82,7 +83,7 @@ class CausalBias(Tensor):
         attend = derived["nn.functional"]["scaled_dot_product_attention"]
         upper = attn_mask.seq_len_q == attn_mask.seq_len_kv or attn_mask.variant == CausalVariant.UPPER_LEFT
         mask = None if upper else attn_mask._materialize(query.device)
-        return attend(query, key, value, mask, dropout_p, upper, scale, enable_gqa)  # type: ignore[no-any-return]
+        return attend(query, key, value, mask, dropout_p, upper, scale, enable_gqa)
 
 
 def _triangle(variant: CausalVariant, queries: int, keys: int, device: Any = None) -> Tensor:
