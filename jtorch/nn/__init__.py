@@ -9,6 +9,7 @@ from jtorch.nn import modules as modules
 from jtorch.nn import parallel as parallel
 from jtorch.nn import parameter as parameter
 from jtorch.nn import utils as utils
+from jtorch.nn._factory import factory_kwargs as factory_kwargs
 from jtorch.nn.modules import *  # noqa: F403
 from jtorch.nn.modules.linear_cross_entropy_options import (
     LinearCrossEntropyOptions as LinearCrossEntropyOptions,

@@ -138,3 +138,28 @@ def test_skip_init_draws_nothing():
     drawn = jtorch.rand(1).item()
     jtorch.manual_seed(0)
     assert jtorch.rand(1).item() == drawn
+
+
+def test_a_prefix_is_consumed_as_in_torch(torch):
+    found = []
+    for t in (jtorch, torch):
+        model = t.nn.Sequential()
+        model.add_module("module", t.nn.Sequential(t.nn.Linear(2, 1), t.nn.BatchNorm1d(1)))
+        state = model.state_dict()
+        state["other"] = 1
+        t.nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+        found.append((sorted(state), dict(state._metadata)))
+        model.module.load_state_dict({k: v for k, v in state.items() if k != "other"})
+    assert found[0] == found[1]
+
+
+def test_factory_arguments_match_torch(torch):
+    for kwargs in (None, {}, {"dtype": 1, "factory_kwargs": {"device": 2}}):
+        assert jtorch.nn.factory_kwargs(kwargs) == torch.nn.factory_kwargs(kwargs)
+    for kwargs in ({"size": 1}, {"dtype": 1, "factory_kwargs": {"dtype": 2}}):
+        texts = []
+        for t in (jtorch, torch):
+            with pytest.raises(TypeError) as caught:
+                t.nn.factory_kwargs(kwargs)
+            texts.append(str(caught.value))
+        assert texts[0] == texts[1]

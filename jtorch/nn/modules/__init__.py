@@ -13,6 +13,9 @@ from jtorch.nn.modules.flatten import *  # noqa: F403
 from jtorch.nn.modules.fold import *  # noqa: F403
 from jtorch.nn.modules.instancenorm import *  # noqa: F403
 from jtorch.nn.modules.linear import *  # noqa: F403
+from jtorch.nn.modules.linear_cross_entropy_options import (
+    LinearCrossEntropyOptions as LinearCrossEntropyOptions,
+)
 from jtorch.nn.modules.loss import *  # noqa: F403
 from jtorch.nn.modules.module import Module
 from jtorch.nn.modules.normalization import *  # noqa: F403
