@@ -75,10 +75,11 @@ def test_a_query_that_sees_nothing_gets_zeros():
     jtorch.testing.assert_close(aux.max_scores[0, 0, 1:], scores.amax(-1)[1:])
 
 
-def test_a_bias_that_learns_is_refused():
-    q, k, v = tensors(jtorch, *[(1, 1, 4, 2)] * 3)
-    bias = jtorch.zeros(4, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="no gradient would reach"):
-        mine.flex_attention(q, k, v, lambda s, b, h, i, j: s + bias[j])
-    with jtorch.no_grad():
-        assert mine.flex_attention(q, k, v, lambda s, b, h, i, j: s + bias[j]).shape == (1, 1, 4, 2)
+def test_a_bias_learns():
+    q, k, v, bias = tensors(jtorch, *[(1, 2, 4, 2)] * 3, (2, 4))
+    bias.requires_grad_()
+    mine.flex_attention(q, k, v, lambda s, b, h, i, j: s + bias[h, j]).square().sum().backward()
+    found, bias.grad = bias.grad, None
+    mask = bias[None, :, None, :].expand(1, 2, 4, 4)
+    jtorch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask).square().sum().backward()
+    jtorch.testing.assert_close(found, bias.grad, rtol=1e-4, atol=1e-5)

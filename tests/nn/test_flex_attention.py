@@ -92,12 +92,6 @@ def test_maxima_and_other_masks():
     assert flex.or_masks(causal, window)(zero, zero, jtorch.tensor(2), jtorch.tensor(4)).item()
 
 
-def test_a_bias_that_learns_is_refused():
-    bias = jtorch.zeros(L, S, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="attn_mask"):
-        flex.flex_attention(*inputs(jtorch), score_mod=lambda score, b, h, q, k: score + bias[q, k])
-
-
 @pytest.mark.parametrize("function", [causal, window, by_head])
 def test_block_masks_match_torch(torch, function):
     mine, theirs = (mask(t, function, 2, 2) for t in (jtorch, torch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,7 +21,6 @@ from jtorch.nn.attention._block_mask import (
     positions,
 )
 from jtorch.tensor import Tensor
-from jtorch.tensor._autograd import is_grad_enabled
 from jtorch.tensor._core import call
 
 __all__ = [
@@ -68,7 +66,8 @@ def flex_attention(
         query: shape ``(B, Hq, L, E)``.
         key: shape ``(B, Hkv, S, E)``.
         value: shape ``(B, Hkv, S, Ev)``.
-        score_mod: of a score, its batch, head, query and key (without dims), another score.
+        score_mod: of a score, its batch, head, query and key (without dims), another score. Tensors that it
+            holds get their gradients.
         block_mask: what is seen; everything if ``None``. A query that sees nothing gets zeros.
         scale: of the products; ``1 / sqrt(E)`` if ``None``.
         enable_gqa: whether several heads of queries may share one of keys.
@@ -80,7 +79,7 @@ def flex_attention(
         Shape ``(B, Hq, L, Ev)``, dtype of ``query``.
 
     Raises:
-        NotImplementedError: other dims than 4, or a ``score_mod`` that holds a tensor that wants a gradient.
+        NotImplementedError: other dims than 4.
         ValueError: heads, batches or lengths do not fit.
         RuntimeError: a ``block_mask`` that was sliced and has no function.
 
@@ -98,7 +97,6 @@ def flex_attention(
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query.to(working) @ key.to(working).transpose(-2, -1) * scale
     if score_mod is not None:
-        _check_captured(score_mod)
         B, H, L, S = scores.shape
         where = positions(B, H, L, S, scores.device)
         scores = for_all_positions(score_mod, scores=True)(scores, *where).to(working)
@@ -161,29 +159,3 @@ def _check_mask(block_mask: BlockMask, queries: int, keys: int) -> None:
             "mask to the correct length by calling block_mask._adjust(q_len, kv_len). This essentially "
             "'crops' the block mask to the upper left corner, which does not work for all mask_mods!"
         )
-
-
-def _captured(function: Any) -> list[Any]:
-    """What a function can reach beside its arguments: its closure, bound arguments, object and globals."""
-    if isinstance(function, functools.partial):
-        return [*function.args, *function.keywords.values(), *_captured(function.func)]
-    found = [getattr(function, "__self__", None)]
-    code = getattr(function, "__code__", None)
-    if code is not None:
-        found += [cell.cell_contents for cell in function.__closure__ or ()]
-        found += [function.__globals__.get(name) for name in code.co_names]
-        found += [inner for value in list(found) if hasattr(value, "__code__") for inner in _captured(value)]
-    return found
-
-
-def _check_captured(score_mod: Callable[..., Tensor]) -> None:
-    """Gradients do not reach tensors that a function under ``vmap`` holds; better none than wrong ones."""
-    if not is_grad_enabled():
-        return
-    for value in _captured(score_mod):
-        held = [value] if isinstance(value, Tensor) else list(getattr(value, "parameters", list)() or ())
-        if any(isinstance(t, Tensor) and t.requires_grad for t in held):
-            raise NotImplementedError(
-                "flex_attention: score_mod holds a tensor that requires grad, which no gradient would reach; "
-                "add the bias with scaled_dot_product_attention(attn_mask=...)"
-            )
