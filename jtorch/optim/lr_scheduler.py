@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any, Literal, SupportsFloat
 from weakref import ref
 
+from jtorch._naming import as_pytorch_shows
 from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 
@@ -132,6 +133,9 @@ class LRScheduler:
         self.last_epoch = last_epoch
         _watch_steps(optimizer)
         self._initial_step()
+
+    def __repr__(self) -> str:
+        return as_pytorch_shows(self)
 
     def _initial_step(self) -> None:
         """Set the first learning rate."""

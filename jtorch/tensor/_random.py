@@ -63,6 +63,9 @@ class Generator:
         self.device: device = as_device(device)
         self._engine = MT19937() if self.device is CPU else Philox()
 
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of ``seed``; returns the generator."""
         if type(seed) is not int:

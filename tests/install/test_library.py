@@ -188,3 +188,23 @@ def test_names_for_compilers():
     with TransformGetItemToIndex():
         assert jtorch.vmap(lambda a, b: x[a, b])(i, j).tolist() == [2, 8]
         assert jtorch.vmap(lambda a: x[a])(i).tolist() == x.tolist()
+
+
+def test_objects_are_shown_under_pytorchs_names(torch):
+    class Own(jtorch.utils.data.Dataset):
+        pass
+
+    def shown(library):
+        data = library.utils.data.TensorDataset(library.ones(3))
+        optimizer = library.optim.SGD([library.ones(1, requires_grad=True)], lr=0.1)
+        objects = [
+            data,
+            library.utils.data.DataLoader(data),
+            library.utils.data.SequentialSampler(data),
+            library.optim.lr_scheduler.StepLR(optimizer, 1),
+            library.Generator(),
+        ]
+        return [repr(o).partition(" at 0x")[0] for o in objects]
+
+    assert shown(jtorch) == shown(torch)
+    assert repr(Own()).startswith(f"<{__name__}.")

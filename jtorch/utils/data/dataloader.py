@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
+from jtorch._naming import as_pytorch_shows
 from jtorch.utils.data._iterators import (
     _BaseDataLoaderIter,
     _DatasetKind,
@@ -161,6 +162,9 @@ class DataLoader(Generic[_T_co]):
             given = f"batch_sampler option, but got batch_sampler={batch_sampler}"
         if given is not None:
             raise ValueError(f"DataLoader with IterableDataset: expected unspecified {given}")
+
+    def __repr__(self) -> str:
+        return as_pytorch_shows(self)
 
     def __setattr__(self, attr: str, val: Any) -> None:
         if self.__initialized and attr in _FIXED:

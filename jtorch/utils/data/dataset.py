@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from jtorch._naming import as_pytorch_shows
 from jtorch.tensor import Tensor
 from jtorch.utils.data._draws import permutation
 
@@ -34,6 +35,9 @@ class Dataset(Generic[T_co]):
 
     def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+
+    def __repr__(self) -> str:
+        return as_pytorch_shows(self)
 
     def __add__(self, other: Dataset[Any]) -> ConcatDataset:
         return ConcatDataset([self, other])

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+from jtorch._naming import as_pytorch_shows
 from jtorch.utils.data._draws import as_doubles, integers, new_generator, permutation, seed, weighted
 
 __all__ = [
@@ -22,6 +23,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 class Sampler(Generic[T_co]):
     """Base of samplers: a subclass defines ``__iter__`` over indices, and ``__len__`` if it is known."""
+
+    def __repr__(self) -> str:
+        return as_pytorch_shows(self)
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError
