@@ -6,7 +6,7 @@ import os
 import platform
 
 NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints", "loading",
-         "compiled")  # fmt: skip
+         "compiled", "networks")  # fmt: skip
 
 
 def main() -> None:

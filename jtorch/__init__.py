@@ -6,6 +6,7 @@ from importlib import import_module as _import_module
 from math import e, inf, nan, pi
 from typing import Any as _Any
 
+from jtorch import _collector
 from jtorch import dtypes as _dtypes
 from jtorch import ops as _ops
 from jtorch._install import install
@@ -129,3 +130,5 @@ def __getattr__(name: str) -> _Any:
     if name in _ELSEWHERE:
         return getattr(_import_module(f"jtorch.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module 'jtorch' has no attribute '{name}'")
+
+_collector.resume()

@@ -354,6 +354,10 @@ class Assembly:
             self.recorded.leave_out_spent()
         self.graph.leaves = [_Gone] * len(self.graph.leaves)
         self.graph.outputs = []
+        # What the recording keeps of this call would keep the first run from overwriting state in its memory,
+        # and the second would be another program.
+        for held in (session.touched, session.constants, session.initial, session.shown):
+            held.clear()
         return self.recorded
 
     def undo(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.experimental.rnn import gpu_rnn, lstm
+from jax.experimental.rnn import gpu_rnn, lstm  # type: ignore[attr-defined]
 from jax.lax import Precision
 
 from jtorch.ops._precision import precision

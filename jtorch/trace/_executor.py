@@ -510,6 +510,8 @@ class Layout:
     """
 
     __slots__ = ("chosen", "kept", "left", "live", "part", "programs")
+    chosen: list[int] | None
+    part: Slice | None
 
     def __init__(
         self, flat: tuple[int, ...], leaves: Sequence[Value], values: Sequence[Value], spent: Sequence[int]
@@ -519,14 +521,14 @@ class Layout:
         left = [i for i, slot in enumerate(live) if slot in gone]
         self.programs: dict[tuple[int, ...], Program] = {}
         self.kept = spared(flat, [leaf.aval for leaf in leaves])
+        self.left, self.chosen, self.part = left, None, None
         if not left or len(left) == len(live) or sum(values[i].aval.nbytes for i in left) > SPARE_BYTES:
-            self.chosen, self.live, self.left, self.part = None, live, left, None
+            self.live = live
             return
-        self.left = left
-        self.chosen: list[int] | None = [i for i, slot in enumerate(live) if slot not in gone]
-        self.live = [live[i] for i in self.chosen]
-        self.part: Slice | None = Slice(flat, [live[i] for i in left])
-        self.kept |= self.part.kept
+        chosen = self.chosen = [i for i, slot in enumerate(live) if slot not in gone]
+        self.live = [live[i] for i in chosen]
+        part = self.part = Slice(flat, [live[i] for i in left])
+        self.kept |= part.kept
 
 
 _layouts: dict[Any, Layout] = {}

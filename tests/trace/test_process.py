@@ -89,3 +89,10 @@ def test_modes_by_environment():
     eager, cap, verify = run(code, JTORCH_EAGER="0")
     assert (eager, verify) == ("False", "False")
     assert int(cap) > 1000
+
+
+def test_import_leaves_garbage_collection_as_it_was():
+    for turn, expected in (("enable", True), ("disable", False)):
+        code = f"import gc; gc.{turn}(); import jtorch; print(gc.isenabled())"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(expected)
