@@ -83,9 +83,10 @@ def check_classes(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) ->
     shape = arguments["input"].shape
     if shape == values.shape and values.dtype.kind == "f":
         return
-    outside = values[
-        (values != arguments["ignore_index"]) & ((values < 0) | (values >= shape[min(len(shape) - 1, 1)]))
-    ]
+    classes = shape[min(len(shape) - 1, 1)]
+    if values.dtype == np.int64 and values.view(np.uint64).max() < classes:
+        return  # negative ones would be huge
+    outside = values[(values != arguments["ignore_index"]) & ((values < 0) | (values >= classes))]
     if outside.size:
         raise IndexError(f"Target {outside.flat[0]} is out of bounds.")
 
