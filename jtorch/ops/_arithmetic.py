@@ -111,6 +111,25 @@ def mul(input: Array, other: Array) -> Array:
     return input * other
 
 
+@jax.custom_jvp
+def quotient(input: Array, other: Array) -> Array:
+    """``input / other``, rounded once where ``other`` is broadcast.
+
+    XLA would multiply by the reciprocal of what it broadcasts, which rounds twice, so it must not see that it
+    does. Adding -0 changes nothing.
+    """
+    nothing = jnp.where(jnp.isnan(input), jnp.asarray(jnp.nan, input.dtype), jnp.asarray(-0.0, input.dtype))
+    return input / (nothing + other)
+
+
+@quotient.defjvp
+def _quotient_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    _, other = primals
+    of_input, of_other = tangents
+    result = quotient(*primals)
+    return result, of_input / other - of_other * (result / other)
+
+
 @register(
     "div",
     numbers="input other",
@@ -125,6 +144,8 @@ def mul(input: Array, other: Array) -> Array:
 def div(input: Array, other: Array) -> Array:
     """``input / other``, integers in the default floating dtype. See ``div.mode`` for ``rounding_mode``."""
     check_broadcast(input, other)
+    if other.size < input.size and jnp.issubdtype(input.dtype, jnp.floating):
+        return quotient(input, other)
     return input / other
 
 
