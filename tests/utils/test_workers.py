@@ -339,6 +339,7 @@ def test_a_hung_worker_ends_by_timeout():
 
 SCRIPT = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores Ctrl-C
 import jtorch as torch
 from jtorch.utils.data import DataLoader
 
