@@ -45,3 +45,29 @@ def lazy():
     yield
     flush_all("test")
     vars(settings).update(saved)
+
+
+#: Cases that take 6 to 18 s each on two cores, most of it XLA compiling, and that shorter ones stand beside.
+_LONG = (
+    "models/test_numbers.py::test_training_matches_torchvision",
+    "models/test_numbers.py::test_small_models_match_torchvision[convnext]",
+    "models/test_numbers.py::test_small_models_match_torchvision[maxvit]",
+    "models/test_numbers.py::test_small_models_match_torchvision[swin_v2]",
+    "models/test_numbers.py::test_fixed_models_match_torchvision[mnasnet0_5]",
+    "models/test_structure.py::test_structure_matches_torchvision[efficientnet_v2_l]",
+    "distributions/test_distributions.py::test_divergences_are_those_of_torch",
+    "distributions/test_distributions.py::test_gradients_are_those_of_torch[Wishart]",
+    "nn/test_modules.py::test_module_matches_torch[Transformer]",
+    "nn/test_modules.py::test_module_matches_torch[TransformerDecoderLayer]",
+    "nn/test_modules.py::test_module_matches_torch[TransformerEncoder]",
+    "nn/test_rnn.py::test_packed_sequences_match_torch[LSTM-{'proj_size': 2}]",
+    "rng/test_compiled_draws.py::test_draws_with_operands",
+    "optim/test_matches_torch.py::test_twenty_steps_and_a_swap_of_states[Muon-float64]",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.endswith(_LONG):
+            item.add_marker(pytest.mark.slow)

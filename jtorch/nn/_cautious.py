@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jtorch.ops._registry import Op
@@ -43,11 +43,20 @@ _CORNERS = (
 )
 
 
+_SAMPLED = {"bilinear", "nearest", "bicubic"}, {"zeros", "border", "reflection"}
+
+
+def _corners(args: Sequence[Any]) -> str | None:
+    """Arguments that are wrong are an error before they are a warning."""
+    valid = args[2] in _SAMPLED[0] and args[3] in _SAMPLED[1]
+    return _CORNERS if args[4] is None and valid else None
+
+
 #: By name below ``nn.functional``.
 CAUTIONS: dict[str, Caution] = {
     **dict.fromkeys(("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"), _sizes),
     **{name: _implicit_dim(name) for name in ("softmax", "log_softmax", "softmin")},
-    "grid_sample": lambda args: _CORNERS if args[4] is None else None,
+    "grid_sample": _corners,
     "affine_grid": lambda args: _CORNERS if args[2] is None else None,
 }
 

@@ -68,7 +68,8 @@ def test_ps_roi_align_follows_its_definition(ratio):
     np.testing.assert_allclose(made.numpy(), ps_roi_align(maps, ROIS, 3, 2, 0.9, ratio), rtol=1e-4, atol=1e-5)
     per_image = [jtorch.tensor(ROIS[[0, 3], 1:]), jtorch.tensor(ROIS[[1, 2], 1:])]
     again = ops.PSRoIAlign((3, 2), 0.9, ratio)(jtorch.tensor(maps), per_image)
-    np.testing.assert_allclose(again.numpy(), made.numpy()[[0, 3, 1, 2]], rtol=1e-6)
+    # Another order of regions is another program, which sums in another order.
+    np.testing.assert_allclose(again.numpy(), made.numpy()[[0, 3, 1, 2]], rtol=1e-5, atol=1e-6)
 
 
 def test_ps_roi_pool_follows_its_definition():
