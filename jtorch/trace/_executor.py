@@ -564,6 +564,8 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
     program = layout.programs.get(donated)
     if program is not None and layout is _latest:
         counters.cache_hits += 1
+        _storm *= 0.5
+        _wasted *= 0.5
     else:
         _latest = layout
         key = (flat, tuple(layout.live), donated, len(graph.leaves))

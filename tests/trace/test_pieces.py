@@ -113,3 +113,16 @@ def test_pieces_cover_a_graph_in_order():
     # Rounds of the loop are cut at the same place each, so nearly all pieces are one program.
     assert len({p.key for p in pieces}) <= 4
     assert len({p.key for p in split(graph.flat, live, single=True)}) == 3  # sine, product, sum
+
+
+def test_programs_that_are_used_are_no_storm():
+    # Each structure is compiled once and runs again at once: the next one is still fused at first sight.
+    for n in range(1, 12):
+        for _ in range(12):
+            y = jtorch.ones(3)
+            for _ in range(12 + n):
+                y = y * 0.5 + 1
+            y.tolist()
+    counted = jtorch.metrics()
+    assert counted["node_by_node"] == 0
+    assert counted["programs_compiled"] == 11
