@@ -196,7 +196,7 @@ def floor_quotient(input: Array, other: Array) -> Array:
     instead, and so does PyTorch.
     """
     if kind(input) == "i":
-        # Differs from PyTorch: division of integers by 0 is no error; only the values could tell.
+        # Differs from PyTorch: division of integers by 0 is no error unless the caller knows the divisor.
         return jnp.floor_divide(input, other)
     input, other = jnp.broadcast_arrays(lax.stop_gradient(input), lax.stop_gradient(other))
     quotient = input / other

@@ -11,11 +11,11 @@ import numpy as np
 from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
-from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._core import Tensor
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._old_forms import arranged
 from jtorch.tensor._out_checks import check_memory, check_out_dtype
-from jtorch.tensor._value_checks import checked
+from jtorch.tensor._value_checks import checked, runner
 
 __all__ = ["NAMESPACES", "derived"]
 
@@ -104,6 +104,7 @@ def make_function(op: Op) -> Callable[..., Any]:
     """The function ``torch.<op>``."""
     total = len(op.params)
     has_out = op.out
+    run = runner(op)
     name = op.name.rsplit(".", 1)[-1]
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -181,6 +182,7 @@ def make_inplace(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
 def make_binary_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__add__`` and the like."""
     rest = op.defaults[2:]
+    run = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
         if not isinstance(other, _NUMBERS):
@@ -193,6 +195,7 @@ def make_binary_operator(op: Op) -> Callable[..., Any]:
 def make_reverse_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__radd__`` and the like."""
     rest = op.defaults[2:]
+    run = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, Tensor) and not isinstance(self, Tensor):
@@ -210,6 +213,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
 def make_inplace_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__iadd__`` and the like."""
     rest = op.defaults[2:]
+    run = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
         if not isinstance(other, _NUMBERS):
@@ -267,6 +271,7 @@ def derive() -> None:
 
 def _operator(op: Op, special: str) -> Callable[..., Any]:
     if len(op.params) == 1:
+        run = runner(op)
         made = lambda self: run(op, (self,))  # noqa: E731
     elif special.startswith("__r") and special not in ("__rshift__",):
         made = make_reverse_operator(op)

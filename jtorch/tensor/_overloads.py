@@ -10,6 +10,7 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._derive import bind, derived, make_inplace
 from jtorch.tensor._inplace import assign, check_writable, write_out
+from jtorch.tensor._value_checks import runner
 
 __all__: list[str] = []
 
@@ -67,12 +68,13 @@ _optional_dim("nanmedian")
 
 def _division() -> None:
     plain, rounded = OPS["div"], OPS["div.mode"]
+    run_rounded = runner(rounded)
 
     def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Any:
         if rounding_mode is None:
             result = run(plain, (input, other))
         else:
-            result = run(rounded, bind(rounded, (input, other), {"rounding_mode": rounding_mode}))
+            result = run_rounded(rounded, bind(rounded, (input, other), {"rounding_mode": rounding_mode}))
         return result if out is None else write_out(out, result, "div")
 
     def div_(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,13 @@ import numpy as np
 from jtorch.devices import CPU
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import Op
-from jtorch.tensor._core import Tensor, value_of
+from jtorch.tensor._core import Tensor, run, value_of
 from jtorch.trace import TracedValue, Withheld
 
-__all__ = ["checked", "known_values"]
+__all__ = ["checked", "known_values", "runner"]
+
+#: Ops that keep integers as such when they divide them by their second operand.
+_DIVISIONS = frozenset(["div.mode", "floor_divide", "fmod", "remainder"])
 
 
 def known_values(x: Tensor) -> np.ndarray[Any, Any] | None:
@@ -46,3 +49,21 @@ def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]
         return result
 
     return checking
+
+
+def runner(op: Op) -> Callable[[Op, Sequence[Any]], Any]:
+    """What applies this op: ``run``, followed by the check of the divisor where the op has one."""
+    return _divide if op.name in _DIVISIONS else run
+
+
+def _divide(op: Op, args: Sequence[Any]) -> Tensor:
+    result: Tensor = run(op, args)
+    aval = result._aval()
+    # Only integers give integers; CUDA and empty results raise nothing in PyTorch, either.
+    if not aval.dtype.is_floating_point and aval.device is CPU and 0 not in aval.shape:
+        divisor = args[1]
+        if isinstance(divisor, Tensor):
+            divisor = known_values(divisor)
+        if divisor is not None and not np.all(divisor):
+            raise RuntimeError("ZeroDivisionError")
+    return result
