@@ -11,6 +11,8 @@ from bench._timing import microseconds, optional, ratio, rounds, table
 CALLS: dict[str, Callable[[Any], object]] = {
     "randn(100)": lambda t: t.randn(100),
     "rand(100)": lambda t: t.rand(100),
+    "randint(0, 10) of 100": lambda t: t.randint(0, 10, (100,)),
+    "randn(())": lambda t: t.randn(()),
     "rand(1000000)": lambda t: t.rand(1000000),
     "randn(1000000)": lambda t: t.randn(1000000),
     "bernoulli_ of 1000000": lambda t: t.empty(1000000).bernoulli_(0.5),

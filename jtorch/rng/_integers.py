@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from jtorch.rng._mt19937 import MT19937
 __all__ = ["integers"]
 
 _BLOCK = 1 << 15
+_FEW = 1 << 10  # words that NumPy takes the remainders of in one pass as fast as in three
 _ONE_WORD = 1 << 28  # ranges below take one word per element, others two
 _ALL = 1 << 64
 _LEAST = -(1 << 63)
@@ -64,24 +66,32 @@ def integers(
 
 
 def _draw(engine: MT19937, n: int, dtype: np.dtype[Any], low: int, span: int, one_word: bool) -> Array:
+    if n <= _BLOCK:
+        return _block(engine, n, dtype, low, span, one_word)
     out = np.empty(n, dtype)
     with engine.lock:
         for start in range(0, n, _BLOCK):
             size = min(_BLOCK, n - start)
-            if one_word:
-                values = _remainders(engine.words(size), span).astype(np.int64)
-            else:
-                draws = engine.doublewords(size)
-                values = (_remainders(draws, span) if span < _ALL else draws).view(np.int64)
-            if low:
-                values = values + np.int64(low)
-            out[start : start + size] = cast(values, dtype)
+            out[start : start + size] = _block(engine, size, dtype, low, span, one_word)
     return out
+
+
+def _block(engine: MT19937, n: int, dtype: np.dtype[Any], low: int, span: int, one_word: bool) -> Array:
+    if one_word:
+        values = _remainders(engine.words(n), span).astype(np.int64)
+    else:
+        draws = engine.doublewords(n)
+        values = (_remainders(draws, span) if span < _ALL else draws).view(np.int64)
+    if low:
+        values = values + np.int64(low)
+    return cast(values, dtype)
 
 
 def _remainders(words: Array, span: int) -> Array:
     if span & (span - 1) == 0:
         return words & words.dtype.type(span - 1)
+    if words.size <= _FEW:
+        return words % words.dtype.type(span)
     multiples: Array = words // words.dtype.type(span)  # NumPy divides by a constant faster than it takes %
     multiples *= words.dtype.type(span)
     return np.subtract(words, multiples, out=multiples)
@@ -157,15 +167,9 @@ def _step(value: int, dtype: np.dtype[Any]) -> int:
 
 
 def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
-    least: float
-    most: float
-    if dtype in FLOATS:
-        info = dtypes.finfo(dtypes.from_numpy_dtype(dtype))
-        least, most = info.min, info.max
-    elif dtype == np.bool_:
-        least, most = 0, 1
-    else:
-        least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    least, most = _limits(dtype)
+    if dtype in INTEGERS and least <= low <= most and least <= last <= most:
+        return
     for name, bound in (("from", low), ("to - 1", last)):
         if not least <= bound <= most:
             raise RuntimeError(f"{name} is out of bounds for {CPP_NAMES[dtype.name]}")
@@ -179,3 +183,13 @@ def _check_bounds(dtype: np.dtype[Any], low: int, last: int) -> None:
                 UserWarning,
                 stacklevel=4,
             )
+
+
+@functools.lru_cache
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype in FLOATS:
+        info = dtypes.finfo(dtypes.from_numpy_dtype(dtype))
+        return info.min, info.max
+    if dtype == np.bool_:
+        return 0, 1
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)

@@ -52,9 +52,8 @@ def place(draws: Array, shape: Sequence[int], strides: Sequence[int] | None) -> 
     Returns:
         A view of ``draws`` with shape ``shape``. Its own memory order is that of the target.
     """
-    if is_contiguous(shape, strides):
-        return draws.reshape(tuple(shape))
-    assert strides is not None
+    if strides is None or is_contiguous(shape, strides):
+        return draws if len(shape) == 1 else draws.reshape(tuple(shape))
     order = _visiting_order(shape, strides)
     return draws.reshape([shape[dim] for dim in order]).transpose(np.argsort(order))
 

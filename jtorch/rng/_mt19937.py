@@ -25,7 +25,7 @@ DEFAULT_SEED = 67280421310721  #: of a new ``Generator``, on every device
 STATE_SIZE = 5056
 _KEY_WORDS = 624
 _FIRST_READ = _KEY_WORDS  # after seeding: one twist, enough for the parameters of small layers
-_NEXT_READS = 16 * _KEY_WORDS  # later: finding out where NumPy stands costs as much as these words
+_NEXT_READS = 32 * _KEY_WORDS  # later: finding out where NumPy stands costs as much as half of these words
 _FAR = 128 * _KEY_WORDS  # words to draw again, at most, for the state of the first unread one
 _BULK = 4096  # from here on a draw comes straight from NumPy, and nothing is read ahead
 _STATE_HEAD = struct.Struct("<QiiQ")
@@ -46,7 +46,7 @@ class MT19937:
     Attributes:
         cached_normal: the second value of the last scalar Box-Muller pair, if it waits for its use.
         lock: held while a sampler draws; samplers that draw several times hold it throughout.
-        memo: a place for a sampler to keep what it worked out about unread words; cleared with the position.
+        memo: what samplers worked out about unread words, by the sampler; cleared with the position.
     """
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
@@ -55,7 +55,7 @@ class MT19937:
         self._seeder = np.random.RandomState(self._bits)
         self.lock = threading.RLock()
         self.cached_normal: float | None = None
-        self.memo: Any = None
+        self.memo: dict[str, Any] = {}
         self._ahead = np.empty(0, np.uint32)
         self._read = 0
         # Where NumPy's generator stands, if that is known without asking it; where it stood before words that
@@ -85,7 +85,8 @@ class MT19937:
             self._mark = self._seed & 0xFFFFFFFF
             self._seeder.seed(self._mark)
             self._fresh = True
-            self.cached_normal = self.memo = None
+            self.cached_normal = None
+            self.memo.clear()
             self._forget_ahead()
 
     def seed(self) -> int:
@@ -135,7 +136,8 @@ class MT19937:
             self._mark = {"bit_generator": "MT19937", "state": {"key": key, "pos": position}}
             self._restore(self._mark)
             self._seed, self._fresh = seed, left == 1 and following == 0
-            self.cached_normal, self.memo = normal if has_normal else None, None
+            self.cached_normal = normal if has_normal else None
+            self.memo.clear()
             self._forget_ahead()
 
     def clone_state(self) -> MT19937:
@@ -180,14 +182,16 @@ class MT19937:
         return (words[0::2] << np.uint64(32)) | words[1::2]
 
     def unread(self, least: int = 2) -> tuple[Array, int]:
-        """Words read ahead and the index of the first unread one; ``least`` at least are left to read."""
-        with self.lock:
-            if self._ahead.size - self._read < least:
-                self._read_ahead(least)
-            return self._ahead, self._read
+        """Words read ahead and the index of the first unread one; ``least`` at least are left to read.
+
+        Hold the lock until :meth:`skip` or :meth:`words` has passed over what is used of them.
+        """
+        if self._ahead.size - self._read < least:
+            self._read_ahead(least)
+        return self._ahead, self._read
 
     def skip(self, n: int) -> None:
-        """Pass over ``n`` of the words that :meth:`unread` has shown, at least 1; under the lock."""
+        """Pass over ``n`` of the words that :meth:`unread` has shown, at least 1."""
         self._read += n
         self._fresh = False
 

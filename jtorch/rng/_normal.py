@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jtorch.rng import _libm
-from jtorch.rng._box_muller import pairs
+from jtorch.rng._ahead import SMALL, small_normals
 from jtorch.rng._box_muller_xla import BLOCK, compiled, normals
 from jtorch.rng._checks import FLOATS, cast, not_implemented
 from jtorch.rng._fma import fma
@@ -22,12 +21,9 @@ from jtorch.rng._uniform import fractions53
 __all__ = ["normal", "scalar_normals"]
 
 _VECTOR = 16  # elements of one block of the vector algorithm, and the least that it is used for
-_SMALL = 2048  # words; up to here normals are made ahead
-_AHEAD = 1024  # words, at first
 _RUNNING = 4  # blocks
 _FEW = 16  # pairs
 _LOW21 = (1 << 21) - 1
-_LOW24 = np.uint32((1 << 24) - 1)
 
 
 def normal(
@@ -60,7 +56,7 @@ def normal(
     n = numel(shape)
     if n == 0:
         return np.empty(tuple(shape), dtype)
-    contiguous = is_contiguous(shape, strides)
+    contiguous = strides is None or is_contiguous(shape, strides)
     if dtype.kind == "c":
         part = np.dtype(f"f{dtype.itemsize // 2}")
         parts = _real_normals(engine, 2 * n, part, mean, std / math.sqrt(2.0), contiguous)
@@ -74,16 +70,26 @@ def _real_normals(
     engine: MT19937, n: int, dtype: np.dtype[Any], mean: float, std: float, contiguous: bool
 ) -> Array:
     if n < _VECTOR or not contiguous:
-        return cast(scalar_normals(engine, n, mean, std), dtype)
+        values = scalar_normals(engine, n, mean, std)
+        # Standard normals cannot overflow, and saying that overflow is no news takes longer than the cast.
+        return (
+            values.astype(dtype) if std == 1.0 and dtype == np.float32 and not mean else cast(values, dtype)
+        )
     if dtype.itemsize == 8:
         return _vector_normals64(engine, n, mean, std)
     # 16-bit targets never draw the words of the ragged end, only those that replace it.
     narrow = dtype.itemsize == 2
     unused = 0 if narrow else n % _VECTOR
-    out = np.empty(n, np.float32)
-    if mean != 0.0 or std != 1.0:
+    scaled = mean != 0.0 or std != 1.0
+    if scaled:
         mean, std = float(np.float32(mean)), float(np.float32(std))
-    _vector_normals32(engine, out, unused, mean, std)
+    if n <= SMALL:
+        out = small_normals(engine, n, unused)
+        if scaled:
+            _scale(out, out, mean, std)
+    else:
+        out = np.empty(n, np.float32)
+        _vector_normals32(engine, out, unused, mean, std)
     return cast(out, dtype) if narrow else out
 
 
@@ -92,14 +98,18 @@ def _real_normals(
 
 def scalar_normals(engine: MT19937, n: int, mean: float, std: float) -> Array:
     """``n`` float64 numbers, two from each four words; a left over one is the engine's ``cached_normal``."""
+    values: Any
     with engine.lock:
-        cached = [] if engine.cached_normal is None else [engine.cached_normal]
-        count = (n - len(cached) + 1) // 2
-        values = (
-            np.concatenate([cached, _pairs64(engine, count)]) if count > _FEW else _few(engine, cached, count)
-        )
-        engine.cached_normal = float(values[-1]) if values.size > n else None
-    return fma(values[:n], float(std), float(mean))
+        values = [] if engine.cached_normal is None else [engine.cached_normal]
+        count = (n - len(values) + 1) // 2
+        if count > _FEW:
+            values = np.concatenate([values, _pairs64(engine, count)])
+        elif count:
+            values += _few(engine, count)
+        engine.cached_normal = float(values[n]) if len(values) > n else None
+    if std == 1.0 and len(values) < _VECTOR:
+        return np.array([value + mean for value in values[:n]])
+    return fma(np.array(values[:n]), float(std), float(mean))
 
 
 def _pairs64(engine: MT19937, count: int) -> Array:
@@ -109,14 +119,15 @@ def _pairs64(engine: MT19937, count: int) -> Array:
     return np.stack([r * _libm.cos(t), r * _libm.sin(t)], 1).reshape(-1)
 
 
-def _few(engine: MT19937, values: list[float], count: int) -> Array:
+def _few(engine: MT19937, count: int) -> list[float]:
     """The same for one draw of a few numbers, where NumPy's calls would take longer than the mathematics."""
+    values: list[float] = []
     words = iter(engine.words(4 * count).tolist())
     for a, b, c, d in zip(words, words, words, words, strict=True):
         t = 2.0 * math.pi * (((a & _LOW21) << 32 | b) * 2.0**-53)
         r = math.sqrt(-2.0 * math.log1p(-((c & _LOW21) << 32 | d) * 2.0**-53))
         values += r * math.cos(t), r * math.sin(t)
-    return np.array(values)
+    return values
 
 
 # -- 16 or more contiguous elements: blocks of 8 pairs
@@ -141,11 +152,6 @@ def _vector_normals32(engine: MT19937, out: Array, unused: int, mean: float, std
     whole = out.size // _VECTOR * _VECTOR
     tail = _VECTOR if out.size > whole else 0
     with engine.lock:
-        if whole + unused + tail <= _SMALL:
-            _normals_ahead(engine, out, whole, unused, tail)
-            if std != 1.0 or mean != 0.0:
-                _scale(out, out, mean, std)
-            return
         program = compiled(whole) if whole >= BLOCK else None
         running: deque[tuple[int, Any]] = deque()  # XLA computes while the next words are drawn
         start = 0
@@ -173,71 +179,3 @@ def _scale(z: Array, out: Array, mean: float, std: float) -> None:
         np.add(z, np.float32(mean), out)  # nothing to fuse; 0 + -0.0 is 0.0 there, too
     else:
         out[...] = fma(z, std, mean)
-
-
-@dataclass(slots=True)
-class _Ahead:
-    """Standard normals of unread words, of all pairs that a word forms with the one 8 places on.
-
-    Which pairs count depends on where the next draw begins; but NumPy takes about as long for a hundred pairs
-    as for two thousand.
-
-    Attributes:
-        batch: the words.
-        first: index of the first word here.
-        cosines: of the pair that a word begins; the last 8 words begin none.
-        sines: of the pair that a word ends; the first 8 words end none.
-        aligned: what blocks of 16 hold, by where the blocks begin modulo 16; made when it is first wanted.
-    """
-
-    batch: Array
-    first: int
-    cosines: Array
-    sines: Array
-    aligned: list[Array | None]
-
-    @classmethod
-    def of(cls, batch: Array, first: int, size: int) -> _Ahead:
-        """The normals of ``size`` words at most."""
-        low = batch[first : first + size] & _LOW24
-        half = _VECTOR // 2
-        z = np.zeros((2, low.size), np.float32)
-        if low.size > half:
-            cosines, sines = pairs(low[:-half], low[half:])
-            np.add(cosines, np.float32(0), z[0, :-half])  # -0.0 becomes 0.0
-            np.add(sines, np.float32(0), z[1, half:])
-        return cls(batch, first, z[0], z[1], [None] * _VECTOR)
-
-    def blocks(self, start: int) -> Array:
-        """Normals of all words, in blocks of 16 of which one begins at the word ``start``."""
-        phase = start % _VECTOR
-        found = self.aligned[phase]
-        if found is None:
-            found = self.aligned[phase] = self.sines.copy()
-            end = phase + (found.size - phase) // _VECTOR * _VECTOR
-            halves = [x[phase:end].reshape(-1, 2, _VECTOR // 2) for x in (found, self.cosines)]
-            halves[0][:, 0] = halves[1][:, 0]
-        return found
-
-
-def _normals_ahead(engine: MT19937, out: Array, whole: int, unused: int, tail: int) -> None:
-    """Fill ``out`` with standard normals, from pairs worked out ahead if draws like this one repeat."""
-    needed = whole + unused + tail
-    batch, read = engine.unread(needed)
-    ahead = engine.memo
-    if ahead is None:
-        engine.memo = _Ahead.of(batch, 0, 0)
-        words = engine.words(needed)
-        z = normals(np.concatenate([words[:whole], words[needed - tail :]]))
-        np.add(z[:whole], np.float32(0), out[:whole])
-        np.add(z[whole:], np.float32(0), out[out.size - tail :])
-        return
-    if ahead.batch is not batch or read + needed > ahead.first + ahead.sines.size:
-        size = max(_AHEAD, needed, 2 * ahead.sines.size)  # the more draws repeat, the further ahead
-        ahead = engine.memo = _Ahead.of(batch, read, size)
-    engine.skip(needed)
-    start = read - ahead.first
-    out[:whole] = ahead.blocks(start)[start : start + whole]
-    if tail:
-        start += whole + unused
-        out[-tail:] = ahead.blocks(start)[start : start + tail]

@@ -17,14 +17,28 @@ from jtorch.rng._mt19937 import MT19937
 
 __all__ = ["fractions24", "fractions53", "uniform"]
 
-_BLOCK = 1 << 15
+_SMALL, _BLOCK = 1 << 11, 1 << 15
 _LOW24, _ULP24 = np.uint32((1 << 24) - 1), np.float32(2.0**-24)
 _LOW53, _ULP53 = np.uint64((1 << 53) - 1), 2.0**-53
 
 
 def fractions24(words: Array) -> Array:
     """float32 numbers in [0, 1) from the low 24 bits of each word."""
-    return np.multiply((words & _LOW24).view(np.int32).astype(np.float32), _ULP24)
+    fractions = (words & _LOW24).view(np.int32).astype(np.float32)
+    fractions *= _ULP24
+    return fractions
+
+
+def _small(engine: MT19937, n: int) -> Array:
+    """The same of the next ``n`` words, 1 at least, worked out for all that were read ahead."""
+    with engine.lock:
+        batch, read = engine.unread(n)
+        known = engine.memo.get("fractions")
+        if known is None or known[0] is not batch:
+            known = engine.memo["fractions"] = batch, fractions24(batch)
+        engine.skip(n)
+    found: Array = known[1][read : read + n].copy()
+    return found
 
 
 def fractions53(engine: MT19937, n: int) -> Array:
@@ -78,8 +92,11 @@ def uniform(
 
 
 def _draw(engine: MT19937, n: int, dtype: np.dtype[Any], low: float, high: float) -> Array:
-    u = fractions53(engine, n) if dtype.itemsize == 8 else fractions24(engine.words(n))
-    return cast(_between(u, low, high), dtype)
+    if dtype.itemsize == 8:
+        u = fractions53(engine, n)
+    else:
+        u = _small(engine, n) if 0 < n <= _SMALL else fractions24(engine.words(n))
+    return cast(u if low == 0.0 and high == 1.0 else _between(u, low, high), dtype)
 
 
 def _between(u: Array, low: float, high: float) -> Array:

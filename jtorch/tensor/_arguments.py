@@ -52,6 +52,8 @@ def sizes_of(args: Sequence[Any], name: str) -> tuple[int, ...]:
     """
     if len(args) == 1 and isinstance(args[0], tuple | list):
         sizes: Sequence[Any] = args[0]
+    elif len(args) == 1 and type(args[0]) is int and args[0] >= 0:
+        return (args[0],)
     else:
         sizes = args
         if not args:
@@ -109,7 +111,8 @@ def make(
             if where is META
             else to_device(value, where)
         )
-    storage = result._storage = Storage(value)
+    storage = result._storage = _new(Storage)
+    storage.value = value
     if strides is not None:
         storage.strides = result._strides = strides
     if requires_grad:

@@ -35,7 +35,7 @@ from jtorch.tensor._formats import format_strides
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._layout import preserve_format
 from jtorch.tensor._methods import _dense, method
-from jtorch.trace import TracedValue, computed, from_jax, leave_session, session
+from jtorch.trace import TracedValue, computed, from_jax, leave_session, session, settings
 
 __all__ = [
     "Generator", "bernoulli", "default_generator", "default_generator_of", "get_rng_state", "initial_seed",
@@ -313,6 +313,22 @@ def _stream_of(generator: Any, where: device) -> Any:
     return generator._engine
 
 
+def _plain_engine(generator: Any) -> MT19937 | None:
+    """The engine of a CPU's generator, if draws from it are nobody's concern: the usual case, in short."""
+    if settings.session is not None or modes.mapped or _keyed.get() is not None or not trace_state_clean():
+        return None
+    if generator is None:
+        generator = default_generator
+    elif type(generator) is not Generator:
+        return None
+    engine = generator._engine
+    return engine if type(engine) is MT19937 else None
+
+
+def _on_host(parameter: Any) -> Any:
+    return np.array(parameter._host()) if isinstance(parameter, Tensor) else parameter
+
+
 _RANDOMNESS = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
     "'different' randomness flags on vmap or perform the randomness operation out of vmap"
@@ -359,6 +375,12 @@ def sample(
     reported: bool = True,
 ) -> Tensor:
     """A tensor of draws, made in the order of memory of ``strides``; ``reported``: they become its own."""
+    engine = _plain_engine(generator) if where is CPU else None
+    if engine is not None:
+        numbers = sampler(engine, sizes, d.numpy, *map(_on_host, parameters), strides=strides)
+        if strides is None:
+            return make(numbers, CPU, requires_grad)
+        return make(np.asarray(numbers, order="C"), CPU, requires_grad, strides if reported else None)
     if modes.mapped and modes.mapped[-1].randomness != "same":
         # Each sample of the batch takes its own part of one larger draw.
         return by_sample(
@@ -367,7 +389,7 @@ def sample(
         )
     stream = stream_of(generator, where)
     if isinstance(stream, MT19937):
-        host = [np.array(x._host()) if isinstance(x, Tensor) else x for x in parameters]
+        host = [_on_host(x) for x in parameters]
         return drawn(
             lambda engine: sampler(engine, sizes, d.numpy, *host, strides=strides),
             stream,

@@ -59,13 +59,28 @@ def test_a_kernel_with_other_bits_is_not_used(monkeypatch):
     assert xla._compile() is None
 
 
-def test_short_draws_are_the_same_from_pairs_made_ahead():
-    engine, whole = rng.MT19937(11), rng.MT19937(11)
-    for i, n in enumerate([16, 100, 100, 33, 48, 2000, 17, 500] * 12):
-        values = rng.normal(engine, (n,), F4)
-        whole.memo = None  # makes the draw start from its words
-        assert np.array_equal(rng.normal(whole, (n,), F4), values), i
-    assert np.array_equal(engine.get_state(), whole.get_state())
+@pytest.mark.parametrize("dtype", [F4, np.dtype(np.float16)])
+def test_short_draws_are_the_same_worked_out_ahead(dtype):
+    # Sizes that vary, and runs of one size, on both sides of where words are read anew.
+    mixed = [16, 100, 100, 33, 48, 2000, 17, 500, 2048] * 12
+    runs = [n for n in (100, 16, 31, 1500, 100) for _ in range(90)]
+    engine, plain = rng.MT19937(11), rng.MT19937(11)
+    for i, n in enumerate(mixed + runs + mixed):
+        plain.memo.clear()  # makes the draw start from its words
+        assert np.array_equal(rng.normal(engine, (n,), dtype), rng.normal(plain, (n,), dtype)), i
+        if i % 7 == 0:
+            assert np.array_equal(rng.uniform(engine, (n,), dtype), rng.uniform(plain, (n,), dtype)), i
+    assert np.array_equal(engine.get_state(), plain.get_state())
+
+
+def test_draws_belong_to_their_callers():
+    # Writing to one must not reach those that were worked out with it.
+    engine, other = rng.MT19937(1), rng.MT19937(1)
+    for n in [40] * 6 + [17, 40, 17]:
+        for sampler in (rng.normal, rng.uniform):
+            values = sampler(engine, (n,), F4)
+            assert np.array_equal(sampler(other, (n,), F4), values)
+            values[:] = 7
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
