@@ -6,7 +6,6 @@ They carry PyTorch's names in files and take PyTorch's arguments. None runs anyt
 from __future__ import annotations
 
 import codecs
-import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pickle import UnpicklingError
@@ -16,6 +15,8 @@ from jtorch import dtypes
 from jtorch.devices import device
 from jtorch.dtypes import dtype
 from jtorch.nn.parameter import Parameter
+from jtorch.serialization._budget import Budget
+from jtorch.serialization._current import current
 from jtorch.serialization._loaded import LoadedStorage
 from jtorch.serialization._locations import placer
 from jtorch.serialization._names import BY_NAME, STORAGE_TYPES, register
@@ -28,10 +29,7 @@ from jtorch.tensor._pickling import _ENGINE
 from jtorch.tensor._storages import UntypedStorage
 from jtorch.trace import aval_of
 
-__all__ = ["ALLOWED", "BUILDERS", "Charge", "check_key", "current", "items_in", "set_attributes"]
-
-#: Called with the bytes that a value takes; raises when a file asks for too much.
-Charge = Callable[[int], None]
+__all__ = ["ALLOWED", "BUILDERS", "items_in", "set_attributes"]
 
 
 def _refuse(what: str, got: Any) -> UnpicklingError:
@@ -73,11 +71,17 @@ def _on(storage: Any, kind: dtype | None, offset: Any, size: Any, stride: Any) -
     return storage.tensor(storage.dtype if kind is None else kind, offset, sizes, strides)
 
 
+def _charge_copy(tensor: Tensor, kind: dtype) -> None:
+    """Account for a copy of a tensor, which may show one number of its storage many times."""
+    current.charge(tensor.numel() * kind.itemsize)
+
+
 def _finished(tensor: Tensor, requires_grad: Any, metadata: Any) -> Tensor:
     if metadata:
         if type(metadata) is not dict or not set(metadata) <= {"conj", "neg"}:
             raise _refuse("Expected metadata to name conj or neg", metadata)
         # Differs from PyTorch: conjugation and negation are carried out, not kept as a mark of a view.
+        _charge_copy(tensor, tensor.dtype)
         if metadata.get("conj"):
             tensor = tensor.conj().resolve_conj().detach()
         if metadata.get("neg"):
@@ -145,20 +149,12 @@ def _rebuild_meta_tensor_no_storage(dtype: Any, size: Any, stride: Any, requires
     return _finished(made, requires_grad, None)
 
 
-class _Current(threading.local):
-    """``map_location`` of the load that runs in this thread, for tensors stored apart from their device."""
-
-    map_location: Any = None
-
-
-current = _Current()
-
-
 def _rebuild_device_tensor_from_cpu_tensor(data: Any, dtype: Any, device: Any, requires_grad: Any) -> Tensor:
     """A tensor of a device whose storages are not written (XLA's), from a copy on the CPU."""
     if type(dtype) is not dtypes.dtype or type(device) is not str:
         raise UnpicklingError("Expected a dtype and the name of a device")
     where, _ = placer(current.map_location)(UntypedStorage(0), device)
+    _charge_copy(_tensor(data), dtype)
     return _finished(_tensor(data).to(where, dtype), requires_grad, None)
 
 
@@ -229,112 +225,88 @@ _TENSOR_BUILDERS = [
 # ---- plain values
 
 
-#: How many items a key of a dictionary may nest, and how deep.
-_KEY_ITEMS, _KEY_DEPTH = 10_000, 100
-_PLAIN_KEYS = (str, bytes, int, float, bool, complex, type(None))
-
-
-def check_key(key: Any) -> None:
-    """Refuse keys whose hash would take long: tuples that share parts can nest exponentially.
+def _filled(container: Any, args: tuple[Any, ...], budget: Budget) -> Any:
+    """A dictionary with the pairs that are its constructor's only argument, or a set with the items.
 
     Raises:
-        UnpicklingError: such a key.
+        UnpicklingError: other arguments, or keys that are not allowed.
     """
-    if type(key) in _PLAIN_KEYS:
-        return
-    level, count = [key], 0
-    for _ in range(_KEY_DEPTH):
-        level = [part for item in level if isinstance(item, tuple) for part in item]
-        count += len(level)
-        if not level:
-            return
-        if count > _KEY_ITEMS:
-            break
-    raise UnpicklingError("A key of a dictionary is nested too deeply")
-
-
-def _pairs(args: tuple[Any, ...], charge: Charge) -> list[Any]:
-    """The items that an ``OrderedDict`` is made of."""
+    budget.charge(_EMPTY_BYTES)
     if not args:
-        return []
+        return container
     (given,) = args
-    if type(given) in (dict, OrderedDict):
+    is_set = type(container) is set
+    if not is_set and type(given) in (dict, OrderedDict):
         given = list(given.items())
-    if type(given) not in (list, tuple):
-        raise _refuse("Expected pairs of keys and values", given)
-    charge(_ITEM_BYTES * len(given))
-    for pair in given:
+    if type(given) not in ((list, tuple, set) if is_set else (list, tuple)):
+        raise _refuse("Expected the items of a container as a list", given)
+    budget.charge(_ITEM_BYTES * len(given))
+    for pair in () if is_set else given:
         if type(pair) not in (list, tuple) or len(pair) != 2:
             raise _refuse("Expected a pair of key and value", pair)
-        check_key(pair[0])
-    return list(given)
+    budget.fill(container, ((item, None) for item in given) if is_set else given)
+    return container
 
 
-def _ordered(args: tuple[Any, ...], charge: Charge) -> Any:
-    return OrderedDict(_pairs(args, charge))
+def _ordered(args: tuple[Any, ...], budget: Budget) -> Any:
+    return _filled(OrderedDict(), args, budget)
 
 
-def _counter(args: tuple[Any, ...], charge: Charge) -> Any:
-    return Counter(dict(_pairs(args, charge)))
+def _counter(args: tuple[Any, ...], budget: Budget) -> Any:
+    return _filled(Counter(), args, budget)
 
 
-def _set(args: tuple[Any, ...], charge: Charge) -> Any:
-    if not args:
-        return set()
-    (given,) = args
-    if type(given) not in (list, tuple, set):
-        raise _refuse("Expected the items of a set as a list", given)
-    charge(_ITEM_BYTES * len(given))
-    for item in given:
-        check_key(item)
-    return set(given)
+def _set(args: tuple[Any, ...], budget: Budget) -> Any:
+    return _filled(set(), args, budget)
 
 
-def _bytearray(args: tuple[Any, ...], charge: Charge) -> Any:
+def _bytearray(args: tuple[Any, ...], budget: Budget) -> Any:
     if not args:
         return bytearray()
-    data = _encode(args, charge) if type(args[0]) is str else args[0]
+    data = _encode(args, budget) if type(args[0]) is str else args[0]
     if type(data) not in (bytes, bytearray):
         raise _refuse("Expected the bytes of a bytearray", data)
-    charge(len(data))
+    budget.charge(len(data))
     return bytearray(data)
 
 
-def _encode(args: tuple[Any, ...], charge: Charge) -> Any:
+def _encode(args: tuple[Any, ...], budget: Budget) -> Any:
     text, name = args if len(args) == 2 else (*args, "latin1")
     # Compared, not looked up: the registry of codecs imports modules.
     if type(text) is not str or name not in ("latin1", "latin-1", "iso-8859-1", "utf-8", "utf8"):
         raise UnpicklingError("Can only encode strings as latin1 or utf-8")
-    charge(len(text))
+    budget.charge(len(text))
     return text.encode(name)
 
 
-def _complex(args: tuple[Any, ...], charge: Charge) -> Any:
+def _complex(args: tuple[Any, ...], budget: Budget) -> Any:
     if len(args) > 2 or any(type(x) not in (float, int) for x in args):
         raise UnpicklingError("Expected the parts of a complex number")
     return complex(*args)
 
 
-def _size(args: tuple[Any, ...], charge: Charge) -> Any:
+def _size(args: tuple[Any, ...], budget: Budget) -> Any:
     (given,) = args or ((),)
     return Size(_ints(given, "a size"))
 
 
-def _device(args: tuple[Any, ...], charge: Charge) -> Any:
+def _device(args: tuple[Any, ...], budget: Budget) -> Any:
     if not (1 <= len(args) <= 2) or type(args[0]) is not str or any(type(x) is not int for x in args[1:]):
         raise UnpicklingError("Expected the name of a device")
     return device(*args)
 
 
-def _parameter(args: tuple[Any, ...], charge: Charge) -> Any:
+def _parameter(args: tuple[Any, ...], budget: Budget) -> Any:
     if not 1 <= len(args) <= 2:
         raise UnpicklingError("Expected a tensor and requires_grad")
+    budget.charge(_TENSOR_BYTES)
     return _rebuild_parameter(args[0], args[1] if len(args) == 2 else True, None)
 
 
-def _empty_tensor(args: tuple[Any, ...], charge: Charge) -> Any:
+def _empty_tensor(args: tuple[Any, ...], budget: Budget) -> Any:
     if args:
         raise UnpicklingError("Can only create an empty tensor")
+    budget.charge(_TENSOR_BYTES)
     return make(dtypes.float32.numpy.type(0).reshape(1)[:0].copy())
 
 
@@ -342,6 +314,8 @@ def _empty_tensor(args: tuple[Any, ...], charge: Charge) -> Any:
 _TENSOR_BYTES = 4096
 #: An estimate of an item's place in a container, and of the time that it takes to check it.
 _ITEM_BYTES = 500
+#: An estimate of a container without items.
+_EMPTY_BYTES = 200
 
 
 def items_in(state: Any) -> int:
@@ -350,9 +324,9 @@ def items_in(state: Any) -> int:
     return sum(len(part) for part in parts if isinstance(part, dict))
 
 
-def _counted(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], Charge], Any]:
-    def build(args: tuple[Any, ...], charge: Charge) -> Any:
-        charge(_TENSOR_BYTES + _ITEM_BYTES * sum(map(items_in, args[:8])))
+def _counted(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], Budget], Any]:
+    def build(args: tuple[Any, ...], budget: Budget) -> Any:
+        budget.charge(_TENSOR_BYTES + _ITEM_BYTES * sum(map(items_in, args[:8])))
         return function(*args)
 
     return build
@@ -395,7 +369,7 @@ ALLOWED: dict[str, Any] = {
 }
 
 #: How a call of one of them is carried out. What is not here is a value and cannot be called.
-BUILDERS: dict[Any, Callable[[tuple[Any, ...], Charge], Any]] = {
+BUILDERS: dict[Any, Callable[[tuple[Any, ...], Budget], Any]] = {
     OrderedDict: _ordered,
     Counter: _counter,
     codecs.encode: _encode,

@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jtorch.devices import device
-from jtorch.serialization._builders import ALLOWED, current
+from jtorch.serialization._budget import Budget
+from jtorch.serialization._builders import ALLOWED
+from jtorch.serialization._current import current
 from jtorch.serialization._legacy import load_legacy
 from jtorch.serialization._loaded import LoadedStorage
 from jtorch.serialization._locations import is_meta, placer
@@ -36,6 +38,8 @@ __all__ = ["UnsafeLoadWarning", "get_unsafe_globals_in_checkpoint", "load"]
 
 #: The pickle of any sensible checkpoint is far smaller; storages lie outside of it.
 _MAX_PICKLE = 2 << 30
+#: What a compressed pickle may become: this much, and this many times its size in the archive.
+_INFLATED_BYTES, _INFLATED_FACTOR = 8 << 20, 16
 
 UNSAFE_MESSAGE = (
     "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` from "
@@ -102,7 +106,8 @@ def load(
         return _load_safetensors(os.fspath(f), map_location)
     if not is_path(f):
         _check_seekable(f)
-    before, current.map_location = current.map_location, map_location
+    before = current.map_location, current.budget
+    current.map_location, current.budget = map_location, Budget()
     try:
         with open(f, "rb") if is_path(f) else nullcontext(f) as file:
             return _load(file, f, map_location, pickle_module, bool(mmap), pickle_load_args)
@@ -113,7 +118,7 @@ def load(
             raise
         raise pickle.UnpicklingError(_explained(str(error))) from None
     finally:
-        current.map_location = before
+        current.map_location, current.budget = before
 
 
 def _restricted(weights_only: bool | None, pickle_module: Any) -> bool:
@@ -222,10 +227,20 @@ def _load(
             raise ValueError("f must be a file path in order to use the mmap argument")
         mapped = _map(os.fspath(f))
     storages = _ZipStorages(archive, map_location, mapped)
-    data = io.BytesIO(archive.read("data.pkl", _MAX_PICKLE))
-    result = unpickled(data, storages.persistent_load, pickle_module, pickle_load_args)
+    result = unpickled(_pickle(archive), storages.persistent_load, pickle_module, pickle_load_args)
     storages.settle()
     return result
+
+
+def _pickle(archive: ZipReader) -> BinaryIO:
+    """The record that describes the object.
+
+    Raises:
+        RuntimeError: there is none, or it is too large.
+    """
+    record = archive.find("data.pkl")
+    limit = _INFLATED_BYTES + _INFLATED_FACTOR * record.stored if record.deflated else _MAX_PICKLE
+    return io.BytesIO(archive.read("data.pkl", limit))
 
 
 def _map(path: str) -> np.ndarray[Any, Any]:
@@ -318,5 +333,5 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
             raise ValueError(
                 "Expected input to be a checkpoint returned by torch.save but got a torchscript checkpoint"
             )
-        names = names_in(io.BytesIO(archive.read("data.pkl", _MAX_PICKLE)))
+        names = names_in(_pickle(archive))
     return list(names - set(ALLOWED) - set(trusted()))

@@ -10,6 +10,7 @@ import numpy as np
 
 from jtorch.devices import CPU, META
 from jtorch.dtypes import dtype
+from jtorch.serialization._current import current
 from jtorch.serialization._locations import Placer
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import meta_value, to_device
@@ -58,6 +59,8 @@ class LoadedStorage(TypedStorage):
         whole: bool = False,
     ) -> None:
         self.whole = whole
+        if current.budget is not None:
+            current.budget.grant(length)
         self.array, self.start, self.length, self.swapped, self.shared = array, 0, length, False, shared
         if array is None:
             cell = Storage(meta_value(aval_of((length // kind.itemsize,), kind, META)))

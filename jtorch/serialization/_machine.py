@@ -18,7 +18,8 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any, BinaryIO
 
 from jtorch.nn.parameter import Parameter
-from jtorch.serialization._builders import ALLOWED, BUILDERS, check_key, items_in, set_attributes
+from jtorch.serialization._budget import Budget
+from jtorch.serialization._builders import ALLOWED, BUILDERS, items_in, set_attributes
 from jtorch.serialization._loaded import LoadedStorage
 from jtorch.serialization._safe_globals import trusted
 from jtorch.tensor import Tensor
@@ -28,12 +29,11 @@ __all__ = ["Machine", "TruncatedError", "names_in"]
 #: Modules of which nothing is ever allowed.
 _BLOCKED = frozenset({"sys", "os", "posix", "nt"})
 _CALLABLE = (type, FunctionType, BuiltinFunctionType)
-#: Memory that any file may ask for beyond what it holds, and how much more per byte of pickle.
-_FREE_BYTES, _BYTES_PER_BYTE = 256 << 20, 64
 _LINE = 1024
-_MAX_DEPTH = 5000
-#: Different keys of one hash in one container, each of which makes the next slower.
-_MAX_COLLISIONS = 1000
+#: How deep containers may nest, and how many may be open at a time.
+_MAX_DEPTH, _MAX_MARKS = 5000, 20_000
+#: What a set takes, for one byte of pickle.
+_SET_BYTES = 256
 
 _CONTAINERS = (dict, OrderedDict, Counter)
 
@@ -50,17 +50,23 @@ class Machine:
         persistent_load: gives the object of a persistent id, which has been checked to be a tuple that begins
             with ``"storage"``, or an int.
         encoding: of Python 2's strings; ``"bytes"`` keeps them as bytes.
+        budget: what the file may still ask for, where it holds several pickles.
     """
 
     def __init__(
-        self, file: BinaryIO, persistent_load: Callable[[Any], Any] | None = None, *, encoding: str = "ASCII"
+        self,
+        file: BinaryIO,
+        persistent_load: Callable[[Any], Any] | None = None,
+        *,
+        encoding: str = "ASCII",
+        budget: Budget | None = None,
     ) -> None:
         self._file, self._persistent, self._encoding = file, persistent_load, encoding
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
-        self._consumed = self._charged = 0
-        self._collisions: dict[tuple[int, int], int] = {}
+        self._budget = budget = Budget() if budget is None else budget
+        self.charge = budget.charge
         self._trusted = trusted()
         self._foreign = False
         self._result: Any = None
@@ -77,25 +83,15 @@ class Machine:
         data = self._file.read(count)
         if len(data) != count:
             raise TruncatedError("pickle data was truncated")
-        self._consumed += count
+        self._budget.consumed += count
         return data
 
     def _line(self) -> str:
         data = self._file.readline(_LINE)
         if not data.endswith(b"\n"):
             raise TruncatedError("pickle data was truncated")
-        self._consumed += len(data)
+        self._budget.consumed += len(data)
         return data[:-1].decode()
-
-    def charge(self, size: int) -> None:
-        """Account for memory that a value takes beyond what the file spends on it.
-
-        Raises:
-            UnpicklingError: it is too much for a file of this size.
-        """
-        self._charged += size
-        if self._charged > _FREE_BYTES + _BYTES_PER_BYTE * self._consumed:
-            raise UnpicklingError("The pickle asks for too much memory for its size")
 
     # ---- running
 
@@ -111,7 +107,7 @@ class Machine:
                 key = read(1)
                 if not key:
                     raise TruncatedError("pickle data was truncated")
-                self._consumed += 1
+                self._budget.consumed += 1
                 handler = dispatch.get(key[0])
                 if handler is None:
                     raise UnpicklingError(f"Unsupported operand {key[0]}")
@@ -142,18 +138,6 @@ class Machine:
         items = self._stack
         self._stack = self._marks.pop()
         return items
-
-    def _key(self, container: Any, key: Any) -> Any:
-        check_key(key)
-        kind = type(key)
-        if kind is str or kind is bytes or (kind is int and -(1 << 60) < key < 1 << 60):
-            return key  # hashes that nobody can choose, or that spread
-        if key not in container:
-            place = id(container), hash(key)
-            count = self._collisions[place] = self._collisions.get(place, 0) + 1
-            if count > _MAX_COLLISIONS:
-                raise UnpicklingError("Too many keys of a dictionary have the same hash")
-        return key
 
     # ---- opcodes
 
@@ -186,7 +170,7 @@ class Machine:
         if type(args) is not tuple:
             raise UnpicklingError(f"Expected arguments as a tuple, but got {type(args)}")
         if cls is Parameter:
-            self._stack.append(BUILDERS[Parameter](args, self.charge))
+            self._stack.append(BUILDERS[Parameter](args, self._budget))
         elif isinstance(cls, type) and self._allowed_by_user(cls):
             self._stack.append(self._call(cls.__new__, cls, *args))
         else:
@@ -201,7 +185,7 @@ class Machine:
             raise UnpicklingError(f"Expected arguments as a tuple, but got {type(args)}")
         builder = BUILDERS.get(function) if isinstance(function, _CALLABLE) else None
         if builder is not None:
-            self._stack[-1] = builder(args, self.charge)
+            self._stack[-1] = builder(args, self._budget)
         elif self._allowed_by_user(function):
             self._stack[-1] = self._call(function, *args)
         else:
@@ -225,7 +209,7 @@ class Machine:
     def _build_tensor(self, made: Any, state: Any) -> None:
         """State of files that predate functions which rebuild tensors, or attributes."""
         if type(state) is tuple and len(state) == 4 and isinstance(state[0], LoadedStorage):
-            source = BUILDERS[ALLOWED["torch._utils._rebuild_tensor"]](state, self.charge)
+            source = BUILDERS[ALLOWED["torch._utils._rebuild_tensor"]](state, self._budget)
             for name in ("_storage", "_view", "_strides", "_offset"):
                 setattr(made, name, getattr(source, name))
         else:
@@ -270,17 +254,22 @@ class Machine:
     def _set_item(self) -> None:
         value, key = self._stack.pop(), self._stack.pop()
         target = self._container("SETITEM")
-        target[self._key(target, key)] = value
+        self._budget.fill(target, [(key, value)])
 
     def _set_items(self) -> None:
         items = self._pop_mark()
         target = self._container("SETITEMS")
         if len(items) % 2:
             raise UnpicklingError("A key of a dictionary has no value")
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            target[self._key(target, key)] = value
+        self._budget.fill(target, zip(items[::2], items[1::2], strict=True))
+
+    def _set(self) -> None:
+        self.charge(_SET_BYTES)
+        self._stack.append(set())
 
     def _mark(self) -> None:
+        if len(self._marks) >= _MAX_MARKS:
+            raise UnpicklingError(f"More than {_MAX_MARKS} containers are open at a time")
         self._marks.append(self._stack)
         self._stack = []
 
@@ -351,7 +340,7 @@ _DISPATCH: dict[int, Callable[[Machine], None]] = {
     0x85: lambda machine: machine._tuple_of(1), 0x86: lambda machine: machine._tuple_of(2),
     0x87: lambda machine: machine._tuple_of(3),
     ord("N"): _pushes(lambda: None), 0x88: _pushes(lambda: True), 0x89: _pushes(lambda: False),
-    ord(")"): _pushes(tuple), ord("]"): _pushes(list), ord("}"): _pushes(dict), 0x8F: _pushes(set),
+    ord(")"): _pushes(tuple), ord("]"): _pushes(list), ord("}"): _pushes(dict), 0x8F: Machine._set,
     ord("J"): _number(4, "<i"), ord("K"): _number(1, "<B"), ord("M"): _number(2, "<H"),
     ord("G"): _number(8, ">d"), ord("X"): Machine._unicode, ord("U"): Machine._short_string,
     0x8A: lambda machine: machine._stack.append(decode_long(machine._read(machine._read(1)[0]))),

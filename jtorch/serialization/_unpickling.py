@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
+from jtorch.serialization._current import current
 from jtorch.serialization._machine import Machine
 from jtorch.serialization._names import StorageType, find
 
@@ -17,7 +18,8 @@ def unpickled(
 ) -> Any:
     """One pickle's object: by the machine if ``pickle_module`` is ``None``, else by that module."""
     if pickle_module is None:
-        return Machine(file, persistent_load, encoding=arguments["encoding"]).load()
+        encoding = arguments["encoding"]
+        return Machine(file, persistent_load, encoding=encoding, budget=current.budget).load()
 
     class Unpickler(pickle_module.Unpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:
@@ -47,6 +49,7 @@ def storage_id(pid: Any, length: int) -> tuple[StorageType, str, str, int]:
 
 
 def text(given: Any) -> str | None:
+    """A string, which Python 2 wrote as bytes; ``None``: something else."""
     if type(given) is bytes:
-        return given.decode("ascii")
+        return given.decode() if given.isascii() else None
     return given if type(given) is str else None

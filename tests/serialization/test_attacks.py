@@ -17,6 +17,7 @@ import pytest
 
 import jtorch
 from jtorch import serialization
+from jtorch.serialization import _budget
 
 # Asked here, since the first question starts JAX's backends, which import and open things.
 jtorch.devices.platform_available("cuda")
@@ -294,6 +295,8 @@ def nested_tuples(depth):
 
 
 MANY = 50_000
+SAME_HASH = b"".join(number(i * ((1 << 61) - 1)) for i in range(1, 50_000))
+SAME_HASH_PAIRS = b"".join(number(i * ((1 << 61) - 1)) + b"N\x86" for i in range(1, 50_000))
 BOMBS = {
     "hash of nested tuples": b"}" + nested_tuples(60) + b"Ns.",
     "hash of deep tuples": b"}" + b")" + b"\x85" * 100_000 + b"Ns.",
@@ -304,6 +307,12 @@ BOMBS = {
         name("builtins", "complex") + tuple_of(number(1_000_003 * i), number(20_000 - i)) + b"RN" for i in range(20_000)
     )
     + b"u.",
+    "equal hashes in a set": name("builtins", "set") + b"](" + SAME_HASH + b"e\x85R.",
+    "equal hashes in an ordered dictionary": name("collections", "OrderedDict") + b"](" + SAME_HASH_PAIRS + b"e\x85R.",
+    "equal hashes in a counter": name("collections", "Counter") + b"](" + SAME_HASH_PAIRS + b"e\x85R.",
+    "one long key again and again": b"(" + number(1) * 9000 + b"tq\0}(" + b"h\0N" * 10_000 + b"u.",
+    "empty tensors again and again": name("torch", "Tensor") + b"q\0](" + b"h\0)R" * 100_000 + b"e.",
+    "parameters again and again": tensor() + b"q\0" + name("torch.nn.parameter", "Parameter") + b"q\x01](" + b"h\x01h\0\x85\x81" * 100_000 + b"e.",
     "deep lists": b"]" * MANY + b"a" * (MANY - 1) + b".",
     "deep tuples": b")" + b"\x85" * MANY + b".",
     "deep dictionaries": b"}" * MANY + b"",
@@ -322,6 +331,52 @@ BOMBS = {
 @pytest.mark.parametrize("attack", BOMBS)
 def test_bombs(canary, attack):
     bounded(canary, archive(BOMBS[attack]))
+
+
+EXPANDED = (1 << 28,), (0,)
+COPIES = {
+    "conjugated": name("torch._utils", "_rebuild_tensor_v2")
+    + tuple_of(storage("ComplexFloatStorage", count=2), number(0), tuple_of(number(1 << 28)), tuple_of(number(0)),
+               b"\x89", b"N", dictionary(conj=b"\x88")) + b"R.",
+    "negated": tensor(0, *EXPANDED, extra=[dictionary(neg=b"\x88")]) + b".",
+    "of another device": name("torch._utils", "_rebuild_device_tensor_from_cpu_tensor")
+    + tuple_of(tensor(0, *EXPANDED), name("torch", "float64"), string("cpu"), b"\x89") + b"R.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", COPIES)
+@pytest.mark.parametrize("weights_only", [True, False], ids=["restricted", "open"])
+def test_copies_of_expanded_tensors(canary, attack, weights_only):
+    """One number shown 2 ** 28 times is a view; its copy would take a gigabyte and more."""
+    data = archive(COPIES[attack])
+    if weights_only:
+        assert "too much memory" in bounded(canary, data, megabytes=50)
+    else:
+        with pytest.warns(serialization.UnsafeLoadWarning), pytest.raises(pickle.UnpicklingError):
+            jtorch.load(io.BytesIO(data), weights_only=False)
+
+
+def test_sets_count_for_what_they_take(canary, monkeypatch):
+    """216 bytes for each byte of pickle."""
+    monkeypatch.setattr(_budget, "_FREE_BYTES", 1 << 20)
+    many = b"](" + b"\x8f" * 20_000 + b"e."
+    assert "too much memory" in refused(canary, archive(many))
+
+
+def test_keys_that_take_long_are_noticed(canary, monkeypatch):
+    """Different hashes can meet in a table as well; that shows in the time only."""
+    many = b"}(" + b"".join(number(i) + b"N" for i in range(20_000)) + b"u."
+    assert len(jtorch.load(io.BytesIO(archive(many)))) == 20_000
+    monkeypatch.setattr(_budget, "_FREE_SECONDS", 0)
+    monkeypatch.setattr(_budget, "_SECONDS_PER_KEY", 0)
+    assert "collide" in refused(canary, archive(many))
+
+
+def test_pickles_of_a_file_share_what_they_may_ask_for(canary, monkeypatch):
+    monkeypatch.setattr(_budget, "_FREE_BYTES", 1 << 20)
+    sets = b"\x8f" * 4000
+    assert jtorch.load(io.BytesIO(tar(tensors=sets + b"K\0.", whole=b"N."))) is None
+    refused(canary, tar(tensors=sets + b"K\0.", whole=sets + b"N."), match="too much memory")
 
 
 def test_a_list_that_holds_itself_is_fine():
@@ -408,6 +463,7 @@ ARCHIVES = {
     "table that starts elsewhere": zipped(PLAIN, shift=4),
     "more rows than fit": zipped(PLAIN, count=60_000),
     "fewer rows than there are": zipped(PLAIN, count=1),
+    "bomb of the pickle below the bound of data": zipped([entry("a/data.pkl", deflated(b"N" * (9 << 20)), 8, size=9 << 20), *PLAIN[1:]]),
     "bomb of the pickle": zipped([entry("a/data.pkl", deflated(b"N" * (80 << 20)), 8, size=80 << 20), *PLAIN[1:]]),
     "bomb that lies": zipped([entry("a/data.pkl", deflated(b"N" * (30 << 20)), 8, size=2), *PLAIN[1:]]),
     "deflated rubbish": zipped([entry("a/data.pkl", b"\xff" * 50, 8, size=60), *PLAIN[1:]]),
@@ -441,6 +497,8 @@ def old_storage(count=4, key="0", view=b"N", kind="FloatStorage"):
     )
 
 
+#: Bytes that are no ASCII.
+LATIN = name("_codecs", "encode") + tuple_of(string("\xe9"), string("latin1")) + b"R"
 LEGACY = {
     "count of the file": old(tensor(source=old_storage()), data=struct.pack("<q4f", 1 << 60, 1, 2, 3, 4)),
     "count, negative": old(tensor(source=old_storage()), data=struct.pack("<q4f", -4, 1, 2, 3, 4)),
@@ -449,6 +507,7 @@ LEGACY = {
     "no key": old(tensor(source=old_storage()), keys=b"]."),
     "key twice": old(tensor(source=old_storage()), keys=b"](X\x01\0\0\x000X\x01\0\0\x000e."),
     "other key": old(tensor(source=old_storage()), keys=b"]X\x01\0\0\x001a."),
+    "keys in bytes": old(tensor(source=old_storage()), keys=b"]" + LATIN + b"a."),
     "keys that are none": old(tensor(source=old_storage()), keys=b"}."),
     "view": old(tensor(source=old_storage(view=tuple_of(string("1"), number(2), number(3))))),
     "view, far": old(tensor(source=old_storage(view=tuple_of(string("1"), number(1 << 61), number(1))))),
@@ -527,6 +586,7 @@ TARS = {
         storages=b"K\x01." + tuple_of(number(1), string("cpu"), name("torch", "FloatStorage")) + b"."
         + struct.pack("<q", 1 << 40) + b"]."
     ),
+    "location in bytes": tar(storages=b"K\x01." + tuple_of(number(1), LATIN, name("torch", "FloatStorage")) + b"." + FOUR + b"]."),
     "many storages": tar(storages=b"\x8a\x05\0\0\0\0\x01."),
     "dimensions": tar(tensors=tar_tensor(struct.pack("<ii", 1 << 30, 0))),
     "bounds": tar(tensors=tar_tensor(struct.pack("<iiqqq", 1, 0, 5, 1, 0))),
