@@ -55,19 +55,29 @@ def ratio(times: dict[str, list[float]], mine: str, other: str) -> float:
     return median(a / b for a, b in zip(times[mine], times[other], strict=True))
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a Markdown table."""
+#: Title, header and rows.
+Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
+
+
+def markdown(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table with its title above."""
     cells = [[str(x) for x in row] for row in [header, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    print(f"\n{title}\n")
+    lines = [f"**{title}**", ""]
     for number, row in enumerate(cells):
         first, *rest = (
             x.ljust(w) if i == 0 else x.rjust(w) for i, (x, w) in enumerate(zip(row, widths, strict=True))
         )
-        print("| " + " | ".join([first, *rest]) + " |")
+        lines.append("| " + " | ".join([first, *rest]) + " |")
         if number == 0:
             first, *rest = ("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths))
-            print("|" + "|".join([first, *rest]) + "|", flush=True)
+            lines.append("|" + "|".join([first, *rest]) + "|")
+    return "\n".join(lines)
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a Markdown table."""
+    print("\n" + markdown(title, header, rows), flush=True)
 
 
 def microseconds(values: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from statistics import median
 
-from bench._timing import table
+from bench._timing import Table, table
 
 TIMED = """
 import time
@@ -31,8 +31,8 @@ def run(code: str) -> float:
     return float(done.stdout)
 
 
-def main(repeats: int = 9) -> None:
-    """Print seconds of both imports, taken in turns."""
+def tables(repeats: int = 9) -> list[Table]:
+    """Seconds of both imports, taken in turns."""
     times: dict[str, list[float]] = {"jax": [], "jtorch": []}
     for name in times:
         run(TIMED.format(module=name))  # files into the page cache, byte code written
@@ -40,11 +40,15 @@ def main(repeats: int = 9) -> None:
         for name, found in times.items():
             found.append(run(TIMED.format(module=name)))
     jax, jtorch = median(times["jax"]), median(times["jtorch"])
-    table(
-        "Import in a fresh process, seconds",
-        ["import jax", "import jtorch", "more", "backends started"],
-        [[f"{jax:.3f}", f"{jtorch:.3f}", f"{jtorch - jax:.3f}", int(run(BACKENDS))]],
-    )
+    row = [f"{jax:.3f}", f"{jtorch:.3f}", f"{jtorch - jax:.3f}", int(run(BACKENDS))]
+    header = ["import jax", "import jtorch", "more", "backends started"]
+    return [("Import in a fresh process, seconds", header, [row])]
+
+
+def main() -> None:
+    """Print the table."""
+    for found in tables():
+        table(*found)
 
 
 if __name__ == "__main__":

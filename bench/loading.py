@@ -21,7 +21,7 @@ import numpy as np
 import jtorch
 import jtorch.utils.data
 import jtorch.vision
-from bench._timing import optional, table
+from bench._timing import Table, optional, table
 
 SAMPLES = 4000
 PICTURES = 512
@@ -160,12 +160,11 @@ def compared(mine: Any, theirs: Any, workers: int) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Print a table of medians."""
+def tables() -> list[Table]:
+    """Medians; none without PyTorch to compare with."""
     torch = optional("torch")
     if torch is None:
-        print("Loading is compared with PyTorch, which is not installed.")
-        return
+        return []
     vision = torchvision()
     warnings.filterwarnings("ignore", ".*fork", RuntimeWarning)  # PyTorch's loader, beside JAX's threads
     rows = []
@@ -181,11 +180,17 @@ def main() -> None:
             needs_vision = make not in (tensors, arithmetic)
             theirs = None if needs_vision and vision is None else make(torch, vision)
             rows += [(name, workers, *compared(mine, theirs, workers)) for workers in (0, 2)]
-    table(
-        f"Loading in batches of {BATCH}: samples per second, and microseconds of processor time per sample",
-        ("data set", "workers", "jtorch", "PyTorch", "ratio", "jtorch CPU", "PyTorch CPU", "ratio"),
-        rows,
-    )
+    title = f"Loading in batches of {BATCH}: samples per second, microseconds of processor time per sample"
+    header = ["data set", "workers", "jtorch", "PyTorch", "ratio", "jtorch CPU", "PyTorch CPU", "ratio"]
+    return [(title, header, rows)]
+
+
+def main() -> None:
+    """Print the table."""
+    for found in tables():
+        table(*found)
+    if optional("torch") is None:
+        print("Loading is compared with PyTorch, which is not installed.")
 
 
 if __name__ == "__main__":

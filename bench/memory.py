@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import resource
-import subprocess
-import sys
 from collections import defaultdict
 from functools import partial
 from itertools import pairwise
@@ -22,6 +19,7 @@ import numpy as np
 import optax
 
 import jtorch
+from bench._processes import accelerator_peak, child, peak, start_of_peak
 from bench._timing import table
 
 #: Widths of the fully connected network: 112 MiB of parameters, and twice that for Adam's moments.
@@ -40,18 +38,6 @@ def resident() -> int:
     """Bytes of memory that this process occupies now."""
     with Path("/proc/self/statm").open() as file:
         return int(file.read().split()[1]) * resource.getpagesize()
-
-
-def peak() -> int:
-    """The most that it ever occupied, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
-def accelerator_peak() -> int | None:
-    """The device's own count, where it has one."""
-    stats = jax.devices()[0].memory_stats()
-    return None if not stats else stats.get("peak_bytes_in_use")
 
 
 def batch(model: str) -> tuple[Any, Any]:
@@ -152,21 +138,13 @@ def flat(steps: int) -> dict[str, list[int]]:
     return found
 
 
-def child(what: str, steps: int) -> Any:
-    """Run one measurement in a process of its own, whose C library returns freed arrays to the system."""
-    command = [sys.executable, "-m", "bench.memory", "--child", what, "--steps", str(steps)]
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def run_child(what: str, steps: int) -> Any:
     """Measure in this process: bytes at the peak, or the sizes that must stay flat."""
     if what == "flat":
         return flat(steps)
     framework, model = what.split()
     jax.device_put(0.0).block_until_ready()
-    before = peak()
+    before = start_of_peak()
     (train_jtorch if framework == "jtorch" else train_jax)(model, steps)
     on_device = accelerator_peak()
     return peak() - before if on_device is None else on_device
@@ -186,7 +164,7 @@ def main() -> None:
         found: dict[str, list[int]] = {"jtorch": [], "jax": []}
         for _ in range(3):
             for framework, peaks in found.items():
-                peaks.append(child(f"{framework} {model}", 4))
+                peaks.append(child("bench.memory", "--child", f"{framework} {model}"))
         mine, by_hand = median(found["jtorch"]), median(found["jax"])
         rows.append([title, int(mine) >> 20, int(by_hand) >> 20, f"{mine / by_hand:.2f}"])
     table(
@@ -194,7 +172,7 @@ def main() -> None:
         ["network", "jtorch", "JAX + optax, donated", "ratio"],
         rows,
     )
-    sizes = child("flat", 10_000)
+    sizes = child("bench.memory", "--child", "flat", "--steps", "10000")
     table(
         "10,000 training steps",
         ["", "after 1,000", "after 5,000", "after 10,000"],
