@@ -148,13 +148,14 @@ def check_hermitian(a: Array, triangle: str) -> None:
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def mirrored(a: Array, triangle: str) -> Array:
-    """The Hermitian matrix with one triangle of ``a``; gradients pass as if ``a`` were that matrix."""
+    """The Hermitian matrix with one triangle of ``a``; gradients are those of a whole Hermitian ``a``."""
     return lower_hermitian(adjoint(a) if triangle.upper() == "U" else a)
 
 
 @mirrored.defjvp
 def _mirrored_jvp(triangle: str, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    return mirrored(primals[0], triangle), tangents[0]
+    # As PyTorch's, gradients are Hermitian themselves.
+    return mirrored(primals[0], triangle), (tangents[0] + adjoint(tangents[0])) / 2
 
 
 def hermitian_pair(a: Array, triangle: str = "L") -> tuple[Array, Array]:
