@@ -104,7 +104,7 @@ def required(name: str) -> Any:
 def warm_up(contender: str) -> Callable[[], int | None]:
     """Import what the contender needs and start its backend; what counts its memory on an accelerator."""
     found = required(NEEDS[contender])
-    jax.device_put(0.0).block_until_ready()
+    jax.jit(lambda x: x + 1)(0.0).block_until_ready()  # the compiler's own memory is nobody's
     if NEEDS[contender] == "torch" and found.cuda.is_available():
         return found.cuda.max_memory_allocated
     return accelerator_peak

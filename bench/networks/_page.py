@@ -93,14 +93,14 @@ def ratios(found: dict[str, Any]) -> Table:
 
 
 def against(found: dict[str, Any], what: str, title: str) -> Table:
-    """Medians of both ways to run jtorch by those of hand-written JAX."""
+    """Medians of everybody by those of hand-written JAX."""
     names = [c for c in contenders(found, what) if c != BY_HAND]
     rows = []
     for key, case in found.items():
         middle = {c: np.median(v) for c, v in case[what].items()}
-        rows.append([
-            CASES[key].title, *(f"{middle[c] / middle[BY_HAND]:.2f}" if c in middle else "-" for c in names)
-        ])  # fmt: skip
+        base = middle[BY_HAND]
+        cells = [f"{middle[c] / base:.2f}" if base and c in middle else "-" for c in names]
+        rows.append([CASES[key].title, *cells])
     return title, ["", *names], rows
 
 
@@ -135,21 +135,23 @@ def plot(found: dict[str, Any], where: dict[str, str], path: Path) -> None:
     names = [c for c in measured if c != base]
     colors = {"PyTorch": "#8c6d5c", "torch.compile": "#e08e45", BY_HAND: "#9aa5b1", "flax nnx": "#b7d3a8",
               "nnx, cached": "#6aa36f", "jtorch": "#7fb2e5", "jtorch compiled": "#1f5fa8"}  # fmt: skip
-    figure, axes = plt.subplots(figsize=(11, 0.62 * len(found) * len(names) / 3 + 1.8))
-    height = 0.84 / len(names)
+    figure, axes = plt.subplots(figsize=(10, 0.13 * len(found) * (len(names) + 1) + 1.4))
+    height = 1 / (len(names) + 1)  # and the gap of one bar
     for i, c in enumerate(names):
         for row, case in enumerate(found.values()):
             t = case["seconds"]
             if not {c, base} <= set(t):
                 continue
             value, y = ratio(t, c, base), row + (i - (len(names) - 1) / 2) * height
-            axes.barh(y, value, height * 0.92, color=colors[c], label=c if row == 0 else None)
-            axes.text(value * 1.02, y, f"{value:.2f}", va="center", fontsize=7)
+            axes.barh(y, value - 1, height * 0.92, left=1, color=colors[c], label=c if row == 0 else None)
+            at, side = (value * 0.98, "right") if value < 1 else (value * 1.02, "left")
+            axes.text(at, y, f"{value:.2g}", va="center", ha=side, fontsize=7)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high * 1.15)
-    marks = [m for m in (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50) if low <= m <= high]
+    low, high = min(low, 0.5) / 1.3, max(high, 2) * 1.3  # room for the numbers
+    axes.set_xlim(low, high)
+    marks = [m * t for t in (0.001, 0.01, 0.1, 1, 10, 100) for m in (1, 2, 5) if low <= m * t <= high]
     axes.set_xticks(marks, [f"{m:g}" for m in marks])
     axes.minorticks_off()
     axes.set_yticks(range(len(found)), [CASES[key].title.replace(", ", "\n", 1) for key in found])
@@ -157,7 +159,7 @@ def plot(found: dict[str, Any], where: dict[str, str], path: Path) -> None:
     axes.grid(axis="x", color="#dddddd")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel(f"time of a step by that of {base}{' eager' * (base == 'PyTorch')}; shorter is faster")
+    axes.set_xlabel(f"time of a step by that of {base}; left of the line is faster")
     axes.set_title(f"{where['machine']}; {where['date']}", fontsize=9, color="#555555")
     figure.legend(*axes.get_legend_handles_labels(), loc="upper center", ncols=len(names), frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.4 / figure.get_figheight()))
