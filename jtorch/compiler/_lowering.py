@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from jtorch.nn.modules._names import module_names
 from jtorch.optim._fused import NumberStorage
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
-from jtorch.trace import evaluate, flush_all, nodes, settings
+from jtorch.trace import compiler_options, evaluate, flush_all, nodes, settings, tolerant
 from jtorch.trace._scopes import named
 
 __all__ = ["lowered", "program_of", "recorded_call"]
@@ -152,7 +153,8 @@ def lowered(f: Any, args: Any, kwargs: Any) -> Any:
                 jax.ShapeDtypeStruct((len(graph.floats),), "float64"),
                 jax.ShapeDtypeStruct((len(graph.ints),), "int64"),
             )
-            return Lowered(jax.jit(step, donate_argnums=0).lower(donated, kept, *numbers))
+            stage = jax.jit(step, donate_argnums=0).lower(donated, kept, *numbers)
+            return Lowered(stage, recorded.device.platform)
     finally:
         modes.level = level
 
@@ -160,13 +162,13 @@ def lowered(f: Any, args: Any, kwargs: Any) -> Any:
 class Lowered:
     """A lowered program; what it lacks is taken from JAX's (``jax.stages.Lowered``)."""
 
-    def __init__(self, stage: Any) -> None:
-        self._stage = stage
+    def __init__(self, stage: Any, platform: str) -> None:
+        self._stage, self._platform = stage, platform
 
     def compile(self) -> Any:
         """Compile for the device; the result has ``cost_analysis()`` and ``memory_analysis()``."""
         with jax.enable_x64(True):
-            return self._stage.compile()
+            return tolerant(lambda: partial(self._stage.compile, compiler_options(self._platform)))[1]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stage, name)

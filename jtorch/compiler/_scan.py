@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ from jtorch.compiler._results import flatten
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
 from jtorch.tensor._derive import derived
-from jtorch.trace import Value, aval_of, computed, counters, flush_all
+from jtorch.trace import Value, aval_of, computed, counters, flush_all, jit, tolerant
 
 __all__ = ["scan"]
 
@@ -102,7 +103,8 @@ class _Plan:
         self.drawn = list(recorded.draws.values())
         taken = {leaf for leaf, _ in self.carried} | {leaf for leaf, _ in self.given} | set(self.drawn)
         self.fixed = [i for i in range(len(recorded.template)) if i not in taken]
-        self.call = jax.jit(self._program(recorded), donate_argnums=0)
+        self.build = partial(jit, self._program(recorded), recorded.device.platform, donate_argnums=0)
+        self.call: Any = None
 
     def _program(self, recorded: Recorded) -> Any:
         step, size = program_of(recorded), len(recorded.template)
@@ -155,7 +157,7 @@ def _run(recorded: Recorded, values: list[Any], xs: Sequence[Tensor], count: int
         empty = [
             jnp.zeros(a.shape, a.dtype.numpy) for a in (_aval(recorded, ref, values) for ref in plan.made)
         ]
-        (carry, made), out = plan.call(
+        operands = (
             (carried, empty),
             [_array(values[leaf]) for leaf in plan.fixed],
             np.array(recorded.graph.ints, np.int64),
@@ -163,6 +165,11 @@ def _run(recorded: Recorded, values: list[Any], xs: Sequence[Tensor], count: int
             [np.stack(column) for column in zip(*draws, strict=True)],
             np.array(floats, np.float64),
         )
+        if plan.call is None:
+            plan.call, results = tolerant(plan.build, *operands)
+        else:
+            results = plan.call(*operands)
+    (carry, made), out = results
     carry, made = list(carry), list(made)
     after: list[Any] = []
     for leaf, _ in plan.targets:

@@ -1,10 +1,12 @@
 """Ways to compute a convolution, and which of them is fastest on a CPU.
 
-XLA's convolution is the right call on a GPU or TPU. On a CPU it is good for batches of images with many
-channels only, so others are chosen there by shape, one each for the result and for both gradients. Measured
-with 2 cores, batches of 32, in milliseconds (XLA's, then the one chosen): 1x1 kernels 64 to 64 channels at
-28x28, forward and both gradients: 23.2, 8.8; depthwise 3x3 at 28x28: 55.8, 7.7; four groups of 16 channels:
-1360, 92; 3 to 10 channels at 64x64, forward: 4.5, 0.7; 3x3x3 kernels at 16x16x16: 114, 28.
+XLA's convolution is the right call on a GPU or TPU, and on a CPU for most shapes, once YNNPACK is left out
+of it (``trace/_options.py``). For the rest others are chosen by shape, one each for the result and for both
+gradients. Measured with 2 cores in milliseconds, result / gradient of the input / of the weight, XLA's
+first, then the one chosen: 3 to 10 channels, 3x3, 32 images of 64x64: 8.1 / 14.5 / 4.3, 4.7 / 3.1 / 4.3;
+depthwise 3x3, 64 channels at 28x28: 80 / 78 / 19, 1.4 / 3.2 / 19; four groups of 16 channels: 19 / 18 /
+839, 10 / 8.5 / 12; 3x3x3 kernels, 8 channels at 16x16x16: 8.2 / 8.3 / 31, 4.2 / 6.4 / 3.8; 1x1, 64 channels
+at 28x28: 4.9 / 4.5 / 7.1, 4.9 / 4.3 / 2.5.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class Geometry(NamedTuple):
         ]
 
 
-def dimension_numbers(ndim: int) -> tuple[str, str, str]:
+def dimension_numbers(ndim: int) -> tuple[str, ...]:
     """Batch and channels first, in JAX's notation."""
     space = "012"[: ndim - 2]
     return "NC" + space, "OI" + space, "NC" + space
@@ -175,7 +177,7 @@ TAPS = 49
 COLUMNS = 1 << 26
 
 
-def choose(x: Any, weight: Any, g: Geometry) -> tuple[str, str, str]:
+def choose(x: Any, weight: Any, g: Geometry) -> tuple[str, ...]:
     """The kinds for a CPU: of the result, of the part linear in ``x`` and of that linear in ``weight``."""
     out, per_group, *kernel = weight.shape
     points = math.prod(kernel)
@@ -185,22 +187,23 @@ def choose(x: Any, weight: Any, g: Geometry) -> tuple[str, str, str]:
         return ("columns",) * 3
     if g.groups > 1:
         if per_group == 1 and points <= TAPS and out <= 2 * g.groups:
-            return ("taps",) * 3
+            return ("taps", "taps", "direct")
         return ("split" if g.groups <= 8 or not fits else "columns",) * 3
-    if per_group * points <= TAPS:
-        return ("taps", "direct", "direct")
+    if per_group * points <= TAPS and fits:
+        # Taps would be faster alone, but are computed again in each loop that reads them, in its order.
+        return ("columns", "columns", "direct")
     return ("columns" if len(kernel) == 3 and fits else "direct",) * 3
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
-def mixed(x: Array, weight: Array, kinds: tuple[str, str, str], g: Geometry, more: tuple[Any, ...]) -> Array:
+def mixed(x: Array, weight: Array, kinds: tuple[str, ...], g: Geometry, more: tuple[Any, ...]) -> Array:
     """A convolution whose result and whose derivatives are computed in different ways."""
     return KINDS[kinds[0]](x, weight, g, *more)
 
 
 @partial(mixed.defjvp, symbolic_zeros=True)
 def _mixed_jvp(
-    kinds: tuple[str, str, str], g: Geometry, more: tuple[Any, ...], primals: Any, tangents: Any
+    kinds: tuple[str, ...], g: Geometry, more: tuple[Any, ...], primals: Any, tangents: Any
 ) -> tuple[Array, Any]:
     (x, weight), (dx, dweight) = primals, tangents
     parts = []
@@ -212,7 +215,7 @@ def _mixed_jvp(
     return result, sum(parts[1:], parts[0]) if parts else jnp.zeros_like(result)
 
 
-def on_cpu(x: Array, weight: Array, *, kinds: tuple[str, str, str], g: Geometry, more: Any = ()) -> Array:
+def on_cpu(x: Array, weight: Array, *, kinds: tuple[str, ...], g: Geometry, more: Any = ()) -> Array:
     """The chosen kinds, in float32 for half types."""
     wide, factors = widened(x), widened(weight)
     if kinds[0] == kinds[1] == kinds[2]:
@@ -255,8 +258,9 @@ def convolve_transposed(x: Array, weight: Array, g: Geometry, sizes: tuple[int, 
     size = x.shape[0] * g.groups * weight.shape[1] * points * math.prod(x.shape[2:])
     if size > COLUMNS or not size or not jnp.issubdtype(x.dtype, jnp.inexact):
         return transposed_directly(x, weight, g, sizes)
-    # The gradient of the weight is XLA's slow case: 27 ms against 1.8 in all for 2x2 kernels and 16 channels.
-    kinds = ("transposed directly", "transposed directly", "transposed columns")
+    # The gradient of the weight with a stride is XLA's slow case: 4.6 ms against 0.8 for 2x2, 16 channels.
+    strided = any(s > 1 for s in g.stride)
+    kinds = ("transposed directly",) * 2 + ("transposed columns" if strided else "transposed directly",)
     if g.groups > 1 or points == 1 or len(sizes) == 3:
         kinds = ("transposed columns",) * 3
     return lax.platform_dependent(

@@ -35,13 +35,14 @@ from jtorch.trace._graph import (
     verify,
 )
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
+from jtorch.trace._options import compiler_options, jit, tolerant
 from jtorch.trace._value import Aval, TracedValue, Value, Withheld, aval_of, from_host, from_jax
 
 __all__ = [
     "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aval_of",
-    "clear_programs", "computed", "counters", "evaluate", "explain", "flush", "flush_all", "from_host",
-    "from_jax", "fused", "host_array", "leave_session", "leave_xla", "listen", "load_host_engine",
-    "metrics", "nodes", "operand", "postpone", "record", "recorder", "recorders",
+    "clear_programs", "compiler_options", "computed", "counters", "evaluate", "explain", "flush", "flush_all",
+    "from_host", "from_jax", "fused", "host_array", "jit", "leave_session", "leave_xla", "listen",
+    "load_host_engine", "metrics", "nodes", "operand", "postpone", "record", "recorder", "recorders",
     "reset_metrics", "run_small_programs_inline", "series", "session", "settings", "spend",
-    "start_compilation_cache", "synchronize", "user_line", "verify",
+    "start_compilation_cache", "synchronize", "tolerant", "user_line", "verify",
 ]  # fmt: skip

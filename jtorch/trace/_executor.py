@@ -9,6 +9,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Container, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from jtorch.trace._deferred import Deferred, Slice
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._graph import LOCK, Graph, Recorder, Signature, nodes, recorder, recorders, series, settings
 from jtorch.trace._metrics import counters, user_line
+from jtorch.trace._options import jit, tolerant
 from jtorch.trace._pieces import Piece, split
 from jtorch.trace._scopes import named
 from jtorch.trace._value import TracedValue, Value, Withheld
@@ -68,7 +70,18 @@ _wasted = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
-    __slots__ = ("call", "count", "device", "donated", "held", "leaves", "places", "seconds", "title")
+    __slots__ = (
+        "build",
+        "call",
+        "count",
+        "device",
+        "donated",
+        "held",
+        "leaves",
+        "places",
+        "seconds",
+        "title",
+    )
 
     def __init__(
         self,
@@ -104,9 +117,15 @@ class Program:
         # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way. With the
         # operands' place unsaid, jit would compile anew for each mixture of NumPy and device arrays.
         place = SingleDeviceSharding(device)
-        self.call = jax.jit(
-            program, donate_argnums=0 if donated else (), in_shardings=place, out_shardings=place
+        self.build = partial(
+            jit,
+            program,
+            device.platform,
+            donate_argnums=0 if donated else (),
+            in_shardings=place,
+            out_shardings=place,
         )
+        self.call = self.build()
         self.count = len(body)
         names = list(dict.fromkeys(signature.name for signature, _ in body))
         self.title = f"program of {len(body)} ops: {', '.join(names[:4])}" + (", ..." if names[4:] else "")
@@ -132,7 +151,7 @@ class Program:
             result: list[Any] = self.call(given, numbers, integers, *kept)
         else:
             started = time.perf_counter()
-            result = self.call(given, numbers, integers, *kept)
+            self.call, result = tolerant(self.build, given, numbers, integers, *kept)
             self.seconds = time.perf_counter() - started
             counters.compile_seconds += self.seconds
         return result if self.places is None else [result[i] for i in self.places]
