@@ -53,3 +53,82 @@ def test_a_different_network_is_noticed(steps):
     assert "change" in differs(slower, losses, training=True)
     assert "off by" in differs(losses + 0.001, losses, training=True)
     assert "off by" in differs(losses + 0.001, losses, training=False)
+
+
+#: As if measured, in seconds and bytes: flax is missing, and so is torch.compile for one network.
+MEASURED = {
+    "regression": {
+        "seconds": {"PyTorch": [4e-4, 6e-4], "JAX + optax": [1e-4, 2e-4], "jtorch": [3e-4, 5e-4]},
+        "first": {"PyTorch": [0.01], "JAX + optax": [0.2, 0.4], "jtorch": [0.6]},
+        "bytes": {"PyTorch": [0], "JAX + optax": [2**21], "jtorch": [3 * 2**20]},
+        "left out": {"flax nnx": "No module named 'flax'", "torch.compile": "no compiler"},
+    },
+    "vgg": {
+        "seconds": {"PyTorch": [0.1], "JAX + optax": [0.2], "torch.compile": [0.05], "jtorch": [0.1]},
+        "first": {},
+        "bytes": {},
+        "left out": {"flax nnx": "No module named 'flax'"},
+    },
+}
+
+
+def rows(table):
+    _, header, cells = table
+    return {row[0].partition(",")[0]: dict(zip(header[1:], row[1:], strict=True)) for row in cells}
+
+
+def test_tables_show_medians_and_ratios(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from bench.networks import _page
+
+    steps, compared, *_, memory, of_jax = map(rows, _page.tables({"regression": MEASURED["regression"]}))
+    assert steps["linear regression"]["jtorch"] == "0.400 (0.350 to 0.450)"
+    assert memory["linear regression"] == {
+        "PyTorch": "0 (0 to 0)", "JAX + optax": "2.00 (2.00 to 2.00)", "jtorch": "3.00 (3.00 to 3.00)"
+    }  # fmt: skip
+    assert compared["linear regression"] == {
+        "jtorch / JAX + optax": "2.75",  # the median of 3 and 2.5
+        "jtorch / PyTorch": "0.79",  # of 0.75 and 0.83
+        "JAX + optax / PyTorch": "0.29",  # of 0.25 and 0.33
+    }
+    assert of_jax["linear regression"] == {"PyTorch": "0.00", "jtorch": "1.50"}
+
+
+def test_who_is_missing_is_named(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from bench.networks import _page
+
+    steps = rows(_page.per_contender(MEASURED, "seconds", "", 1e3, whole=False))
+    assert steps["linear regression"]["torch.compile"] == "-"
+    assert steps["TinyVGG"]["torch.compile"] == "50.0 (50.0 to 50.0)"
+    assert "flax nnx" not in steps["TinyVGG"]
+    assert _page.left_out(MEASURED) == [
+        "Left out: flax nnx (No module named 'flax').", "Left out: torch.compile (no compiler)."
+    ]  # fmt: skip
+
+
+def test_the_page_has_a_place_for_the_tables(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT)
+    from bench.networks import _page
+
+    page = tmp_path / "page.md"
+    page.write_text(_page.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(_page, "PAGE", page)
+    _page.write(["first", "second"])
+    _page.write(["third"])
+    before, middle = page.read_text(encoding="utf-8").split(_page.BEGIN)
+    assert before.startswith("# Performance")
+    assert middle.split(_page.END)[0].strip() == "third"
+
+
+@pytest.mark.filterwarnings("default")  # of matplotlib about its own dependencies
+def test_the_same_numbers_draw_the_same_plot(monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(ROOT)
+    from bench.networks import _page
+
+    for name in ("a.svg", "b.svg"):
+        _page.plot(MEASURED, {"machine": "a machine", "date": "today"}, tmp_path / name)
+    drawn = (tmp_path / "a.svg").read_bytes()
+    assert drawn == (tmp_path / "b.svg").read_bytes()
+    assert b"<svg" in drawn

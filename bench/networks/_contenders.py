@@ -45,7 +45,7 @@ def pytorch(name: str, compiled: bool, case: Case, state: Any, data: Any) -> Con
     model = case.build(torch, **case.sizes)
     model.load_state_dict({k: torch.as_tensor(v) for k, v in state.items()})
     model.to(device)
-    x, y = (torch.as_tensor(a, device=device) for a in data)
+    x, y = (torch.as_tensor(a).to(device, copy=True) for a in data)  # its own, as a loader's batches are
     settle = torch.synchronize if name == "jtorch" else torch.cuda.synchronize if device == "cuda" else int
     if not case.loss:
         model.eval()

@@ -53,11 +53,11 @@ def first(name: str, contender: str, path: str) -> dict[str, Any]:
     return {"seconds": seconds, "bytes": used, "values": values.tolist()}
 
 
-def steady(name: str, contenders: Sequence[str], path: str) -> dict[str, list[float]]:
+def steady(name: str, contenders: Sequence[str], path: str, count: int) -> dict[str, list[float]]:
     """Seconds per step of each contender, per round."""
     case, (state, data) = CASES[name], load(path)
     runs = {c: CONTENDERS[c](case, state, data) for c in contenders}
-    return rounds(runs, count=15, seconds=0.3, warmup=5)
+    return rounds(runs, count=count, seconds=0.3, warmup=5)
 
 
 @contextlib.contextmanager
@@ -71,8 +71,14 @@ def written(name: str) -> Iterator[str]:
         yield path
 
 
-def measure(name: str, repeats: int) -> dict[str, Any]:
-    """All of one case: ``seconds``, ``first`` and ``bytes`` by contender, and who was left out, why."""
+def measure(name: str, repeats: int, count: int) -> dict[str, Any]:
+    """All of one case: ``seconds``, ``first`` and ``bytes`` by contender, and who was left out, why.
+
+    Args:
+        name: key of ``CASES``.
+        repeats: new processes of each contender.
+        count: rounds of steps.
+    """
     found: dict[str, Any] = {"seconds": {}, "first": {}, "bytes": {}, "left out": {}}
     expected = None
     with written(name) as path, tempfile.TemporaryDirectory() as kept:
@@ -93,7 +99,7 @@ def measure(name: str, repeats: int) -> dict[str, Any]:
                 problem = differs(got["values"], expected, training=bool(CASES[name].loss))
                 assert problem is None, f"{name}: {contender} is not the same: {problem}"
         able = [c for c in CONTENDERS if c.replace("nnx, cached", "flax nnx") in found["first"]]
-        found["seconds"] = fresh(["steady", name, "|".join(able), path], kept)
+        found["seconds"] = fresh(["steady", name, "|".join(able), path, str(count)], kept)
     return found
 
 
@@ -106,5 +112,7 @@ def fresh(arguments: list[str], cache: str) -> Any:
 def run_child(arguments: Sequence[str]) -> Any:
     """What a process started by ``fresh`` does."""
     warnings.simplefilter("ignore")  # other libraries' about each other
-    what, name, contender, path = arguments
-    return first(name, contender, path) if what == "first" else steady(name, contender.split("|"), path)
+    what, name, contender, path, *count = arguments
+    if what == "first":
+        return first(name, contender, path)
+    return steady(name, contender.split("|"), path, int(*count))

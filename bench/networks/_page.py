@@ -181,6 +181,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     listed = f"any of {', '.join(CASES)}; all by default"
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="NAME", help=listed)
     parser.add_argument("--repeats", type=int, default=3, help="first steps of each, in new processes")
+    parser.add_argument("--rounds", type=int, default=15, help="of steps in the steady state")
     parser.add_argument("--plot", type=Path, help="draw to this file, whose ending says how")
     parser.add_argument("--write", action="store_true", help=f"rewrite {PAGE.name} and {PLOT.name}")
     parser.add_argument("--keep", type=Path, help="write the numbers to this file, case by case")
@@ -192,7 +193,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         results = {"place": place(), "cases": {}, "others": []}
         for number, name in enumerate(given.only, 1):
             print(f"{number}/{len(given.only)} {CASES[name].title}", file=sys.stderr, flush=True)
-            results["cases"][name] = measure(name, given.repeats)
+            results["cases"][name] = measure(name, given.repeats, given.rounds)
             if given.keep:
                 given.keep.write_text(json.dumps(results), encoding="utf-8")
         if given.write:
