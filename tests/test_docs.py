@@ -24,3 +24,15 @@ def test_operations_are_current():
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings(tmp_path):
+    for module in ("mkdocs", "material", "mkdocstrings"):
+        pytest.importorskip(module)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    assert "Tensor" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "Linear" in (tmp_path / "site" / "reference" / "nn" / "index.html").read_text(encoding="utf-8")

@@ -63,7 +63,7 @@ def check_scatter(input: Array, dim: int, index: Array, src: Array | None) -> in
     node="GatherBackward0", static="dim sparse_grad", promote=None, saves="index", method=True, out=True
 )
 def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Array:
-    """Read along ``dim``: out[i][j][k] = input[i][index[i][j][k]][k] for ``dim`` 1 of a 3-d input.
+    """Read along ``dim``: ``out[i][j][k] = input[i][index[i][j][k]][k]`` for ``dim`` 1 of a 3-d input.
 
     Args:
         input: any dtype.
@@ -104,7 +104,7 @@ def _scatter_node(shapes: Any, static: Any) -> str:
 def scatter(
     input: Array, dim: int, index: Array, src: Any = None, *, reduce: str | None = None, value: Any = None
 ) -> Array:
-    """Write along ``dim``: out[i][index[i][j][k]][k] = src[i][j][k] for ``dim`` 1 of a 3-d input.
+    """Write along ``dim``: ``out[i][index[i][j][k]][k] = src[i][j][k]`` for ``dim`` 1 of a 3-d input.
 
     Args:
         input: what is copied and written to.
@@ -151,7 +151,7 @@ def _aligned(input: Array, index: Array, src: Array) -> tuple[Array, Array, Arra
     node="ScatterAddBackward0", static="dim", promote=None, saves="index", method=True, inplace=True, out=True
 )
 def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
-    """Add along ``dim``: out[i][index[i][j][k]][k] += src[i][j][k] for ``dim`` 1 of a 3-d input.
+    """Add along ``dim``: ``out[i][index[i][j][k]][k] += src[i][j][k]`` for ``dim`` 1 of a 3-d input.
 
     Raises:
         IndexError: ``dim`` out of range.
