@@ -12,6 +12,7 @@ from jax import Array, lax
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_kinds, type_name
 from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
+from jtorch.ops._quotient import quotient
 from jtorch.ops._registry import register
 
 
@@ -111,25 +112,6 @@ def mul(input: Array, other: Array) -> Array:
     return input * other
 
 
-@jax.custom_jvp
-def quotient(input: Array, other: Array) -> Array:
-    """``input / other``, rounded once where ``other`` is broadcast.
-
-    XLA would multiply by the reciprocal of what it broadcasts, which rounds twice, so it must not see that it
-    does. Adding -0 changes nothing.
-    """
-    nothing = jnp.where(jnp.isnan(input), jnp.asarray(jnp.nan, input.dtype), jnp.asarray(-0.0, input.dtype))
-    return input / (nothing + other)
-
-
-@quotient.defjvp
-def _quotient_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    _, other = primals
-    of_input, of_other = tangents
-    result = quotient(*primals)
-    return result, of_input / other - of_other * (result / other)
-
-
 @register(
     "div",
     numbers="input other",
@@ -138,15 +120,13 @@ def _quotient_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -
     method=True,
     inplace=True,
     out=True,
-    operators="__truediv__ __rtruediv__ __itruediv__ __div__ __rdiv__ __idiv__",
+    operators="__truediv__ __itruediv__ __div__ __idiv__",
     aliases="divide true_divide",
 )
 def div(input: Array, other: Array) -> Array:
     """``input / other``, integers in the default floating dtype. See ``div.mode`` for ``rounding_mode``."""
     check_broadcast(input, other)
-    if other.size < input.size and jnp.issubdtype(input.dtype, jnp.floating):
-        return quotient(input, other)
-    return input / other
+    return quotient(input, other) if kind(input) == "f" else input / other
 
 
 def check_rounding_mode(rounding_mode: str) -> None:
@@ -502,7 +482,12 @@ def sgn(input: Array) -> Array:
 )
 def reciprocal(input: Array) -> Array:
     """``1 / input``."""
-    return 1 / input
+    return _reciprocal(input)
+
+
+@slopes(lambda result, x: -(result * result))
+def _reciprocal(x: Array) -> Array:
+    return 1 / x
 
 
 @register("sqrt", node="SqrtBackward0", promote="float", saves="result", method=True, inplace=True, out=True)

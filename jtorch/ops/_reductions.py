@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from jax import Array, lax
 from jtorch import dtypes
 from jtorch.ops._checks import kind, reject_kinds, scalar_type, wrap_dims
 from jtorch.ops._nodes import by_dim
+from jtorch.ops._quotient import quotient
 from jtorch.ops._registry import register
 
 Dim = int | Sequence[int] | None
@@ -75,7 +77,11 @@ def mean(input: Array, dim: Dim = None, keepdim: bool = False, *, dtype: dtypes.
     """
     check_mean(input, dtype)
     axes = wrap_dims(dim, input.ndim)
-    return jnp.mean(accumulated(input, dtype), axes, keepdims=keepdim)
+    x = accumulated(input, dtype)
+    if kind(x) != "f" or x.dtype.itemsize < 4:
+        return jnp.mean(x, axes, keepdims=keepdim)
+    count = math.prod(input.shape[i] for i in axes)
+    return quotient(jnp.sum(x, axes, keepdims=keepdim), jnp.asarray(count, x.dtype))
 
 
 @reduction("nanmean", node="DivBackward0", saves="input")

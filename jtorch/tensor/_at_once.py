@@ -140,20 +140,13 @@ def _arithmetic(function: Callable[..., Any], integers: str = _INTEGERS, swap: b
     return quick
 
 
-_multiply: Quick = _arithmetic(np.multiply)
 _divide_floats: Quick = _arithmetic(np.divide, "")
 
 
 def _divide(args: Sequence[Any]) -> Tensor | None:
     x, y = args
-    if type(x) is not Tensor:
-        # PyTorch multiplies by the reciprocal, which rounds twice.
-        array = host_contents(y)
-        if array is None or array.dtype.char not in _FLOATS or type(x) not in (int, float):
-            return None
-        return _multiply((_tensor(np.reciprocal(array)), x))
     made = _divide_floats(args)
-    if made is not None:
+    if made is not None or type(x) is not Tensor:
         return made
     array = host_contents(x)
     if array is None or array.dtype.char not in _INTEGERS or type(y) not in (int, float):
@@ -179,10 +172,10 @@ def _comparison(function: Callable[..., Any]) -> Quick:
     return quick
 
 
-def _unary(function: Callable[..., Any]) -> Quick:
+def _unary(function: Callable[..., Any], integers: str = _INTEGERS) -> Quick:
     def quick(args: Sequence[Any]) -> Tensor | None:
         array = host_contents(args[0])
-        if array is None or array.dtype.char not in _FLOATS + _INTEGERS:
+        if array is None or array.dtype.char not in _FLOATS + integers:
             return None
         return _tensor(function(array), args[0])
 
@@ -263,10 +256,11 @@ for _name, _function in {
     "add": _arithmetic(np.add),
     "sub": _arithmetic(np.subtract),
     "rsub": _arithmetic(np.subtract, swap=True),
-    "mul": _multiply,
+    "mul": _arithmetic(np.multiply),
     "div": _divide,
     "neg": _unary(np.negative),
     "abs": _unary(np.abs),
+    "reciprocal": _unary(np.reciprocal, ""),
     "eq": _comparison(np.equal),
     "ne": _comparison(np.not_equal),
     "lt": _comparison(np.less),

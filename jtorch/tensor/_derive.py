@@ -27,7 +27,7 @@ NAMESPACES = (
 #: Everything derived: namespace -> name -> function.
 derived: dict[str, dict[str, Callable[..., Any]]] = {n: {} for n in NAMESPACES}
 
-_NUMBERS = (Tensor, int, float, complex, np.number, np.bool_)
+NUMBERS = (Tensor, int, float, complex, np.number, np.bool_)
 
 
 def _missing(op: Op, i: int) -> TypeError:
@@ -185,7 +185,7 @@ def make_binary_operator(op: Op) -> Callable[..., Any]:
     run = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _NUMBERS):
+        if not isinstance(other, NUMBERS):
             return NotImplemented
         return run(op, (self, other, *rest))
 
@@ -203,7 +203,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
                 f"descriptor '{operator.__name__}' for 'torch._C.TensorBase' objects doesn't apply to a "
                 f"'{type(self).__name__}' object"
             )
-        if not isinstance(other, _NUMBERS):
+        if not isinstance(other, NUMBERS):
             return NotImplemented
         return run(op, (other, self, *rest))
 
@@ -216,7 +216,7 @@ def make_inplace_operator(op: Op) -> Callable[..., Any]:
     run = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, _NUMBERS):
+        if not isinstance(other, NUMBERS):
             return NotImplemented
         check_writable(self)
         if autocast_state.hook is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from jtorch.dtypes import BOOL
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
-from jtorch.tensor._derive import bind, derived, make_inplace
+from jtorch.tensor._derive import NUMBERS, bind, derived, make_inplace
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._value_checks import runner
 
@@ -89,6 +89,22 @@ def _division() -> None:
 
 
 _division()
+
+
+def _reverse_division() -> None:
+    # PyTorch multiplies by the reciprocal, which rounds twice.
+    product = OPS["mul"]
+
+    def __rdiv__(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        return run(product, (self.reciprocal(), other))  # type: ignore[attr-defined]
+
+    for name in ("__rdiv__", "__rtruediv__"):
+        setattr(Tensor, name, __rdiv__)
+
+
+_reverse_division()
 
 
 def _decision(name: str) -> None:

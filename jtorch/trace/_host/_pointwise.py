@@ -129,7 +129,7 @@ def _complex(params: Any, eqn: Any) -> Any:
     return run
 
 
-@rule("div")
+@rule("div", "quotient")
 def _div(params: Any, eqn: Any) -> Any:
     kind = eqn.outvars[0].aval.dtype
     if kind.kind not in "iu":
