@@ -98,7 +98,7 @@ def _reverse_division() -> None:
     def __rdiv__(self: Tensor, other: Any) -> Any:
         if not isinstance(other, NUMBERS):
             return NotImplemented
-        return run(product, (self.reciprocal(), other))  # type: ignore[attr-defined]
+        return run(product, (self.reciprocal(), other))
 
     for name in ("__rdiv__", "__rtruediv__"):
         setattr(Tensor, name, __rdiv__)

@@ -93,3 +93,8 @@ def test_second_derivatives_and_batches_of_quotients():
     np.testing.assert_allclose(mixed.numpy(), [-1 / 25] * 2)
     rows = jtorch.func.vmap(lambda a, b: a / b, (None, 0))(x, jtorch.tensor([1.0, 2.0]))
     np.testing.assert_array_equal(rows.numpy(), [[2, -3], [1, -1.5]])
+
+
+def test_reverse_division_of_what_is_no_tensor():
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'reciprocal'"):
+        jtorch.Tensor.__rdiv__(2, 3)
