@@ -39,14 +39,18 @@ class Contender:
 def pytorch(name: str, compiled: bool, case: Case, state: Any, data: Any) -> Contender:
     """The ordinary loop, run by jtorch or by PyTorch."""
     torch = required(name)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu" != jax.default_backend():
-        raise LeftOutError(f"{name} has no accelerator here, and JAX has one")
+    device = str(torch.accelerator.current_accelerator() or "cpu")
+    if device == "cpu" and jax.default_backend() != "cpu":
+        raise LeftOutError("it finds no accelerator, and JAX has one")
     model = case.build(torch, **case.sizes)
     model.load_state_dict({k: torch.as_tensor(v) for k, v in state.items()})
     model.to(device)
     x, y = (torch.as_tensor(a).to(device, copy=True) for a in data)  # its own, as a loader's batches are
-    settle = torch.synchronize if name == "jtorch" else torch.cuda.synchronize if device == "cuda" else int
+    settle: Callable[[], Any] = lambda: None  # noqa: E731
+    if name == "jtorch":
+        settle = torch.synchronize
+    elif device != "cpu":
+        settle = torch.accelerator.synchronize
     if not case.loss:
         model.eval()
         forward = torch.compile(model) if compiled else model
@@ -105,8 +109,8 @@ def warm_up(contender: str) -> Callable[[], int | None]:
     """Import what the contender needs and start its backend; what counts its memory on an accelerator."""
     found = required(NEEDS[contender])
     jax.jit(lambda x: x + 1)(0.0).block_until_ready()  # the compiler's own memory is nobody's
-    if NEEDS[contender] == "torch" and found.cuda.is_available():
-        return found.cuda.max_memory_allocated
+    if NEEDS[contender] == "torch" and found.accelerator.is_available():
+        return found.accelerator.max_memory_allocated
     return accelerator_peak
 
 
