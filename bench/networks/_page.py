@@ -190,14 +190,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     if given.kept:
         results = json.loads(given.kept.read_text(encoding="utf-8"))
     else:
-        results = {"place": place(), "cases": {}, "others": []}
+        others = [*loading.tables(), *imports.tables()] if given.write else []
+        results = {"place": place(), "cases": {}, "others": others}
         for number, name in enumerate(given.only, 1):
             print(f"{number}/{len(given.only)} {CASES[name].title}", file=sys.stderr, flush=True)
             results["cases"][name] = measure(name, given.repeats, given.rounds)
-            if given.keep:
-                given.keep.write_text(json.dumps(results), encoding="utf-8")
-        if given.write:
-            results["others"] = [*loading.tables(), *imports.tables()]
             if given.keep:
                 given.keep.write_text(json.dumps(results), encoding="utf-8")
     where, found = results["place"], results["cases"]
