@@ -33,6 +33,11 @@ _FIXED_MODULES = (_FIXED | sys.stdlib_module_names) - {"test"}
 #: Attributes that every module has; what matters of them is compared by :func:`_contents`.
 #: Code of the user that names one of these sees settings of optimizers, which are operands otherwise.
 _SETTINGS = frozenset({"param_groups", "state_dict", "get_last_lr", "get_lr", "last_epoch", "_last_lr"})
+#: Code that names one of these may read attributes that it does not name.
+_INDIRECT = frozenset({
+    "getattr", "hasattr", "getattr_static", "getmembers", "attrgetter", "vars", "dir", "eval", "exec",
+    "__dict__", "__getattr__", "__getattribute__",
+})  # fmt: skip
 _MODULE_PRIVATE = (frozenset(Module().__dict__) | {"_compiled_call_impl"}) - {"training"}
 
 
@@ -64,9 +69,32 @@ def _names_of(code: types.CodeType) -> tuple[str, ...]:
 
 @functools.cache
 def _attributes_of(code: types.CodeType) -> frozenset[str]:
-    """Names of attributes and globals in a function's code, nested functions included."""
+    """Names of attributes and globals that a function's code reads, nested functions included."""
+    found = {
+        i.argval
+        for i in dis.get_instructions(code)
+        if i.opcode in dis.hasname and not i.opname.startswith(("STORE", "DELETE"))
+    }
     nested = (_attributes_of(c) for c in code.co_consts if isinstance(c, types.CodeType))
-    return frozenset(code.co_names).union(*nested)
+    # The pattern `case Model(deep=True)` keeps its names in a tuple.
+    patterns = ((x for x in c if isinstance(x, str)) for c in code.co_consts if isinstance(c, tuple))
+    return frozenset(found).union(*nested, *patterns)
+
+
+@functools.cache
+def _attributes_of_class(cls: type) -> frozenset[str]:
+    """Names in the code of a module's class that is not the user's; it may ask its submodules for them."""
+    bases = [base for base in cls.__mro__ if _fixed(base.__module__) and base not in (Module, object)]
+    functions = (y for base in bases for y in vars(base).values() if isinstance(y, types.FunctionType))
+    return frozenset(name for f in functions for name in f.__code__.co_names) - _INDIRECT
+
+
+def _functions_in(x: Any) -> list[types.FunctionType]:
+    """The functions behind a method, property or other descriptor of a class."""
+    if isinstance(x, types.FunctionType):
+        return [x]
+    parts = (getattr(x, name, None) for name in ("__func__", "__wrapped__", "fget", "fset", "fdel", "func"))
+    return [y for y in parts if isinstance(y, types.FunctionType)]
 
 
 class Guards:
@@ -82,21 +110,23 @@ class Guards:
         self.names: list[tuple[Any, Any, Any, str]] = []
         self.cells: list[tuple[Any, Any, str]] = []
         self.sequences: list[tuple[Any, tuple[Any, ...], str]] = []
-        self.modules: list[tuple[Any, dict[str, Any], tuple[Any, ...], str]] = []
+        self.modules: list[tuple[Any, dict[str, Any], tuple[Any, ...], str, bool]] = []
         self.tensors: dict[int, Any] = {}
         self.optimizers: list[Any] = []
         self.fixed: list[tuple[Any, Any, bool]] = []
         self.scalers: list[tuple[Any, str]] = []
         self.objects: list[tuple[Any, int, str]] = []
         self._schedules: list[tuple[Any, str]] = []
-        self._sees_settings = False
+        self._named: set[str] = set()
+        self._waiting: list[tuple[str, Any, str, int]] = []
         self._seen: dict[int, Any] = {}
         self._visit(function, "", 0)
         for i, x in enumerate(args):
             self._argument(x, f"argument {i}")
         for name, x in kwargs.items():
             self._argument(x, f"argument {name}")
-        if self._sees_settings:
+        self._visit_read()
+        if not _SETTINGS.isdisjoint(self._named):
             self._settings()
         self.epoch = changes[0]
 
@@ -114,7 +144,10 @@ class Guards:
             self._visit(x, where, 0)
 
     def _visit(self, x: Any, where: str, depth: int) -> None:
-        if isinstance(x, _SCALARS) or id(x) in self._seen or depth > _DEPTH or len(self._seen) > _OBJECTS:
+        if isinstance(x, _SCALARS) or id(x) in self._seen:
+            return
+        if depth > _DEPTH or len(self._seen) > _OBJECTS:
+            self._named |= _INDIRECT  # as far as one can tell
             return
         self._seen[id(x)] = x
         if isinstance(x, Tensor):
@@ -153,6 +186,8 @@ class Guards:
                 self._visit_class(x, where, depth)
         elif hasattr(x, "_compiled_function"):
             self._visit(x._compiled_function, where, depth)
+        elif isinstance(getattr(x, "__wrapped__", None), types.FunctionType):
+            self._visit(x.__wrapped__, where, depth)
         elif not isinstance(x, types.ModuleType) and not _fixed(type(x).__module__):
             own = getattr(x, "__dict__", None)
             if isinstance(own, dict):
@@ -171,13 +206,12 @@ class Guards:
                 continue
             self._seen[id(base)] = base
             for name, y in list(vars(base).items()):
-                if isinstance(y, staticmethod | classmethod):
-                    y = y.__func__
-                elif isinstance(y, property):
-                    y = y.fget
-                if isinstance(y, types.FunctionType):
-                    self._visit_function(y, where, depth + 1)
-                elif not name.startswith("__") and isinstance(y, (*_SCALARS, list, tuple, dict)):
+                functions = [] if isinstance(y, type) else _functions_in(y)
+                for function in functions:
+                    self._visit_function(function, where, depth + 1)
+                if functions:
+                    continue
+                if not name.startswith("__") and isinstance(y, (*_SCALARS, list, tuple, dict)):
                     self.names.append((vars(base), name, y, f"{base.__name__}.{name}"))
                     self._visit(y, f"{base.__name__}.{name}", depth + 1)
 
@@ -188,7 +222,7 @@ class Guards:
         if _fixed(function.__module__) and wrapped is None:
             return
         code, scope = function.__code__, function.__globals__
-        self._sees_settings = self._sees_settings or not _SETTINGS.isdisjoint(_attributes_of(code))
+        self._named |= _attributes_of(code)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
             try:
                 y = cell.cell_contents
@@ -211,7 +245,10 @@ class Guards:
     def _visit_python_module(self, module: Any, code: types.CodeType, where: str, depth: int) -> None:
         """Attributes of a module of the user that the code may read."""
         file = getattr(module, "__file__", None) or ""
-        if _fixed(module.__name__) or "site-packages" in file:
+        if _fixed(module.__name__):
+            return
+        if "site-packages" in file:
+            self._named |= _INDIRECT
             return
         for name in code.co_names:
             y = vars(module).get(name, _MISSING)
@@ -221,15 +258,40 @@ class Guards:
 
     def _visit_module(self, module: Any, where: str, depth: int) -> None:
         own = module.__dict__
-        self.modules.append((module, _plain(own), _contents(own), where or type(module).__name__))
+        cls: Any = type(module)
+        ours = all(base in (Module, object) or not _fixed(base.__module__) for base in cls.__mro__)
+        self._named |= _attributes_of_class(cls)
+        self.modules.append((module, _plain(own), _contents(own), where or type(module).__name__, ours))
         for kind in ("_parameters", "_buffers", "_modules"):
             for name, y in own.get(kind, {}).items():
                 self._visit(y, f"{where}.{name}".lstrip("."), depth if kind == "_modules" else depth + 1)
         for name, y in own.items():
             if name not in _MODULE_PRIVATE:
-                self._visit(y, f"{where}.{name}".lstrip("."), depth + 1)
+                self._waiting.append((name if ours else "", y, f"{where}.{name}".lstrip("."), depth + 1))
         if not _fixed(type(module).__module__):
             self._visit_class(type(module), where, depth)
+
+    def _reads(self, name: str) -> bool:
+        """Whether code that was found may read an attribute of this name from a module of the user."""
+        return name in self._named or not _INDIRECT.isdisjoint(self._named)
+
+    def _visit_read(self) -> None:
+        """Attributes of modules that some code reads; what a loop notes on its model is no concern of it."""
+        while True:
+            ready = [x for x in self._waiting if not x[0] or self._reads(x[0])]
+            if not ready:
+                break
+            self._waiting = [x for x in self._waiting if x[0] and not self._reads(x[0])]
+            for _, y, where, depth in ready:
+                self._visit(y, where, depth)
+        self._waiting.clear()
+        self.modules = [
+            (module, self._read_of(plain) if ours else plain, contents, where, ours)
+            for module, plain, contents, where, ours in self.modules
+        ]
+
+    def _read_of(self, plain: dict[str, Any]) -> dict[str, Any]:
+        return {name: y for name, y in plain.items() if name == "training" or self._reads(name)}
 
     def _visit_scaler(self, scaler: Any, where: str) -> None:
         """Scale, count and settings; what a scaler notes between ``unscale_`` and ``update`` is forgotten."""
@@ -327,13 +389,13 @@ class Guards:
         return None
 
     def _modules_changed(self) -> str | None:
-        for module, plain, contents, where in self.modules:
+        for module, plain, contents, where, ours in self.modules:
             now = module.__dict__
             for name, value in plain.items():
                 found = now.get(name, _MISSING)
                 if found is not value and not _same(found, value):
                     return _changed(f"{where}.{name}".lstrip("."), value, found)
-            if len(_plain(now)) != len(plain):
+            if len(self._read_of(_plain(now)) if ours else _plain(now)) != len(plain):
                 return f"attributes of {where} were added"
             mine = _contents(now)
             if len(mine) != len(contents) or not all(map(is_, mine, contents)):

@@ -163,6 +163,56 @@ def double(x):
     return x * SCALE
 
 
+class Noted(nn.Module):
+    """Reads some of its attributes, in several ways."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.factor, self.shift, self.power, self.best, self.history = 1.0, 1.0, 1.0, 0.0, []
+
+    @property
+    def shifted(self):
+        return self.shift
+
+    def forward(self, x):
+        y = self.linear(x) * self.factor + self.shifted
+        match self:
+            case Noted(power=2.0):
+                y = y**2
+        return y
+
+
+def test_attributes_that_no_code_reads_may_change():
+    model, x = Noted(), jtorch.ones(3, 2)
+    f = jtorch.compile(model)
+    for i in range(4):
+        expected = model(x)
+        assert jtorch.equal(f(x), expected)
+        model.best = float(i)
+        model.history.append(i)
+        model.linear.note = i  # on a module of the library everything counts
+        del model.linear.note
+        model.__dict__.setdefault("new", i)
+    assert lines(f) == ["Noted: first call"]
+    for name in ("factor", "shift", "power"):
+        setattr(model, name, 2.0)
+        assert jtorch.equal(f(x), model(x))
+        assert lines(f)[-1].endswith(f"{name} is 2.0, was 1.0")
+
+
+def test_attributes_read_by_name_are_guarded():
+    class Looked(Noted):
+        def forward(self, x):
+            return x * getattr(self, "be" + "st")
+
+    model, x = Looked(), jtorch.ones(2)
+    f = jtorch.compile(model)
+    for value in (1.0, 3.0):
+        model.best = value
+        assert f(x).tolist() == [value, value]
+
+
 def test_globals_closures_and_attributes_are_guarded(monkeypatch):
     factor = 3.0
     module = nn.Linear(2, 2)
