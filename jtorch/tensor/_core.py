@@ -995,6 +995,9 @@ def _make_named_result(spec: str) -> Any:
         "__repr__": show,
         "__slots__": (),
         "__module__": "torch.return_types",
+        "n_fields": len(fields),
+        "n_sequence_fields": len(fields),
+        "n_unnamed_fields": 0,
     }
     for i, field in enumerate(fields):
         attributes[field] = property(lambda self, i=i: self[i])  # type: ignore[misc]

@@ -154,3 +154,16 @@ def test_tensors_are_leaves():
 
 def test_names_are_those_of_torch(theirs):
     assert set(mine.__all__) == set(theirs.__all__)
+
+
+def test_results_of_several_parts_are_nodes(torch, theirs):
+    seen = []
+    for t, trees in ((jtorch, mine), (torch, theirs)):
+        result = t.tensor([[1.0, 4.0], [3.0, 2.0]]).max(0)
+        leaves, spec = trees.tree_flatten(result)
+        more = trees.tree_map(lambda x: x + 1, result)
+        assert type(more) is type(result) is type(spec.unflatten(leaves))
+        paths = [trees.keystr(path) for path, _ in trees.tree_flatten_with_path(result)[0]]
+        kinds = [trees.is_structseq(result), trees.is_structseq_class(type(result)), trees.is_namedtuple(result)]
+        seen.append((repr(spec), more.values.tolist(), more.indices.tolist(), paths, kinds, result.n_fields))
+    assert seen[0] == seen[1]

@@ -28,8 +28,13 @@ def is_namedtuple(obj: object) -> bool:
     return is_namedtuple_class(obj if isinstance(obj, type) else type(obj))
 
 
+def is_return_type(cls: type) -> bool:
+    """Whether results of an operation with several have this class (``torch.return_types.max``)."""
+    return cls.__module__ == "torch.return_types"
+
+
 def is_structseq_class(cls: object) -> bool:
-    """Whether a class is one of CPython's struct sequences, such as ``time.struct_time``."""
+    """Whether a class is a struct sequence, such as ``time.struct_time`` and ``torch.return_types.max``."""
     return (
         isinstance(cls, type)
         and cls.__bases__ == (tuple,)
@@ -37,7 +42,7 @@ def is_structseq_class(cls: object) -> bool:
             isinstance(getattr(cls, name, None), int)
             for name in ("n_fields", "n_sequence_fields", "n_unnamed_fields")
         )
-        and not cls.__flags__ & BASETYPE
+        and (is_return_type(cls) or not cls.__flags__ & BASETYPE)
     )
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from jtorch.utils._pytree._keys import GetAttrKey, KeyEntry, MappingKey, SequenceKey
-from jtorch.utils._pytree._kinds import is_namedtuple_class
+from jtorch.utils._pytree._kinds import is_namedtuple_class, is_return_type
 
 PyTree = Any
 Context = Any
@@ -247,7 +247,17 @@ def _register_namedtuple(cls: type[Any], *, serialized_type_name: str) -> None:
 def _get_node_type(tree: Any) -> Any:
     """A tree's type as the registry knows it: all named tuples are one."""
     kind = type(tree)
-    return namedtuple if is_namedtuple_class(kind) else kind  # PyTorch's marker
+    if is_namedtuple_class(kind):
+        return namedtuple  # PyTorch's marker
+    if kind not in SUPPORTED_NODES and is_return_type(kind):
+        # These classes are made when they are first needed.
+        _private_register_pytree_node(
+            kind,
+            _tuple_flatten,
+            lambda values, context: kind(list(values)),
+            flatten_with_keys_fn=_tuple_flatten_with_keys,
+        )
+    return kind
 
 
 def tree_is_leaf(tree: PyTree, is_leaf: Callable[[PyTree], bool] | None = None) -> bool:
