@@ -164,6 +164,10 @@ def test_results_of_several_parts_are_nodes(torch, theirs):
         more = trees.tree_map(lambda x: x + 1, result)
         assert type(more) is type(result) is type(spec.unflatten(leaves))
         paths = [trees.keystr(path) for path, _ in trees.tree_flatten_with_path(result)[0]]
-        kinds = [trees.is_structseq(result), trees.is_structseq_class(type(result)), trees.is_namedtuple(result)]
+        kinds = [
+            trees.is_structseq(result),
+            trees.is_structseq_class(type(result)),
+            trees.is_namedtuple(result),
+        ]
         seen.append((repr(spec), more.values.tolist(), more.indices.tolist(), paths, kinds, result.n_fields))
     assert seen[0] == seen[1]
