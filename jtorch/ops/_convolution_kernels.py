@@ -52,7 +52,7 @@ class Geometry(NamedTuple):
         ]
 
 
-def dimension_numbers(ndim: int) -> tuple[str, ...]:
+def dimension_numbers(ndim: int) -> tuple[str, str, str]:
     """Batch and channels first, in JAX's notation."""
     space = "012"[: ndim - 2]
     return "NC" + space, "OI" + space, "NC" + space
