@@ -209,17 +209,18 @@ def _successors(
 
     It is the result that the fewest ops lead to, all of the leaf's own aval: the update of a parameter, not
     its gradient. A buffer handed to any other result would have to be copied first: the update reads it.
+    Leaves that are kept have their results, too: the memory of a moment is for the moment, not for the
+    parameter that is updated with it.
     """
-    wanted, free = set(donated), set(live)
+    free = set(live)
+    paired: set[int] = set()
     carried: dict[int, dict[int, int]] = {}  # output slot -> {leaf: ops between}
     found = []
     slot = 0
     for number, (signature, slots) in enumerate(body if donated else ()):
         for place, (source, aval) in enumerate(zip(slots, signature.operands, strict=True)):
             kind, leaf = (0, -1) if source >= 0 else series(source)
-            origins = (
-                carried.get(source, {}) if source >= 0 else {leaf: 0} if not kind and leaf in wanted else {}
-            )
+            origins = carried.get(source, {}) if source >= 0 else {leaf: 0} if not kind else {}
             for origin, distance in origins.items():
                 for output, result in enumerate(signature.outputs):
                     if result is not aval:
@@ -231,11 +232,11 @@ def _successors(
         slot += len(signature.outputs)
     pairs: dict[int, int] = {}
     for _, _, _, _, origin, successor in sorted(found):
-        if origin in wanted and successor in free:
+        if origin not in paired and successor in free:
             pairs[origin] = successor
-            wanted.discard(origin)
+            paired.add(origin)
             free.discard(successor)
-    return pairs
+    return {leaf: pairs[leaf] for leaf in donated if leaf in pairs}
 
 
 class Failed:

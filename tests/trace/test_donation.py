@@ -50,6 +50,25 @@ def test_state_of_an_optimizer_is_donated():
     assert jtorch.metrics()["donated_buffers"] == 2  # both moments
 
 
+def test_each_moment_keeps_its_memory():
+    # With the parameter's new contents in the memory of a moment, XLA would have to copy the moment first.
+    w = jtorch.zeros(N, N, requires_grad=True)
+    optimizer = jtorch.optim.Adam([w])
+    x = jtorch.ones(4, N)
+
+    def pointers():
+        optimizer.zero_grad()
+        (x @ w + 1).square().mean().backward()
+        optimizer.step()
+        jtorch.synchronize()
+        state = optimizer.state[w]
+        return [value_of(state[k]).array.unsafe_buffer_pointer() for k in ("exp_avg", "exp_avg_sq")]
+
+    for _ in range(3):
+        before = pointers()
+    assert pointers() == before
+
+
 def test_parameters_that_the_step_reads_elsewhere_are_left_alone():
     # Their new contents go where the gradient was; XLA would copy what it overwrites too early.
     w = jtorch.zeros(N, N, requires_grad=True)
