@@ -222,7 +222,10 @@ class BlobModel(nn.Module):
 def test_four_blobs():
     x, y = make_blobs(n_samples=1000, n_features=2, centers=4, cluster_std=1.5, random_state=42)
     x, y = torch.from_numpy(x).type(torch.float), torch.from_numpy(y).type(torch.LongTensor)
-    assert str(x[:2]) == "tensor([[-8.4134,  6.9352],\n        [-5.7665, -6.4312]])"
+    assert str(x[:5]) == (
+        "tensor([[-8.4134,  6.9352],\n        [-5.7665, -6.4312],\n        [-6.0421, -6.7661],\n"
+        "        [ 3.9508,  0.6984],\n        [ 4.2505, -0.2815]])"
+    )
     assert str(y[:5]) == "tensor([3, 2, 2, 1, 1])"
     split = train_test_split(x, y, test_size=0.2, random_state=42)
     torch.manual_seed(42)
@@ -234,10 +237,16 @@ def test_four_blobs():
     )
     logits = model(split[1])
     probabilities = torch.softmax(logits, dim=1)
-    assert str(logits[:2].detach()) == (
-        "tensor([[-1.2549, -0.8112, -1.4795, -0.5696],\n        [ 1.7168, -1.2270,  1.7367,  2.1010]])"
+    assert str(logits[:5]) == (
+        "tensor([[-1.2549, -0.8112, -1.4795, -0.5696],\n        [ 1.7168, -1.2270,  1.7367,  2.1010],\n"
+        "        [ 2.2400,  0.7714,  2.6020,  1.0107],\n        [-0.7993, -0.3723, -0.9138, -0.5388],\n"
+        "        [-0.4332, -1.6117, -0.6891,  0.6852]], grad_fn=<SliceBackward0>)"
     )
-    assert str(probabilities[0].detach()) == "tensor([0.1872, 0.2918, 0.1495, 0.3715])"
+    assert str(probabilities[:5]) == (
+        "tensor([[0.1872, 0.2918, 0.1495, 0.3715],\n        [0.2824, 0.0149, 0.2881, 0.4147],\n"
+        "        [0.3380, 0.0778, 0.4854, 0.0989],\n        [0.2118, 0.3246, 0.1889, 0.2748],\n"
+        "        [0.1945, 0.0598, 0.1506, 0.5951]], grad_fn=<SliceBackward0>)"
+    )
     assert str(torch.sum(probabilities[0])) == "tensor(1., grad_fn=<SumBackward0>)"
     assert str(torch.argmax(probabilities[0])) == "tensor(3)"
     assert str(probabilities[0]).endswith("grad_fn=<SelectBackward0>)")
@@ -258,7 +267,15 @@ def test_four_blobs():
     model.eval()
     with torch.inference_mode():
         logits = model(split[1])
-    assert logits[0].tolist() == pytest.approx([4.3377, 10.3539, -14.8948, -9.7642], abs=1e-3)
+    printed = [
+        [4.3377, 10.3539, -14.8948, -9.7642], [5.0142, -12.0371, 3.3860, 10.6699],
+        [-5.5885, -13.3448, 20.9894, 12.7711], [1.8400, 7.5599, -8.6016, -6.9942],
+        [8.0727, 3.2906, -14.5998, -3.6186], [5.5844, -14.9521, 5.0168, 13.2890],
+        [-5.9739, -10.1913, 18.8655, 9.9179], [7.0755, -0.7601, -9.5531, 0.1736],
+        [-5.5918, -18.5990, 25.5309, 17.5799], [7.3142, 0.7197, -11.2017, -1.2011],
+    ]  # fmt: skip
+    for row, expected in zip(logits[:10].tolist(), printed, strict=True):
+        assert row == pytest.approx(expected, abs=1e-3)
     predictions = torch.argmax(logits, dim=1)
     assert str(predictions[:10]) == str(split[3][:10]) == "tensor([1, 3, 2, 1, 0, 3, 2, 0, 2, 0])"
     assert accuracy(split[3], predictions) == pytest.approx(99.5, abs=1e-4)
