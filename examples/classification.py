@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.colors import ListedColormap
 from sklearn.datasets import make_blobs, make_circles
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
@@ -19,6 +20,7 @@ from jtorch import nn
 matplotlib.use("Agg")  # pictures go to files
 
 SEED = 42
+COLOURS = ListedColormap(["tab:blue", "tab:orange", "tab:green", "tab:red"])  # of the classes
 OUTPUT = Path(__file__).parent / "output"
 
 
@@ -73,13 +75,14 @@ def plot_boundary(axes, model, x, y, title):
     """Colour the plane by the predicted class, with the points on top."""
     margin = 0.1
     low, high = x.amin(dim=0) - margin, x.amax(dim=0) + margin
-    columns = torch.linspace(low[0].item(), high[0].item(), 101)
-    rows = torch.linspace(low[1].item(), high[1].item(), 101)
+    columns = torch.linspace(low[0].item(), high[0].item(), 201)
+    rows = torch.linspace(low[1].item(), high[1].item(), 201)
     grid_y, grid_x = torch.meshgrid(rows, columns, indexing="ij")
     with torch.inference_mode():
         predicted = classes(model(torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2))).reshape(grid_x.shape)
-    axes.contourf(grid_x, grid_y, predicted, cmap="RdYlBu", alpha=0.6)
-    axes.scatter(x[:, 0], x[:, 1], c=y, s=8, cmap="RdYlBu", edgecolors="black", linewidths=0.2)
+    style = {"cmap": COLOURS, "vmin": 0, "vmax": len(COLOURS.colors) - 1}
+    axes.pcolormesh(grid_x, grid_y, predicted, alpha=0.35, linewidth=0, rasterized=True, **style)
+    axes.scatter(x[:, 0], x[:, 1], c=y, s=10, edgecolors="black", linewidths=0.3, **style)
     axes.set(title=title)
 
 

@@ -130,9 +130,10 @@ def main():
     for title, transform in (("plain", plain), ("augmented", augmented)):
         train_set = PhotoFolder(folder / "train", transform)
         model, history = fit(title, train_set, test_set, device)
-        left.plot([h[0] for h in history], label=f"{title}, training")
-        left.plot([h[2] for h in history], linestyle="--", label=f"{title}, test")
-        middle.plot([h[3] for h in history], label=title)
+        epochs = range(1, EPOCHS + 1)
+        colour = left.plot(epochs, [h[0] for h in history], label=f"{title}, training")[0].get_color()
+        left.plot(epochs, [h[2] for h in history], linestyle="--", color=colour, label=f"{title}, test")
+        middle.plot(epochs, [h[3] for h in history], label=title)
         print(f"{title:>9}: training accuracy {history[-1][1]:.1%}, test accuracy {history[-1][3]:.1%}")
     left.set(title="loss", xlabel="epoch")
     left.legend()
@@ -142,7 +143,7 @@ def main():
     photo = given.photo or test_set.paths[-1]
     image, name, probability = classify(model, photo, test_set.classes, device)
     right.imshow(image.permute(1, 2, 0))
-    right.set(title=f"{name}, {probability:.1%}")
+    right.set(title=f"{photo.name}: {name}, {probability:.1%}")
     right.axis("off")
     print(f"{photo.name}: {name} with probability {probability:.1%}")
     OUTPUT.mkdir(exist_ok=True)

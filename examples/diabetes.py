@@ -104,7 +104,8 @@ def main():
     right.imshow(matrix, cmap="Blues")
     for row in range(2):
         for column in range(2):
-            right.text(column, row, matrix[row, column], ha="center", va="center")
+            colour = "white" if matrix[row, column] > matrix.max() / 2 else "black"
+            right.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
     names = ["slower", "faster"]
     right.set(title="confusion matrix", xlabel="predicted", ylabel="true")
     right.set_xticks([0, 1], names)

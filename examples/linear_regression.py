@@ -62,7 +62,7 @@ def plot(axes, points, predictions, title):
     """Training points, test points and what the model makes of the latter."""
     x_train, y_train, x_test, y_test = points
     axes.scatter(x_train, y_train, s=6, c="tab:blue", label="training data")
-    axes.scatter(x_test, y_test, s=6, c="tab:green", label="test data")
+    axes.scatter(x_test, y_test, s=40, c="tab:green", label="test data")
     axes.scatter(x_test, predictions, s=6, c="tab:red", label="predictions")
     axes.set(title=title, xlabel="x", ylabel="y")
     axes.legend()
