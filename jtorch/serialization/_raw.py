@@ -12,6 +12,7 @@ import numpy as np
 
 from jtorch.dtypes import dtype
 from jtorch.serialization._loaded import swap_bytes
+from jtorch.serialization._memory import new_bytes
 from jtorch.serialization._unpickling import unpickled
 
 __all__ = ["plain", "read_storage"]
@@ -54,7 +55,7 @@ def read_storage(
     if not 0 <= size <= last - here:
         missing = size - (last - here)
         raise RuntimeError(f"unexpected EOF, expected {missing} more bytes. The file might be corrupted.")
-    memory = np.empty(size, np.uint8) if memory is None else memory
+    memory = new_bytes(size) if memory is None else memory
     view, at = memoryview(memory), 0  # type: ignore[arg-type]  # arrays are buffers
     while at < size:
         piece = file.read(min(size - at, 16 << 20))

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
+from jtorch.serialization._memory import new_bytes
+
 __all__ = ["Record", "ZipReader", "is_zip"]
 
 _HINT = (
@@ -212,7 +214,7 @@ class ZipReader:
         record = self.find(name)
         if record.deflated:
             return self._inflated(record)
-        memory = np.empty(record.size, np.uint8)
+        memory = new_bytes(record.size)
         self._file.seek(self.origin + record.start)
         read_into(self._file, memory, name)
         return memory
