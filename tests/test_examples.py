@@ -15,8 +15,6 @@ pytestmark = pytest.mark.slow
 
 SCRIPTS = {p.stem for p in EXAMPLES.glob("*.py") if not p.name.startswith("_")}
 OTHERS = sorted(SCRIPTS - {"quickstart", "transfer_learning"})
-    p.stem for p in EXAMPLES.glob("*.py") if not p.name.startswith(("_", "quickstart", "transfer"))
-)
 
 
 def run(name, *arguments):
