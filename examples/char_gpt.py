@@ -69,15 +69,17 @@ class GPT(nn.Module):
 
 
 @torch.no_grad()
-def write(model, codes, count):
-    """Continue a text by ``count`` characters; every step looks at a window of the same length."""
+def write(model, code, count):
+    """Go on for ``count`` characters after one; every step looks at a window of the same length."""
     model.eval()
+    window, written = code.expand(1, CONTEXT), []
     for _ in range(count):
-        window = codes[:, -CONTEXT:]
-        logits = model(F.pad(window, (0, CONTEXT - window.shape[1])))[:, window.shape[1] - 1]
-        codes = torch.cat([codes, torch.multinomial(F.softmax(logits / 0.8, dim=-1), 1)], dim=1)
+        logits = model(window)[:, -1]
+        code = torch.multinomial(F.softmax(logits / 0.8, dim=-1), 1)
+        window = torch.cat([window[:, 1:], code], dim=1)
+        written.append(code.item())
     model.train()
-    return codes
+    return written
 
 
 def read_text(path):
@@ -124,7 +126,7 @@ def main():
             progress.set_postfix(loss=f"{loss.item():.3f}")
 
     start = torch.tensor([[code_of["\n"]]], device=device)
-    written = "".join(alphabet[code] for code in write(model, start, 200)[0].tolist())
+    written = "".join(alphabet[code] for code in write(model, start, 200))
     print(f"--- it writes ---\n{written.strip()}\n-----------------")
 
     OUTPUT.mkdir(exist_ok=True)
