@@ -105,7 +105,7 @@ def main():
     )
 
     ways = {
-        "frozen features of digits": lambda: transferred(reader),
+        "frozen features": lambda: transferred(reader),
         "from scratch": lambda: DigitNet(classes=2),
     }
     reached = {way: [[] for _ in LABELS] for way in ways}
