@@ -253,9 +253,7 @@ def inner(input: Array, other: Array) -> Array:
     return jnp.tensordot(input, other, (-1, -1), precision=precision())
 
 
-@register(
-    node="MulBackward0", promote="default", opmath=False, method=True, out=True, aliases="ger"
-)
+@register(node="MulBackward0", promote="default", opmath=False, method=True, out=True, aliases="ger")
 def outer(input: Array, vec2: Array) -> Array:
     """Products of each element of one vector with each of another, ``(n,)`` and ``(m,)`` to ``(n, m)``.
 
