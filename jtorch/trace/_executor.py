@@ -70,18 +70,11 @@ _wasted = 0.0
 class Program:
     """A compiled graph: numbers and leaves in, the outputs of ``live`` slots out."""
 
+    # fmt: off
     __slots__ = (
-        "build",
-        "call",
-        "count",
-        "device",
-        "donated",
-        "held",
-        "leaves",
-        "places",
-        "seconds",
-        "title",
+        "build", "call", "count", "device", "donated", "held", "leaves", "places", "seconds", "title",
     )
+    # fmt: on
 
     def __init__(
         self,
@@ -125,7 +118,7 @@ class Program:
             in_shardings=place,
             out_shardings=place,
         )
-        self.call = self.build()
+        self.call: Any = None  # made by the first run
         self.count = len(body)
         names = list(dict.fromkeys(signature.name for signature, _ in body))
         self.title = f"program of {len(body)} ops: {', '.join(names[:4])}" + (", ..." if names[4:] else "")
