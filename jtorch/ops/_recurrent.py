@@ -174,7 +174,7 @@ def rnn_slope(
     def slope(du: Array, dr: Array, carried: State, factor: Array) -> State:
         return (factor * (du + dr),)
 
-    return 1 - h * h if squash == "tanh" else jnp.where(h > 0, jnp.ones_like(h), 0), slope
+    return 1 - h * h if squash == "tanh" else jnp.where(h <= 0, jnp.zeros_like(h), 1), slope
 
 
 def lstm_slope(u: Array, r: Array, before: Array, state: State, h: Array, reverse: bool) -> tuple[Any, Any]:

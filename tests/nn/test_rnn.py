@@ -99,3 +99,13 @@ def test_weights_by_layer():
     assert [len(w) for w in m.all_weights] == [4] * 4
     assert m.all_weights[3][0] is m.weight_ih_l1_reverse
     m.flatten_parameters()
+
+
+def test_gradients_pass_rectifiers_at_nan(torch):
+    found = []
+    for t in (jtorch, torch):
+        t.manual_seed(0)
+        m = t.nn.RNN(1, 1, nonlinearity="relu")
+        m(t.full((1, 1, 1), float("nan")))[0].sum().backward()
+        found.append(m.bias_ih_l0.grad.tolist())
+    assert found[0] == found[1] == [1.0]
