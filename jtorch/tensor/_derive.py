@@ -11,7 +11,7 @@ import numpy as np
 from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
-from jtorch.tensor._core import Tensor
+from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._old_forms import arranged
 from jtorch.tensor._out_checks import check_memory, check_out_dtype
@@ -104,7 +104,7 @@ def make_function(op: Op) -> Callable[..., Any]:
     """The function ``torch.<op>``."""
     total = len(op.params)
     has_out = op.out
-    run = runner(op)
+    apply = runner(op)
     name = op.name.rsplit(".", 1)[-1]
 
     def function(*args: Any, **kwargs: Any) -> Any:
@@ -112,11 +112,11 @@ def make_function(op: Op) -> Callable[..., Any]:
             out = kwargs.pop("out", None) if has_out else None
             bound = bind(op, args, kwargs)
             if out is None:
-                return run(op, bound)
-            return _give_out(op, out, without_autocast(run, op, bound), bound)
+                return apply(op, bound)
+            return _give_out(op, out, without_autocast(apply, op, bound), bound)
         if len(args) != total or total != op.positional:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
-        return run(op, args)
+        return apply(op, args)
 
     if op.name in VALUE_CHECKS:
         return _dress(checked(op, function, bind), name, op)
@@ -182,12 +182,12 @@ def make_inplace(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
 def make_binary_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__add__`` and the like."""
     rest = op.defaults[2:]
-    run = runner(op)
+    apply = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
         if not isinstance(other, NUMBERS):
             return NotImplemented
-        return run(op, (self, other, *rest))
+        return apply(op, (self, other, *rest))
 
     return operator
 
@@ -195,7 +195,7 @@ def make_binary_operator(op: Op) -> Callable[..., Any]:
 def make_reverse_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__radd__`` and the like."""
     rest = op.defaults[2:]
-    run = runner(op)
+    apply = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, Tensor) and not isinstance(self, Tensor):
@@ -205,7 +205,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
             )
         if not isinstance(other, NUMBERS):
             return NotImplemented
-        return run(op, (other, self, *rest))
+        return apply(op, (other, self, *rest))
 
     return operator
 
@@ -213,15 +213,15 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
 def make_inplace_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__iadd__`` and the like."""
     rest = op.defaults[2:]
-    run = runner(op)
+    apply = runner(op)
 
     def operator(self: Tensor, other: Any) -> Any:
         if not isinstance(other, NUMBERS):
             return NotImplemented
         check_writable(self)
         if autocast_state.hook is not None:
-            return assign(self, without_autocast(run, op, (self, other, *rest)))
-        return assign(self, run(op, (self, other, *rest)))
+            return assign(self, without_autocast(apply, op, (self, other, *rest)))
+        return assign(self, apply(op, (self, other, *rest)))
 
     return operator
 
@@ -271,7 +271,6 @@ def derive() -> None:
 
 def _operator(op: Op, special: str) -> Callable[..., Any]:
     if len(op.params) == 1:
-        run = runner(op)
         made = lambda self: run(op, (self,))  # noqa: E731
     elif special.startswith("__r") and special not in ("__rshift__",):
         made = make_reverse_operator(op)
