@@ -250,6 +250,7 @@ def clear_plans() -> None:
     """Forget every plan of an op; needed when something that plans depend on changes (the default dtype)."""
     for op in OPS.values():
         op.plans.clear()
+        op.variants.clear()
 
 
 def common_device(name: str, avals: Sequence[Aval]) -> device:

@@ -60,6 +60,7 @@ class Op:
         "saves",
         "static",
         "varargs",
+        "variants",
     )
     node: str | Callable[..., str] | None
     promote: str | None
@@ -108,6 +109,8 @@ class Op:
         self.quick: Callable[[Sequence[Any]], Any] | None = None
         #: plan cache of dispatch: call signature -> Plan
         self.plans: dict[Any, Any] = {}
+        #: functions that apply the op to arguments of certain types; ``False`` where there can be none
+        self.variants: dict[tuple[type, ...], Any] = {}
         #: how calls spell their arguments: (number of positional ones, *names) -> positions of the named ones
         self.bindings: dict[tuple[Any, ...], tuple[int, ...]] = {}
 

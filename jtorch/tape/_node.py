@@ -76,6 +76,8 @@ class Node:
     retained: Any = None
     trace: str | None = None
     outputs = 1
+    #: Only plain operations are noted on a tape.
+    tape: Any = None
     #: Only plain operations watch what they saved (``OpNode``): not those whose saved values hooks keep.
     checks: Any = ()
 
@@ -157,7 +159,6 @@ class OpNode(Node):
         viewed: weak references to the view that the operation changed in place, and to its new history.
     """
 
-    tape: Any = None
     index = 0
     viewed: Any = None
 

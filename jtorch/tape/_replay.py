@@ -79,14 +79,19 @@ class Tape:
                     if isinstance(target, OpNode) or not hasattr(target, "_storage"):
                         self.whole = False
                         return
-                    number = self.numbers[id(target)] = len(self.leaves)
-                    self.leaves.append(target)
+                    number = self.add_leaf(target)
                 flat.append(-2 - number)
         node.tape = self
         node.index = len(self.nodes)
         self.nodes.append(node)
         if node.checks:
             self.checks += node.checks
+
+    def add_leaf(self, target: Any) -> int:
+        """Number a leaf."""
+        number = self.numbers[id(target)] = len(self.leaves)
+        self.leaves.append(target)
+        return number
 
 
 def tape_of(graph: Any) -> Tape:

@@ -337,7 +337,7 @@ def move_retained(tensor: Tensor, fn: Node, nr: int) -> None:
 def view_fn(plan: Plan, edge: Any, numbers: tuple[int, ...]) -> Node:
     """The autograd node of a view, which is not recorded before it is read."""
     needs = () if edge is None else (0,)
-    node: Node = _class_of(plan)(plan, [edge] + [None] * len(numbers), needs, list(numbers), ())
+    node: Node = class_of(plan)(plan, [edge] + [None] * len(numbers), needs, list(numbers), ())
     if plan.signature is not None:
         graph = plan.signature.recorder.graph
         tape = tape_of(graph)
@@ -462,7 +462,7 @@ def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
         op, shown = OPS["_put." + step.op.name[6:]], step.plan.operands[0]
         plan = plan_for(op, (shown, step.aval, *(type(n) for n in step.numbers), *step.static))
         needs = (1,) if edge is None else (0, 1)
-        made = _class_of(plan)(
+        made = class_of(plan)(
             plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ()
         )
         new = made, 0
@@ -595,6 +595,14 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         made = op.quick(args)
         if made is not None:
             return made
+    kinds = tuple(map(type, args))
+    variant = op.variants.get(kinds)
+    if variant:
+        made = variant(*args)
+        if made is not None:
+            return made
+    elif variant is None:
+        specialise(op, kinds)
     key: list[Any] = []
     operands: list[Any] = []
     tensors: list[Any] = []
@@ -676,7 +684,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         result = _new(Tensor)
         storage = result._storage = _new(Storage)
         storage.value = made
-        if strided and (op.promote is not None or op.name in _POINTWISE):
+        if strided and (op.promote is not None or op.name in POINTWISE):
             storage.strides = result._strides = _result_strides(result, tensors)
         if track and level == GRAD and plan.differentiable:
             _attach(plan, tensors, operands, (result,))
@@ -692,6 +700,10 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         for r in results:
             r._inference = True
     return results
+
+
+def specialise(op: Op, kinds: tuple[type, ...]) -> None:
+    """Set by ``_specialised.py``: called for types of arguments that ``op.variants`` lacks."""
 
 
 #: Lists up to this length are operands of one program. XLA's time to compile a concatenation grows faster
@@ -735,7 +747,7 @@ def _run_in_stretches(op: Op, joins: str, args: Sequence[Any]) -> Tensor | None:
 
 
 #: Pointwise ops that promote nothing.
-_POINTWISE = frozenset({"_to_copy", "relu", "nn.functional.relu", "sigmoid", "tanh", "positive"})
+POINTWISE = frozenset({"_to_copy", "relu", "nn.functional.relu", "sigmoid", "tanh", "positive"})
 
 
 def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:
@@ -814,7 +826,7 @@ def _frozen(x: Any) -> Any:
     return x
 
 
-def _class_of(plan: Plan) -> Any:
+def class_of(plan: Plan) -> Any:
     cls = plan.node_class
     if cls is None:
         cls = plan.node_class = node_class(plan.node or plan.title)
@@ -844,7 +856,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         t = tensors[i]
         if t is not None:
             if t._inference:
-                raise RuntimeError(_INFERENCE)
+                raise RuntimeError(SAVED_IN_INFERENCE)
             counter = t._own_version
             if counter is None:
                 counter = t._storage
@@ -854,7 +866,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         checks = [(ref(storage), storage.version, -1)]
     cls = plan.node_class
     if cls is None:
-        cls = _class_of(plan)
+        cls = class_of(plan)
     watch = modes.watch
     if watch:
         node = watched_node(plan, cls, tensors, edges, needs, saved, checks)
@@ -880,7 +892,7 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
                 r._nr = nr
 
 
-_INFERENCE = (
+SAVED_IN_INFERENCE = (
     "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
     "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
     "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."

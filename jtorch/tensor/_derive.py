@@ -11,6 +11,7 @@ import numpy as np
 from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
+from jtorch.tensor import _specialised  # noqa: F401  (run uses it from now on)
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._old_forms import arranged

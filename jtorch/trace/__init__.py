@@ -23,6 +23,7 @@ from jtorch.trace._graph import (
     LOCK,
     Graph,
     Signature,
+    full,
     leave_session,
     nodes,
     record,
@@ -41,7 +42,7 @@ from jtorch.trace._value import Aval, TracedValue, Value, Withheld, aval_of, fro
 __all__ = [
     "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aval_of",
     "clear_programs", "compiler_options", "computed", "counters", "evaluate", "explain", "flush", "flush_all",
-    "from_host", "from_jax", "fused", "host_array", "jit", "leave_session", "leave_xla", "listen",
+    "from_host", "from_jax", "full", "fused", "host_array", "jit", "leave_session", "leave_xla", "listen",
     "load_host_engine", "metrics", "nodes", "operand", "postpone", "record", "recorder", "recorders",
     "reset_metrics", "run_small_programs_inline", "series", "session", "settings", "spend",
     "start_compilation_cache", "synchronize", "tolerant", "user_line", "verify",

@@ -20,7 +20,7 @@ from jtorch.trace._metrics import user_line
 from jtorch.trace._value import Aval, TracedValue, Value
 
 __all__ = [
-    "LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "leave_session", "read_often", "record",
+    "LOCK", "SIGNATURES", "Graph", "Recorder", "Signature", "full", "leave_session", "read_often", "record",
     "recorder", "session", "settings", "spend", "verify",
 ]  # fmt: skip
 
@@ -54,12 +54,21 @@ class Settings:
     direct: Callable[[Signature, Sequence[Any]], Any] | None = None
     #: a profiler, told of every program that runs
     listener: Any = None
+    eager = False
+    max_nodes = 16384
+    #: an operation that finds so many recorded has more to do than to append itself
+    cap = 0
 
     def __init__(self) -> None:
         self.eager = os.environ.get("JTORCH_EAGER", "") not in ("", "0")
         self.max_nodes = int(os.environ.get("JTORCH_MAX_NODES") or 16384)
         self.max_bytes = int(os.environ.get("JTORCH_MAX_BYTES") or 4 << 30)
         self.verify = os.environ.get("JTORCH_VERIFY", "") not in ("", "0")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name in ("direct", "eager", "max_nodes"):
+            self.cap = 0 if self.eager or self.direct is not None else self.max_nodes - 1
 
 
 settings = Settings()
@@ -185,21 +194,28 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
     Returns:
         The result's :class:`Value`, or a list of them if the signature has several.
     """
-    if settings.direct is not None:
-        made = settings.direct(signature, operands)
-        if made is not None:
-            return made
     with LOCK:
         recorder = signature.recorder
         graph = recorder.graph
+        crowded = graph.nodes >= settings.cap
+        if crowded and settings.direct is not None:
+            made = settings.direct(signature, operands)
+            if made is not None:
+                return made
         entry = [signature.id]
         for x in operands:
             kind = type(x)
             if kind is Value:
-                if x.graph is graph:
+                there = x.graph
+                if there is graph:
                     entry.append(x.slot)
-                elif x.graph is None or x.array is not None or x.host is not None:
-                    entry.append(graph.add_leaf(x))
+                elif there is None or x.array is not None or x.host is not None:
+                    # As in Graph.add_leaf.
+                    leaves = graph.leaves
+                    slot = x.slot = _LEAF + _STEP * len(leaves)
+                    x.graph = graph
+                    leaves.append(x)
+                    entry.append(slot)
                 else:
                     _take_back(graph, entry)
                     flush_hook(_recorders[x.aval.device], "used on another device")
@@ -219,28 +235,38 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
         outputs = graph.outputs
         slot = len(outputs)
         if signature.single is not None:
-            value = _new(Value)
-            value.aval, value.graph, value.slot = signature.single, graph, slot
-            outputs.append(ref(value))
-            result: Any = value
+            result: Any = _new(Value)
+            result.aval = signature.single
+            result.graph = graph
+            result.slot = slot
+            outputs.append(ref(result))
         else:
             result = []
             for aval in signature.outputs:
                 value = _new(Value)
-                value.aval, value.graph, value.slot = aval, graph, slot
+                value.aval = aval
+                value.graph = graph
+                value.slot = slot
                 outputs.append(ref(value))
                 result.append(value)
                 slot += 1
-        if settings.eager:
-            flush_hook(recorder, "eager")
-        elif graph.nodes >= settings.max_nodes:
-            flush_hook(recorder, "cap")
-        elif graph.nbytes >= settings.max_bytes:
-            # Results that died since do not count: XLA fuses them away or reuses their memory.
-            graph.nbytes = graph.live_bytes()
-            if graph.nbytes >= settings.max_bytes // 2:
+        if crowded:
+            if settings.eager:
+                flush_hook(recorder, "eager")
+            elif graph.nodes >= settings.max_nodes:
                 flush_hook(recorder, "cap")
+        elif graph.nbytes >= settings.max_bytes:
+            full(recorder)
         return result
+
+
+def full(recorder: Recorder) -> None:
+    """The results in the graph add up to ``max_bytes``: run it, unless most of them have died since."""
+    graph = recorder.graph
+    # Those that died do not count: XLA fuses them away or reuses their memory.
+    graph.nbytes = graph.live_bytes()
+    if graph.nbytes >= settings.max_bytes // 2:
+        flush_hook(recorder, "cap")
 
 
 def _take_back(graph: Graph, entry: list[int]) -> None:

@@ -101,6 +101,10 @@ class Withheld:
 class TracedValue(Value):
     """A value inside a JAX transform: ``array`` is a tracer and operations on it apply at once."""
 
+    # Neither pending nor an operand of any graph.
+    graph: Any = "a JAX transform"
+    slot = -1
+
 
 def from_host(array: np.ndarray[Any, Any], aval: Aval | None = None) -> Value:
     """A CPU value of a NumPy array that belongs to the engine from now on: nobody may write to it."""

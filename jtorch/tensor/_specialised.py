@@ -1,0 +1,283 @@
+"""Functions that apply an op to arguments of the types it usually gets.
+
+``run`` in ``_core.py`` defines what it means to apply an op, and takes anything. A loop calls an op with the
+same types of arguments again and again; for those a function is written out here that has no loops and
+looks at nothing that cannot be there: about a third of the bytecode. It returns ``None`` whenever it meets
+something else, having changed nothing, and then ``run`` goes its own way.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import ref
+
+from jtorch.dispatch import GRAD, INFERENCE, Plan, modes
+from jtorch.ops._registry import OPERAND, STATIC, Op
+from jtorch.tape import sequence, tape_of
+from jtorch.tensor import _core
+from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
+from jtorch.tensor._storage import Storage
+from jtorch.trace import LOCK, Value, full, settings
+
+__all__ = ["specialise"]
+
+#: Calls with the same types before a function is written for them: most ops of a program run once.
+CALLS = 3
+
+_counts: dict[tuple[Op, tuple[type, ...]], int] = {}
+_NONE = types.NoneType
+_NUMBERS = {float: "float", int: "int", bool: "bool"}
+#: How an operand can lead to a gradient.
+_NOWHERE, _TO_NODE, _TO_LEAF = range(3)
+
+
+def specialise(op: Op, kinds: tuple[type, ...]) -> None:
+    """Note a call with arguments of these types; write the function if they come often."""
+    key = op, kinds
+    count = _counts[key] = _counts.get(key, 0) + 1
+    if count >= CALLS:
+        del _counts[key]
+        op.variants[kinds] = _variant(op, kinds) or False
+
+
+def _variant(op: Op, kinds: tuple[type, ...]) -> Callable[..., Tensor | None] | None:
+    lines = _Lines(op, kinds)
+    if not lines.fits:
+        return None
+    names: dict[str, Any] = {
+        "GRAD": GRAD, "INFERENCE": INFERENCE, "LOCK": LOCK, "Storage": Storage, "Tensor": Tensor,
+        "Value": Value, "defaults": op.defaults, "full": full, "known": lines.known, "modes": modes,
+        "new": object.__new__, "prepare": lines.prepare, "ref": ref, "settings": settings,
+    }  # fmt: skip
+    exec(compile(lines.source(), f"<{op.name} of {len(kinds)} arguments>", "exec"), names)
+    return names["variant"]  # type: ignore[no-any-return]
+
+
+class _Lines:
+    """Writes the function for an op and types of its arguments.
+
+    Attributes:
+        fits: whether there can be one.
+        known: what :meth:`prepare` found out, by the key of the op's plans.
+    """
+
+    def __init__(self, op: Op, kinds: tuple[type, ...]) -> None:
+        self.op, self.kinds = op, kinds
+        self.known: dict[Any, Any] = {}
+        self.key: list[str] = []  # of the plan
+        self.operands: list[tuple[str, str]] = []  # expression and series ("leaf", "float", "int") of each
+        self.tensors: list[int] = []  # arguments that are tensors
+        self.places: list[int] = []  # their places among the operands
+        self.checks: list[str] = []
+        self.fits = len(kinds) == len(op.params) and not op.host and all(map(self._argument, range(len(kinds))))
+
+    def _argument(self, i: int) -> bool:
+        op, kind = self.op, self.kinds[i]
+        if op.kinds[i] == STATIC or kind is _NONE:
+            self.key.append(f"a{i}")
+            return not issubclass(kind, Tensor)
+        if op.kinds[i] != OPERAND:
+            return False
+        if issubclass(kind, Tensor):
+            self.key.append(f"v{i}.aval")
+            self.places.append(len(self.operands))
+            self.tensors.append(i)
+            self.operands.append((f"v{i}", "leaf"))
+            return True
+        if kind not in _NUMBERS or op.params[i] in op.baked:
+            return False
+        if type(op.defaults[i]) is kind:
+            # The default itself is part of the program.
+            self.checks.append(f"a{i} is not defaults[{i}]")
+            self.key.append(f"a{i}")
+            return True
+        if kind is int:
+            self.checks.append(f"not -9223372036854775808 <= a{i} < 9223372036854775808")
+        self.key.append(_NUMBERS[kind])
+        if kind is float:
+            self.operands.append((f"a{i}", "float"))
+        else:
+            self.operands.append((f"int(a{i})" if kind is bool else f"a{i}", "int"))
+        return True
+
+    def source(self) -> str:
+        args = ", ".join(f"a{i}" for i in range(len(self.kinds)))
+        lines = [f"def variant({args}):"]
+        put = lines.append
+        if self.checks:
+            put(f" if {' or '.join(self.checks)}: return None")
+        put(" level = modes.level")
+        for i in self.tensors:
+            put(f" if a{i}._view is None: v{i} = a{i}._storage.value")
+            put(" else:")
+            put(f"  v{i} = a{i}._read()")
+            put(f"  if a{i}._abase is not None and level == GRAD:")
+            put(f"   a{i}._renew()")
+            put(f"   if a{i}._fn is None and not a{i}._requires and a{i}._abase.requires_grad: return None")
+            if self.op.promote is not None or self.op.name in POINTWISE:
+                put(f" if a{i}._strides is not None: return None")
+        put(f" try: found = known[({''.join(k + ', ' for k in self.key)})]")
+        put(" except (KeyError, TypeError, AttributeError):")
+        # A value of None has no aval, a list no hash: all that is for `run`.
+        put(f"  found = prepare(({''.join(self._part(k) for k in self.key)}))")
+        put(" if found is None: return None")
+        put(" recorder, number, aval, nbytes, attachers = found")
+        put(" way = 0")
+        if self.tensors:
+            put(" if level == GRAD and attachers is not None:")
+            for place, i in enumerate(self.tensors):
+                put(f"  if a{i}._fn is not None: way += {_TO_NODE * 3**place}")
+                put(f"  elif a{i}._requires: way += {_TO_LEAF * 3**place}")
+            put("  if way and modes.watch: return None")
+        put(" with LOCK:")
+        put("  graph = recorder.graph")
+        put("  if graph.nodes >= settings.cap: return None")
+        slots = []
+        for j, (name, series) in enumerate(self.operands):
+            if series == "leaf":
+                put(f"  there = {name}.graph")
+                put(f"  if there is graph: s{j} = {name}.slot")
+                put("  elif there is None:")
+                put("   leaves = graph.leaves")
+                put(f"   s{j} = {name}.slot = -1 - 3 * len(leaves)")
+                put(f"   leaves.append({name})")
+                put(f"   {name}.graph = graph")
+                put("  else: return None")
+        for j, (name, series) in enumerate(self.operands):
+            slots.append(f"s{j}")
+            if series != "leaf":
+                put(f"  numbers = graph.{series}s")
+                put(f"  s{j} = {-2 if series == 'float' else -3} - 3 * len(numbers)")
+                put(f"  numbers.append({name})")
+        put(f"  graph.flat += (number, {', '.join(slots)})")
+        put("  graph.nodes += 1")
+        put("  graph.nbytes += nbytes")
+        put("  outputs = graph.outputs")
+        put("  value = new(Value)")
+        put("  value.aval = aval")
+        put("  value.graph = graph")
+        put("  value.slot = len(outputs)")
+        put("  outputs.append(ref(value))")
+        put("  if graph.nbytes >= settings.max_bytes: full(recorder)")
+        put(" result = new(Tensor)")
+        put(" result._storage = storage = new(Storage)")
+        put(" storage.value = value")
+        if self.tensors:
+            given = ", ".join([f"a{i}" for i in self.tensors] + [name for name, _ in self.operands])
+            put(" if way:")
+            put(f"  result._fn = attachers[way](graph, storage, {given})")
+            put("  return result")
+        put(" if level == INFERENCE: result._inference = True")
+        put(" return result")
+        return "\n".join(lines)
+
+    def _part(self, key: str) -> str:
+        return f"{key.removesuffix('.aval')} and {key}, " if key.endswith(".aval") else f"{key}, "
+
+    def prepare(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """What the function needs to know of a plan; ``None`` if the plan is not there or not simple."""
+        try:
+            plan = self.op.plans.get(key)
+        except TypeError:
+            return None
+        signature = None if plan is None else plan.signature
+        if signature is None or signature.single is None or not plan.single or plan.moved:
+            return None
+        attachers = _Attachers(plan, self) if plan.differentiable else None
+        found = signature.recorder, signature.id, signature.single, signature.nbytes, attachers
+        self.known[key] = found
+        return found
+
+
+class _Attachers(dict[int, Any]):
+    """Functions that make a plan's autograd node, by how its operands lead to gradients (base 3 digits)."""
+
+    def __init__(self, plan: Plan, lines: _Lines) -> None:
+        self.plan, self.places, self.operands = plan, lines.places, len(lines.operands)
+
+    def __missing__(self, way: int) -> Callable[..., Any]:
+        ways = [way // 3**n % 3 for n in range(len(self.places))]
+        needs = tuple(place for place, w in zip(self.places, ways, strict=True) if w)
+        found = self[way] = _attacher(self.plan, self.places, ways, self.operands, needs)
+        return found
+
+
+_attachers: dict[Any, Any] = {}
+
+
+def _attacher(
+    plan: Plan, places: Sequence[int], ways: Sequence[int], operands: int, needs: tuple[int, ...]
+) -> Callable[..., Any]:
+    kept = plan.kept(needs)
+    key = tuple(places), tuple(ways), operands, kept, plan.saves_result
+    make = _attachers.get(key)
+    if make is None:
+        names: dict[str, Any] = {
+            "INFERENCE": SAVED_IN_INFERENCE, "new": object.__new__, "ref": ref, "sequence": sequence,
+            "tape_of": tape_of, "needs": needs,
+        }  # fmt: skip
+        source = _attacher_source(places, ways, operands, kept, plan.saves_result)
+        exec(compile(source, f"<node of {operands} operands>", "exec"), names)
+        make = _attachers[key] = names["make"]
+    return make(plan, class_of(plan))  # type: ignore[no-any-return]
+
+
+def _attacher_source(
+    places: Sequence[int], ways: Sequence[int], operands: int, kept: Sequence[int], saves_result: bool
+) -> str:
+    """As ``_attach`` in ``_core.py`` and ``Tape.add``, for an op with one result."""
+    tensor_at = {place: n for n, place in enumerate(places)}
+    edges, tape = ["None"] * operands, ["-1"] * operands
+    for place, way in zip(places, ways, strict=True):
+        if way == _TO_NODE:
+            edges[place], tape[place] = f"(f{place}, t{place}._nr)", f"f{place}.index << 20 | t{place}._nr"
+        elif way == _TO_LEAF:
+            edges[place], tape[place] = f"(t{place}, 0)", f"-2 - n{place}"
+    given = ", ".join([f"t{p}" for p in places] + [f"o{j}" for j in range(operands)])
+    lines = ["def make(plan, cls):", f" def attach(graph, storage, {given}):"]
+    put = lines.append
+    for place, way in zip(places, ways, strict=True):
+        if way == _TO_NODE:
+            put(f"  f{place} = t{place}._fn")
+    checks = []
+    for j in kept:
+        if j in tensor_at:
+            put(f"  if t{j}._inference: raise RuntimeError(INFERENCE)")
+            put(f"  c{j} = t{j}._own_version")
+            put(f"  if c{j} is None: c{j} = t{j}._storage")
+            checks.append(f"(ref(c{j}), c{j}.version, {j})")
+    if saves_result:
+        checks = ["(ref(storage), storage.version, -1)"]
+    put("  node = new(cls)")
+    put("  node.plan = plan")
+    put(f"  node.edges = [{', '.join(edges)}]")
+    put("  node.needs = needs")
+    put(f"  node.saved = [{', '.join(f'o{j}' for j in kept)}]")
+    put(f"  node.checks = checks = [{', '.join(checks)}]")
+    put("  node.number = next(sequence)")
+    put("  tape = graph.notes")
+    put("  if tape is None: tape = tape_of(graph)")
+    put("  if tape.whole:")
+    for place, way in zip(places, ways, strict=True):
+        if way == _TO_NODE:
+            put(f"   if f{place}.tape is not tape:")
+            put("    tape.whole = False")
+            put("    return node")
+        elif way == _TO_LEAF:
+            put(f"   n{place} = tape.numbers.get(id(t{place}))")
+            put(f"   if n{place} is None: n{place} = tape.add_leaf(t{place})")
+    put(f"   tape.flat += (plan, graph.nodes, {', '.join(tape)})")
+    put("   nodes = tape.nodes")
+    put("   node.tape = tape")
+    put("   node.index = len(nodes)")
+    put("   nodes.append(node)")
+    if checks:
+        put("   tape.checks += checks")
+    put("  return node")
+    put(" return attach")
+    return "\n".join(lines)
+
+
+_core.specialise = specialise
