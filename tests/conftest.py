@@ -26,6 +26,14 @@ if os.environ.get("JTORCH_TEST_WITHOUT_TORCH", "") not in ("", "0"):
     sys.meta_path.insert(0, _WithoutTorch())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def specialise_at_once():
+    """Tests call most ops once or twice, loops many times: what loops use is used here from the second on."""
+    from jtorch.tensor import _specialised
+
+    _specialised.CALLS = 1
+
+
 @pytest.fixture(scope="session")
 def torch():
     """Real PyTorch to compare with; the test is skipped where it is missing."""

@@ -233,8 +233,9 @@ class FusedOptimizer(Optimizer):
         held: list[Any] = []
         states: list[Any] = []
         numbers: list[Any] = []
-        state_of, prepare, varying = self.state, self._prepare, self._varying
         counts: list[int] = []
+        if slots:
+            state_of, prepare, varying = self.state, self._prepare, self._varying
         for p in group["params"]:
             g = p._grad
             if g is None:
@@ -254,7 +255,8 @@ class FusedOptimizer(Optimizer):
                 for name in names:
                     t = state[name]
                     states.append(t)
-                    held.append(value_of(t))
+                    value = t._storage.value if t._view is None else None
+                    held.append(value_of(t) if value is None else value)
         if not params:
             return
         if group.get("capturable"):
@@ -281,9 +283,12 @@ class FusedOptimizer(Optimizer):
         recording = session()
         if recording is not None:
             recording.numbers(len(numbers) + len(settings), StepNumbers(self, group, params, flags))
-        operands += numbers
-        operands += settings
-        made = record(plan.signature, operands)
+        each = len(numbers)
+        numbers += settings
+        if kinds is None and (not each or {*map(type, numbers)} == _FLOATS):
+            made = record(plan.signature, operands, numbers)
+        else:
+            made = record(plan.signature, operands + numbers)
         spend(gradients)
         if plan.signature.single is not None:
             made = [made]

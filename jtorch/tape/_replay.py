@@ -25,6 +25,8 @@ _replays: OrderedDict[Any, Replay] = OrderedDict()
 
 
 _kept = [0]
+#: The replay that was found last, with what it was found by.
+_latest: tuple[Any, list[int], list[Any], Replay] | None = None
 
 
 def _size(key: Any, replay: Replay) -> int:
@@ -102,8 +104,12 @@ def tape_of(graph: Any) -> Tape:
     return tape  # type: ignore[no-any-return]
 
 
-def _dead() -> None:
-    return None
+class _Nothing:
+    pass
+
+
+#: A reference whose object is gone.
+_dead: Any = ref(_Nothing())
 
 
 class Replay:
@@ -197,10 +203,17 @@ def find(graph: Any, root: OpNode, nr: int, gradient: Any) -> tuple[Replay | Non
         if storage is not None and storage.version != version:
             return None, None
     start = gradient.slot if gradient.graph is graph else None
-    key = (tuple(graph.flat), tuple(tape.flat), root.index, nr, start)
-    replay = _replays.get(key)
-    if replay is None:
-        return None, Recording(graph, key)
+    global _latest
+    place = root.index, nr, start
+    if _latest is not None and _latest[0] == place and _latest[1] == graph.flat and _latest[2] == tape.flat:
+        replay = _latest[3]
+    else:
+        key = (tuple(graph.flat), tuple(tape.flat), *place)
+        found = _replays.get(key)
+        if found is None:
+            return None, Recording(graph, key)
+        replay = found
+        _latest = place, graph.flat[:], tape.flat[:], replay
     nodes = tape.nodes
     for index in replay.freed:
         if nodes[index].saved is None:

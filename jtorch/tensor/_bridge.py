@@ -204,6 +204,10 @@ class _Bridge:
         return run_hooks(leaf._hooks, gradient, modes.level == GRAD) if leaf._hooks else gradient
 
     def accumulate(self, leaf: Tensor, gradient: Any, create_graph: bool) -> None:
+        hooked = leaf._acc is not None or leaf._hooks or leaf._post_hooks
+        if type(gradient) is Value and not hooked and leaf._grad is None and leaf._requires:
+            leaf._grad = from_value(gradient)
+            return
         if leaf._hooks:
             gradient = self.reduce_to(leaf, gradient)
         if not leaf._requires:

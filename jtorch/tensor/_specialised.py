@@ -8,7 +8,6 @@ something else, having changed nothing, and then ``run`` goes its own way.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
@@ -27,7 +26,7 @@ __all__ = ["specialise"]
 CALLS = 3
 
 _counts: dict[tuple[Op, tuple[type, ...]], int] = {}
-_NONE = types.NoneType
+_NONE = type(None)
 _NUMBERS = {float: "float", int: "int", bool: "bool"}
 #: How an operand can lead to a gradient.
 _NOWHERE, _TO_NODE, _TO_LEAF = range(3)
@@ -71,7 +70,8 @@ class _Lines:
         self.tensors: list[int] = []  # arguments that are tensors
         self.places: list[int] = []  # their places among the operands
         self.checks: list[str] = []
-        self.fits = len(kinds) == len(op.params) and not op.host and all(map(self._argument, range(len(kinds))))
+        complete = len(kinds) == len(op.params) and not op.host
+        self.fits = complete and all(map(self._argument, range(len(kinds))))
 
     def _argument(self, i: int) -> bool:
         op, kind = self.op, self.kinds[i]
@@ -182,8 +182,10 @@ class _Lines:
             plan = self.op.plans.get(key)
         except TypeError:
             return None
-        signature = None if plan is None else plan.signature
-        if signature is None or signature.single is None or not plan.single or plan.moved:
+        if plan is None or plan.signature is None or not plan.single or plan.moved:
+            return None
+        signature = plan.signature
+        if signature.single is None:
             return None
         attachers = _Attachers(plan, self) if plan.differentiable else None
         found = signature.recorder, signature.id, signature.single, signature.nbytes, attachers

@@ -95,7 +95,7 @@ class Deferred:
         self.part, self.compute = part, compute
         self.floats, self.ints = numbers
         self.leaves: list[Value] = [leaves[i] for i in part.leaves]
-        self.outputs = [ref(value) for value in outputs]
+        self.outputs = list(map(ref, outputs))
         stand_in = Withheld(self.reveal)
         for value in outputs:
             value.array, value.graph = stand_in, None

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -126,27 +126,25 @@ class Program:
     def run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
         """Execute, asynchronously on every device; the first run compiles."""
         listener = settings.listener
-        if listener is None:
-            return self._run(arrays, floats, ints)
-        listener.begin()
+        if listener is not None:
+            listener.begin()
         new = not self.seconds
-        result = self._run(arrays, floats, ints)
-        jax.block_until_ready(result)
-        listener.end(("compile and run " if new else "") + self.title)
-        return result
-
-    def _run(self, arrays: list[Any], floats: list[float], ints: list[int]) -> list[Any]:
-        given = [arrays[i] for i in self.donated]
-        kept = [arrays[i] for i in self.leaves] if self.donated else arrays
+        given, kept = [], arrays
+        if self.donated:
+            given = [arrays[i] for i in self.donated]
+            kept = [arrays[i] for i in self.leaves]
         numbers = self._on_device(0, floats) if floats else None
         integers = self._on_device(1, ints) if ints else None
-        if self.seconds:
+        if not new:
             result: list[Any] = self.call(given, numbers, integers, *kept)
         else:
             started = time.perf_counter()
             self.call, result = tolerant(self.build, given, numbers, integers, *kept)
             self.seconds = time.perf_counter() - started
             counters.compile_seconds += self.seconds
+        if listener is not None:
+            jax.block_until_ready(result)
+            listener.end(("compile and run " if new else "") + self.title)
         return result if self.places is None else [result[i] for i in self.places]
 
     def _on_device(self, which: int, numbers: Sequence[float]) -> Any:
@@ -366,10 +364,8 @@ def flush(recorder: Recorder, reason: str) -> None:
     """Compute every pending value of the device that is still alive."""
     global _storm
     with LOCK:
-        if settings.session is not None and recorder.graph.nodes and settings.session.holds(reason):
-            return
         graph = recorder.graph
-        if not graph.nodes:
+        if not graph.nodes or (settings.session is not None and settings.session.holds(reason)):
             return
         if settings.verify:
             _graph.verify(graph)
@@ -393,12 +389,16 @@ def flush(recorder: Recorder, reason: str) -> None:
             _flush_on_host(_run_on_host, graph, values, live)
             return
         try:
-            with jax.enable_x64(True), _outside_transforms():
+            clean = get_opaque_trace_state() == _CLEAN
+            context = _contexts.pop() if clean and _contexts else _outside_transforms()
+            with context:
                 if reason in ("cap", "eager"):
                     pieces = split(graph.flat, live, single=reason == "eager", ragged=reason == "cap")
                     _run_pieces(graph, values, live, device, pieces)
                 else:
                     _run(graph, values, live, device)
+            if clean:
+                _contexts.append(context)
         except Exception as error:
             with jax.enable_x64(True):
                 _recover(graph, values, live, device, error)
@@ -457,10 +457,19 @@ def _flush_on_host(run: Callable[..., Any], graph: Graph, values: list[Value], l
 
 def _outside_transforms() -> Any:
     """What is pending when a JAX transform traces a function runs now, not as part of what it traces."""
-    return _NOTHING if get_opaque_trace_state() == _CLEAN else jax.ensure_compile_time_eval()
+    return jax.enable_x64(True) if get_opaque_trace_state() == _CLEAN else _inside_a_transform()
 
 
-_NOTHING = contextlib.nullcontext()
+#: Contexts that were left and can be entered again, under the lock: making one takes as long as using it.
+_contexts: list[Any] = []
+
+
+@contextlib.contextmanager
+def _inside_a_transform() -> Iterator[None]:
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        yield
+
+
 _CLEAN = get_opaque_trace_state()
 
 
@@ -515,21 +524,26 @@ class Layout:
     """What a run does with the results of a structure, and the programs of it by the leaves they give up.
 
     Attributes:
+        flat, every, spent: the structure: the graph, its live outputs, those that have served their purpose.
         chosen: which of the live values the program hands out; ``None`` for all.
         live: their slots.
         left, part: which it leaves out, and how those are computed if asked for.
         kept: leaves that it must not or need not overwrite.
+        large: how many results there are of each aval that is worth a donation.
         programs: by indices of donated leaves.
     """
 
-    __slots__ = ("chosen", "kept", "left", "live", "part", "programs")
+    __slots__ = (
+        "chosen", "every", "flat", "kept", "large", "left", "live", "part", "programs", "spent",
+    )  # fmt: skip
     chosen: list[int] | None
     part: Slice | None
 
     def __init__(
         self, flat: tuple[int, ...], leaves: Sequence[Value], values: Sequence[Value], spent: Sequence[int]
     ) -> None:
-        live = [value.slot for value in values]
+        self.flat, self.spent = list(flat), list(spent)
+        live = self.every = [value.slot for value in values]
         gone = frozenset(spent)
         left = [i for i, slot in enumerate(live) if slot in gone]
         self.programs: dict[tuple[int, ...], Program] = {}
@@ -537,11 +551,21 @@ class Layout:
         self.left, self.chosen, self.part = left, None, None
         if not left or len(left) == len(live) or sum(values[i].aval.nbytes for i in left) > SPARE_BYTES:
             self.live = live
+            self.large = _large(values)
             return
         chosen = self.chosen = [i for i, slot in enumerate(live) if slot not in gone]
         self.live = [live[i] for i in chosen]
         part = self.part = Slice(flat, [live[i] for i in left])
         self.kept |= part.kept
+        self.large = _large([values[i] for i in chosen])
+
+
+def _large(values: Sequence[Value]) -> dict[Any, int]:
+    found: dict[Any, int] = {}
+    for value in values:
+        if value.aval.nbytes >= DONATE_BYTES:
+            found[value.aval] = found.get(value.aval, 0) + 1
+    return found
 
 
 _layouts: dict[Any, Layout] = {}
@@ -554,7 +578,13 @@ def spared(flat: Sequence[int], avals: Sequence[Any]) -> frozenset[int]:
     return often if sum(avals[i].nbytes for i in often) <= SPARE_BYTES else frozenset()
 
 
-def _layout(graph: Graph, flat: tuple[int, ...], values: list[Value], live: list[int], spent: Any) -> Layout:
+def _layout(graph: Graph, values: list[Value], live: list[int], spent: Sequence[int]) -> Layout:
+    latest = _latest
+    if latest is not None and latest.flat == graph.flat and latest.every == live and latest.spent == spent:
+        if latest.part is None or not latest.part.in_demand():
+            return latest
+        return _layout(graph, values, live, ())
+    flat = tuple(graph.flat)
     key = (flat, tuple(live), tuple(spent))
     found = _layouts.get(key)
     if found is None:
@@ -562,18 +592,17 @@ def _layout(graph: Graph, flat: tuple[int, ...], values: list[Value], live: list
             _layouts.clear()
         found = _layouts[key] = Layout(flat, graph.leaves, values, spent)
     if found.part is not None and found.part.in_demand():
-        return _layout(graph, flat, values, live, ())
+        return _layout(graph, values, live, ())
     return found
 
 
 def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> None:
     """Find or compile the fused program, or run in pieces while programs would not pay."""
     global _storm, _wasted, _latest
-    flat = tuple(graph.flat)
-    layout = _layout(graph, flat, values, live, graph.spent)
+    layout = _layout(graph, values, live, graph.spent)
     part, chosen = layout.part, layout.chosen
     wanted = values if chosen is None else [values[i] for i in chosen]
-    donated = _donations(graph, wanted, layout.kept)
+    donated = _donations(graph, layout.large, layout.kept) if layout.large else ()
     program = layout.programs.get(donated)
     if program is not None and layout is _latest:
         counters.cache_hits += 1
@@ -581,7 +610,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         _wasted *= 0.5
     else:
         _latest = layout
-        key = (flat, tuple(layout.live), donated, len(graph.leaves))
+        key = _key(graph, layout, donated)
         program = _programs.get(key)
         if program is None:
             pieces = _in_pieces(key, graph, live)
@@ -595,7 +624,9 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
             _storm *= 0.5
             _wasted *= 0.5
         layout.programs[donated] = program
-    arrays = [operand(leaf, device) for leaf in graph.leaves]
+    arrays = [leaf.array for leaf in graph.leaves]
+    if not _STAND_INS.isdisjoint(map(type, arrays)):
+        arrays = [operand(leaf, device) for leaf in graph.leaves]
     if donated:
         counters.donated_buffers += len(donated)
         for i in donated:
@@ -606,7 +637,7 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
     try:
         results = program.run(arrays, graph.floats, graph.ints)
     except BaseException:
-        _programs.pop((flat, tuple(layout.live), donated, len(graph.leaves)), None)
+        _programs.pop(_key(graph, layout, donated), None)
         del layout.programs[donated]
         for i in donated:
             graph.leaves[i].array = arrays[i]
@@ -620,8 +651,15 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         _wasted += program.seconds
         # One program that takes long to compile is no storm.
         storm = _wasted >= WASTED_SECONDS and _storm >= STORM / 2
-        key = (flat, tuple(layout.live), donated, len(graph.leaves))
-        note_compilation(key, program.seconds, storm=storm)
+        note_compilation(_key(graph, layout, donated), program.seconds, storm=storm)
+
+
+#: Types of what a value has in place of an array that is not on the device yet.
+_STAND_INS = frozenset({type(None), Withheld})
+
+
+def _key(graph: Graph, layout: Layout, donated: tuple[int, ...]) -> Any:
+    return tuple(layout.flat), tuple(layout.live), donated, len(graph.leaves)
 
 
 def _new_program(key: Any, graph: Graph, live: list[int], donated: tuple[int, ...], device: Any) -> Program:
@@ -665,11 +703,11 @@ def _look(deferred: Deferred) -> None:
             _flush_on_host(_run_on_host, graph, alive, [value.slot for value in alive])
             return
         live, device = [value.slot for value in alive], jax_device(graph.device)
-        with jax.enable_x64(True):
-            try:
-                with _outside_transforms():
-                    _run(graph, alive, live, device)
-            except Exception as error:
+        try:
+            with _outside_transforms():
+                _run(graph, alive, live, device)
+        except Exception as error:
+            with jax.enable_x64(True):
                 _recover(graph, alive, live, device, error)
 
 
@@ -713,18 +751,16 @@ def _in_pieces(key: Any, graph: Graph, live: list[int]) -> list[Piece] | None:
     return pieces if 3 * len({p.key for p in pieces}) <= len(pieces) else None
 
 
-def _donations(graph: Graph, values: list[Value], kept: Container[int]) -> tuple[int, ...]:
+def _donations(graph: Graph, large: dict[Any, int], kept: Container[int]) -> tuple[int, ...]:
     """Leaves whose memory the program may reuse: nobody else holds them, and an output has their shape.
 
-    ``kept`` are leaves that it leaves alone.
+    Args:
+        graph: what is to be run.
+        large: how many results there are of each aval, those that are worth it.
+        kept: leaves that are left alone.
     """
     leaves = graph.leaves
-    wanted: dict[Any, int] = {}
-    for value in values:
-        if value.aval.nbytes >= DONATE_BYTES:
-            wanted[value.aval] = wanted.get(value.aval, 0) + 1
-    if not wanted:
-        return ()
+    wanted = dict(large)
     result = []
     getrefcount = sys.getrefcount
     for i in range(len(leaves)):
@@ -799,8 +835,9 @@ _pieces: OrderedDict[Any, Program] = OrderedDict()
 
 def clear_programs() -> None:
     """Forget every compiled program; what is needed again is compiled again."""
-    global _storm, _wasted
+    global _storm, _wasted, _latest
     with LOCK:
+        _latest = None
         _programs.clear()
         _layouts.clear()
         _pieces.clear()

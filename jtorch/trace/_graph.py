@@ -184,12 +184,13 @@ flush_hook: Callable[[Recorder, str], None] = _no_executor
 apply_hook: Callable[[Signature, Sequence[Any]], Any] = _no_executor
 
 
-def record(signature: Signature, operands: Sequence[Any]) -> Any:
+def record(signature: Signature, operands: Sequence[Any], floats: Sequence[float] = ()) -> Any:
     """Append one operation; its results are pending values.
 
     Args:
         signature: of the op.
         operands: a :class:`Value` or Python number (``int`` for bool) per operand of the signature.
+        floats: its last operands, where those are floats.
 
     Returns:
         The result's :class:`Value`, or a list of them if the signature has several.
@@ -199,7 +200,7 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
         graph = recorder.graph
         crowded = graph.nodes >= settings.cap
         if crowded and settings.direct is not None:
-            made = settings.direct(signature, operands)
+            made = settings.direct(signature, (*operands, *floats))
             if made is not None:
                 return made
         entry = [signature.id]
@@ -219,16 +220,20 @@ def record(signature: Signature, operands: Sequence[Any]) -> Any:
                 else:
                     _take_back(graph, entry)
                     flush_hook(_recorders[x.aval.device], "used on another device")
-                    return record(signature, operands)
+                    return record(signature, operands, floats)
             elif kind is float:
                 entry.append(_FLOAT + _STEP * len(graph.floats))
                 graph.floats.append(x)
             elif kind is TracedValue:
                 _take_back(graph, entry)
-                return apply_hook(signature, operands)
+                return apply_hook(signature, (*operands, *floats))
             else:
                 entry.append(_INT + _STEP * len(graph.ints))
                 graph.ints.append(x)
+        if floats:
+            first = _FLOAT + _STEP * len(graph.floats)
+            graph.floats += floats
+            entry += range(first, first + _STEP * len(floats), _STEP)
         graph.flat += entry
         graph.nodes += 1
         graph.nbytes += signature.nbytes

@@ -233,7 +233,7 @@ def test_a_step_is_one_node_per_group(lazy, monkeypatch):
 
     recorded = []
     real = _fused.record
-    monkeypatch.setattr(_fused, "record", lambda s, operands: recorded.append(str(s)) or real(s, operands))
+    monkeypatch.setattr(_fused, "record", lambda s, *rest: recorded.append(str(s)) or real(s, *rest))
     groups = [{"params": [nn.Parameter(jtorch.ones(2)) for _ in range(3)], "lr": r} for r in (0.1, 0.2)]
     optimizer = optim.Adam(groups)
     for group in groups:
