@@ -22,6 +22,7 @@ class Counting(FusedOptimizer):
 
     _numbers: tuple[str, ...] = ("lr",)
     _flags: tuple[str, ...] = ("maximize",)
+    _counting = True
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

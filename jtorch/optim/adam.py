@@ -69,6 +69,8 @@ class Adam(FusedOptimizer):
     Reference: Kingma and Ba, 2014, https://arxiv.org/abs/1412.6980
     """
 
+    _counting = True
+
     def __init__(
         self,
         params: Any,

@@ -1,5 +1,6 @@
 """Compiled steps: the same numbers as uncompiled ones, and one program."""
 
+import numpy as np
 import pytest
 
 import jtorch
@@ -459,3 +460,27 @@ def test_gradients_are_left_out_until_somebody_looks():
     for mine, theirs in zip(found, expected, strict=True):
         for a, b in zip(mine, theirs, strict=True):
             assert jtorch.allclose(jtorch.tensor(a), jtorch.tensor(b), rtol=1e-5, atol=1e-7)
+
+
+def test_counts_that_part_between_calls():
+    model = nn.Linear(3, 3)
+    twin = nn.Linear(3, 3)
+    twin.load_state_dict(model.state_dict())
+    results = []
+    for net, compiled in ((model, True), (twin, False)):
+        optimizer = jtorch.optim.Adam(net.parameters(), lr=0.1)
+
+        def step(x, y, net=net, optimizer=optimizer):
+            optimizer.zero_grad()
+            ((net(x) - y) ** 2).mean().backward()
+            optimizer.step()
+
+        run = jtorch.compile(step) if compiled else step
+        for i, batch in enumerate(data(4, 3)):
+            if i == 2:
+                optimizer.state[net.bias]["step"].fill_(40)
+            run(*batch)
+        results.append([p.tolist() for p in (*net.parameters(), optimizer.state[net.bias]["step"])])
+    assert results[0][-1] == 42.0
+    for mine, other in zip(*results, strict=True):
+        assert np.allclose(mine, other, rtol=1e-5)

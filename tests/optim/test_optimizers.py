@@ -5,6 +5,7 @@ import pytest
 
 import jtorch
 from jtorch import nn, optim
+from jtorch.compiler import lower
 
 SHAPES = [(4, 3), (4,)]
 
@@ -87,6 +88,23 @@ def test_counts_of_parameters_differ_where_a_gradient_came_late(torch):
         b.step()
     assert [a.state[p]["step"].item() for p in mine] == [4, 2]
     assert largest_difference(mine, theirs) < 4e-6
+
+
+def test_what_depends_on_equal_counts_is_computed_once():
+    params = [nn.Parameter(jtorch.ones(n)) for n in (2, 3, 4)]
+    optimizer = optim.Adam(params)
+
+    def step():
+        optimizer.zero_grad()
+        sum((p * p).sum() for p in params).backward()
+        optimizer.step()
+
+    text = lower(step).compile().as_text()
+    assert text.count(" power(") == 2  # a correction of either moment
+    optimizer.state[params[1]]["step"].fill_(5)
+    step()
+    text = lower(step).compile().as_text()
+    assert text.count(" power(") == 6
 
 
 def test_the_step_count_reads_and_writes_as_a_tensor():
