@@ -71,14 +71,18 @@ class Plan:
     ) -> None:
         self.title, self.fn, self.operands = title, fn, tuple(operands)
         self.node, self.single, self.returns = node, single, returns
+        # jit keeps the trace that infers the shapes; programs take it from there, equation by equation.
+        traced = jax.jit(fn, inline=True)
         try:
             with jax.enable_x64(True):
-                shapes = jax.eval_shape(fn, *(_spec(x) for x in self.operands))
+                shapes = jax.eval_shape(traced, *(_spec(x) for x in self.operands))
         except Exception as error:
             drop_jax_note(error)
             raise
         self.outputs = tuple(aval_of(tuple(s.shape), from_numpy_dtype(s.dtype), device) for s in shapes)
-        self.signature: Any = None if device is META else Signature(title, fn, self.operands, self.outputs)
+        self.signature: Any = (
+            None if device is META else Signature(title, fn, self.operands, self.outputs, traced)
+        )
         self.differentiable = node is not None and any(
             a.dtype.category >= DIFFERENTIABLE for a in self.outputs
         )

@@ -189,7 +189,7 @@ def evaluate(
                 kind, index = series(slot)
                 operands.append((arrays, floats, ints)[kind][index])
         with jax.named_scope(signature.name):
-            outputs.extend(signature.fn(*operands))
+            outputs.extend(signature.traced(*operands))
     return outputs
 
 

@@ -81,12 +81,13 @@ class Signature:
         id: its number, as graphs spell it.
         name: of the op, for reports.
         fn: ``fn(*arrays) -> tuple of arrays``; Python numbers arrive as 0-dim float64 or int64 arrays.
+        traced: the same for use in programs, where it costs no further trace.
         operands: an aval or number type per operand.
         outputs: avals of the results.
         line: of the user's program where it was first needed, for reports.
     """
 
-    __slots__ = ("fn", "id", "line", "name", "nbytes", "operands", "outputs", "recorder", "single")
+    __slots__ = ("fn", "id", "line", "name", "nbytes", "operands", "outputs", "recorder", "single", "traced")
 
     def __init__(
         self,
@@ -94,8 +95,9 @@ class Signature:
         fn: Callable[..., tuple[Any, ...]],
         operands: Sequence[Operand],
         outputs: Sequence[Aval],
+        traced: Callable[..., tuple[Any, ...]] | None = None,
     ) -> None:
-        self.name, self.fn = name, fn
+        self.name, self.fn, self.traced = name, fn, traced or fn
         self.operands, self.outputs = tuple(operands), tuple(outputs)
         self.line = user_line()
         self.recorder = recorder(self.outputs[0].device)

@@ -3,6 +3,8 @@
 import pytest
 
 import jtorch
+from jtorch.dispatch import clear_plans
+from jtorch.ops._registry import OPS
 
 
 def loop(step, rounds=6):
@@ -124,3 +126,34 @@ def test_metrics_start_over():
     m = jtorch.metrics()
     assert m["programs_compiled"] == m["nodes"] == 0
     assert m["reads"] == {}
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """A list that grows whenever the Python function of ``sinh`` runs."""
+    op, found = OPS["sinh"], []
+    function = op.fn
+
+    def fn(x):
+        found.append(x)
+        return function(x)
+
+    monkeypatch.setattr(op, "fn", fn)
+    clear_plans()
+    yield found
+    clear_plans()
+
+
+def test_an_operation_is_traced_once_for_all_programs_that_contain_it(traces):
+    x = jtorch.arange(5.0)
+    x.sinh().sinh().sum().item()
+    (x.sinh() + 1).sum().item()
+    assert len(traces) == 1
+
+
+def test_its_gradient_takes_one_more_trace(traces):
+    for count in (1, 2):
+        x = jtorch.zeros(5, requires_grad=True)
+        sum(x.sinh().sum() for _ in range(count)).backward()
+        assert x.grad.tolist() == [count] * 5  # cosh(0) = 1
+        assert len(traces) == 2
