@@ -21,7 +21,7 @@ from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, note_hook, tape_of
 from jtorch.tensor._history import MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, creation_error
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import Storage, Version, contiguous_strides
+from jtorch.tensor._storage import Snapshot, Storage, Version, contents, contiguous_strides
 from jtorch.tensor._strides import pointwise_strides
 from jtorch.tensor._watched import watched_node
 from jtorch.trace import (
@@ -115,6 +115,7 @@ class Tensor(metaclass=TensorMeta):
     _inference = False
     _own_version: Version | None = None
     _retains = False
+    _snapshot: ref[Snapshot] | None = None
     _storage: Storage
 
     if TYPE_CHECKING:
@@ -240,8 +241,7 @@ def value_of(tensor: Tensor) -> Value:
 
 def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
     if storage.buffer is not None:
-        # A copy at this moment: the user may write to the memory at any time.
-        return from_host(np.array(_strided_host(tensor, storage.buffer), order="C"), view.aval)
+        return contents(_strided_host(tensor, storage.buffer), tensor, view.aval)
     base = storage.value
     assert base is not None
     if base.host is not None and storage.strides is None and view.aval.device is CPU:

@@ -110,7 +110,9 @@ class _Lines:
             put(f" if {' or '.join(self.checks)}: return None")
         put(" level = modes.level")
         for i in self.tensors:
-            put(f" if a{i}._view is None: v{i} = a{i}._storage.value")
+            put(f" if a{i}._view is None:")
+            put(f"  v{i} = a{i}._storage.value")
+            put(f"  if v{i} is None: v{i} = a{i}._storage.read()")
             put(" else:")
             put(f"  v{i} = a{i}._read()")
             put(f"  if a{i}._abase is not None and level == GRAD:")
@@ -119,9 +121,8 @@ class _Lines:
             if self.op.promote is not None or self.op.name in POINTWISE:
                 put(f" if a{i}._strides is not None: return None")
         put(f" try: found = known[({''.join(k + ', ' for k in self.key)})]")
-        put(" except (KeyError, TypeError, AttributeError):")
-        # A value of None has no aval, a list no hash: all that is for `run`.
-        put(f"  found = prepare(({''.join(self._part(k) for k in self.key)}))")
+        put(" except (KeyError, TypeError):")
+        put(f"  found = prepare(({''.join(k + ', ' for k in self.key)}))")
         put(" if found is None: return None")
         put(" recorder, number, aval, nbytes, attachers = found")
         put(" way = 0")
@@ -172,9 +173,6 @@ class _Lines:
         put(" if level == INFERENCE: result._inference = True")
         put(" return result")
         return "\n".join(lines)
-
-    def _part(self, key: str) -> str:
-        return f"{key.removesuffix('.aval')} and {key}, " if key.endswith(".aval") else f"{key}, "
 
     def prepare(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What the function needs to know of a plan; ``None`` if the plan is not there or not simple."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
+from weakref import ref
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from jtorch.dtypes import from_numpy_dtype
 from jtorch.tensor._leaks import refuse
 from jtorch.trace import Aval, TracedValue, Value, aval_of, from_host, host_array
 
-__all__ = ["Storage", "Version", "contiguous_strides"]
+__all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides"]
 
 #: Addresses handed out for tensors whose memory is not on the host: unique, aligned, never reused.
 _next_address = 1 << 44
@@ -29,6 +31,53 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
         strides.append(step)
         step *= n if n > 1 else 1
     return tuple(reversed(strides))
+
+
+#: Shared memory up to this size is compared with what it held when it was read last; so many copies are kept.
+SNAPSHOT_BYTES, SNAPSHOTS = 1 << 16, 64
+
+
+class Snapshot:
+    """What shared memory held when it was read.
+
+    A loop that uses the same ``torch.from_numpy(x)`` in every step then gives XLA the same array every time,
+    which is on the device already.
+    """
+
+    __slots__ = ("__weakref__", "bits", "dtype", "shape", "value")
+    #: whoever's memory it is has a weak reference only: what is kept is limited
+    kept: ClassVar[deque[Snapshot]] = deque(maxlen=SNAPSHOTS)
+
+    def __init__(self, memory: np.ndarray[Any, Any], bits: bytes, aval: Aval | None) -> None:
+        self.bits, self.dtype, self.shape = bits, memory.dtype, memory.shape
+        self.value = from_host(np.ndarray(memory.shape, memory.dtype, bits), aval)
+        self.kept.append(self)
+
+
+def contents(memory: np.ndarray[Any, Any], owner: Any, aval: Aval | None = None) -> Value:
+    """What is in shared memory now: a copy, as the user may write to the memory at any time.
+
+    Args:
+        memory: the elements.
+        owner: where to note the copy, as ``_snapshot``, for the next time.
+        aval: if it is known.
+    """
+    if not 0 < memory.nbytes <= SNAPSHOT_BYTES:
+        return from_host(np.array(memory, order="C"), aval)
+    bits = memory.tobytes()
+    last = owner._snapshot
+    if last is not None:
+        last = last()
+        if (
+            last is not None
+            and last.bits == bits
+            and last.shape == memory.shape
+            and last.dtype is memory.dtype
+        ):
+            return last.value  # type: ignore[no-any-return]
+    last = Snapshot(memory, bits, aval)
+    owner._snapshot = ref(last)
+    return last.value
 
 
 class Version:
@@ -64,6 +113,7 @@ class Storage:
     _address = 0
     _shown: np.ndarray[Any, Any] | None = None
     _shown_writes = -1
+    _snapshot: ref[Snapshot] | None = None
 
     def __init__(self, value: Value | None) -> None:
         self.value = value
@@ -85,7 +135,7 @@ class Storage:
             value = self.value
             if value is None:
                 assert self.buffer is not None
-                return from_host(np.array(self.buffer, order="C"))
+                return contents(self.buffer, self)
         return value
 
     def host(self) -> np.ndarray[Any, Any]:
