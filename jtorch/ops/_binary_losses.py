@@ -15,7 +15,7 @@ from jtorch.ops._activations import logsigmoid
 from jtorch.ops._arithmetic import neg, sub
 from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
 from jtorch.ops._half import widened
-from jtorch.ops._loss_reduction import reduced, reduction_of, size_text
+from jtorch.ops._loss_reduction import flattened, reduced, reduction_of, size_text
 from jtorch.ops._registry import register
 from jtorch.ops._regression_losses import LEGACY, check_result_type, composed
 
@@ -150,6 +150,8 @@ def binary_cross_entropy_with_logits(
     if kind(input) != "f":
         logsigmoid(input)
     input, target = widened(input), widened(target)
+    if reduction != "none" and weight is None and pos_weight is None:
+        input, target = flattened(input, target)
     log_likelihood = jax.nn.log_sigmoid(input)
     if pos_weight is not None:
         check_broadcast(pos_weight, target)

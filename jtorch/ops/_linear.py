@@ -101,7 +101,11 @@ def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Arr
     table = input.reshape(rows, features[1])
     if narrow:
         columns = lax.optimization_barrier(table.T)
-        out = lax.dot_general(weight, columns, (((1,), (0,)), ((), ())), precision=precision())
+        if features[0] == 1:
+            # Cheaper than a product, which XLA gives to two threads.
+            out = jnp.sum(columns * weight.T, 0, keepdims=True)
+        else:
+            out = lax.dot_general(weight, columns, (((1,), (0,)), ((), ())), precision=precision())
     else:
         out = lax.dot_general(weight, table, (((1,), (1,)), ((), ())), precision=precision())
     if bias is not None:

