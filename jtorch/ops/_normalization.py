@@ -373,8 +373,8 @@ def batch_norm(
     weight: Array | None,
     bias: Array | None,
     training: bool,
-    momentum: Array | float,
-    eps: float,
+    momentum: Array | float = 0.1,
+    eps: float = 1e-5,
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Each channel to mean 0 and variance 1, then times ``weight`` plus ``bias``.
 
@@ -429,6 +429,7 @@ def batch_norm(
 def blended(old: Array, new: Array, share: Array | float) -> Array:
     """``(1 - share) * old + share * new`` in the type of ``old``."""
     wide = widened(old)
+    share = jnp.asarray(share, wide.dtype)
     return ((1 - share) * wide + share * new.reshape(old.shape).astype(wide.dtype)).astype(old.dtype)
 
 

@@ -89,6 +89,20 @@ def put_slice(base: Array, new: Array, start: Array, dim: int, length: int, step
 
 
 @register(
+    "_view.part", node="SliceBackward0", static="dim start length", promote=None, saves="", function=False
+)
+def view_part(input: Array, dim: int, start: int, length: int) -> Array:
+    """``length`` elements along ``dim`` from ``start``, which is part of the program."""
+    return lax.slice_in_dim(input, start, start + length, axis=dim)
+
+
+@register("_put.part", node="CopySlices", static="dim start length", promote=None, saves="", function=False)
+def put_part(base: Array, new: Array, dim: int, start: int, length: int) -> Array:
+    """The base with that part replaced."""
+    return lax.dynamic_update_slice_in_dim(base, new, start, dim)
+
+
+@register(
     "_view.select", raw="index", node="SelectBackward0", static="dim", promote=None, saves="", function=False
 )
 def view_select(input: Array, index: Array, dim: int) -> Array:

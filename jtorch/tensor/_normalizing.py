@@ -13,6 +13,7 @@ from jtorch.tensor._inplace import write_out
 __all__: list[str] = []
 
 _BATCH_NORM, _INSTANCE_NORM = OPS["_batch_norm"], OPS["_instance_norm"]
+_MOMENTUM = _BATCH_NORM.defaults[_BATCH_NORM.places["momentum"]]
 
 
 def _frozen(statistic: Tensor | None) -> Tensor | None:
@@ -45,7 +46,9 @@ def _batch_norm(
     if input.dim() == 1 and not input.numel():
         return call("_clone", input), input.detach(), input.detach()
     statistics = _frozen(running_mean), _frozen(running_var)
-    operands = (input, *statistics, weight, bias, training, float(momentum), eps)
+    # At its default it is part of the program, so that XLA compiles the statistics of equal layers once.
+    share = _MOMENTUM if type(momentum) is float and momentum == _MOMENTUM else float(momentum)
+    operands = (input, *statistics, weight, bias, training, share, eps)
     y, mean, inverse, new_mean, new_var = run(_BATCH_NORM, operands)
     if training:
         _keep(running_mean, new_mean)

@@ -329,8 +329,19 @@ def _type_name(x: Tensor) -> str:
     return legacy_name(x._aval())
 
 
-def slice_dim(x: Tensor, dim: int, start: int, length: int, step: int = 1, fn: Any = None) -> Tensor:
-    """``length`` elements along ``dim`` (valid, non-negative) from ``start``, ``step`` apart."""
+#: Up to so many parts of a split, such as queries, keys and values, begin at places fixed in the program: XLA
+#: compiles equal layers once then, and copies less. More are most likely the rounds of a loop, whose programs
+#: are shared if they differ in numbers only.
+FEW_PARTS = 4
+
+
+def slice_dim(
+    x: Tensor, dim: int, start: int, length: int, step: int = 1, fn: Any = None, *, fixed: bool = False
+) -> Tensor:
+    """``length`` elements along ``dim`` (valid, non-negative) from ``start``, ``step`` apart.
+
+    ``fixed`` makes ``start`` part of the program; ``step`` is 1 then.
+    """
     shape, strides = x._aval().shape, strides_of(x)
     if start == 0 and step == 1 and length == shape[dim]:
         offset = x._offset
@@ -338,7 +349,10 @@ def slice_dim(x: Tensor, dim: int, start: int, length: int, step: int = 1, fn: A
         offset = x._offset + start * strides[dim]
     new_shape = (*shape[:dim], length, *shape[dim + 1 :])
     new_strides = (*strides[:dim], strides[dim] * step, *strides[dim + 1 :])
-    return view(x, "slice", (start,), (dim, length, step), _row_major(new_shape, new_strides), offset, fn)
+    seen = _row_major(new_shape, new_strides)
+    if fixed:
+        return view(x, "part", (), (dim, start, length), seen, offset, fn)
+    return view(x, "slice", (start,), (dim, length, step), seen, offset, fn)
 
 
 def select(input: Tensor, dim: int, index: int, *, fn: Any = None) -> Tensor:
@@ -650,7 +664,7 @@ def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     parts = []
     at = 0
     for i, n in enumerate(sizes):
-        parts.append(_part_of_several(slice_dim(x, d, at, n, fn=node), i))
+        parts.append(_part_of_several(slice_dim(x, d, at, n, fn=node, fixed=len(sizes) <= FEW_PARTS), i))
         at += n
     return tuple(parts)
 

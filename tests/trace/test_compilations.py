@@ -3,6 +3,7 @@
 import pytest
 
 import jtorch
+from jtorch.compiler import lower
 from jtorch.dispatch import clear_plans
 from jtorch.ops._registry import OPS
 
@@ -157,3 +158,38 @@ def test_its_gradient_takes_one_more_trace(traces):
         sum(x.sinh().sum() for _ in range(count)).backward()
         assert x.grad.tolist() == [count] * 5  # cosh(0) = 1
         assert len(traces) == 2
+
+
+def test_parts_of_a_split_begin_at_fixed_places_and_those_of_many_at_numbers():
+    x = jtorch.ones(2, 12)
+    program = lower(lambda x: [p.exp() for p in x.split(4, 1)], x).as_text()
+    assert "dynamic_slice" not in program
+    assert program.count("stablehlo.slice") == 3
+    assert "dynamic_slice" in lower(lambda x: [p.exp() for p in x.split(2, 1)], x).as_text()
+
+
+def test_writes_reach_the_base_through_a_fixed_part():
+    x = jtorch.zeros(2, 6) + 0
+    first, second = x.chunk(2, 1)
+    second += 1
+    first[1] = 5
+    assert x.tolist() == [[0, 0, 0, 1, 1, 1], [5, 5, 5, 1, 1, 1]]
+
+
+def test_the_tenth_batch_of_a_cumulative_average_is_no_program_of_its_own():
+    norm = jtorch.nn.BatchNorm1d(3, momentum=None)
+
+    def step(i):
+        norm(jtorch.full((4, 3), float(i)))
+        norm.running_mean.tolist()
+
+    loop(step, 8)
+    before = jtorch.metrics()["programs_compiled"]
+    loop(step, 4)  # 1 / 10 is the default momentum
+    assert jtorch.metrics()["programs_compiled"] == before
+
+
+@pytest.mark.parametrize(("momentum", "operand"), [(0.1, False), (0.2, True)])
+def test_the_default_momentum_is_no_operand(momentum, operand):
+    norm = jtorch.nn.BatchNorm1d(3, momentum=momentum)
+    assert ("f64" in lower(norm, jtorch.randn(4, 3)).as_text()) is operand

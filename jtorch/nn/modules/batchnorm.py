@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jtorch import dtypes
 from jtorch.nn import functional as F
 from jtorch.nn import init
@@ -132,7 +134,8 @@ class _BatchNorm(_NormBase):
         if training and tracked and self.num_batches_tracked is not None:
             count_one(self.num_batches_tracked)
             if momentum is None:
-                momentum = 1.0 / float(self.num_batches_tracked)
+                # A type of its own: the tenth batch's share is no default, which would be another program.
+                momentum = np.float64(1.0 / float(self.num_batches_tracked))
         mean, var = self.running_mean, self.running_var
         by_batch = training or (mean is None and var is None)
         used = not training or tracked
