@@ -108,6 +108,9 @@ def required(name: str) -> Any:
 def warm_up(contender: str) -> Callable[[], int | None]:
     """Import what the contender needs and start its backend; what counts its memory on an accelerator."""
     found = required(NEEDS[contender])
+    if NEEDS[contender] == "jtorch":  # it loads these when they are first used; the others' imports load all
+        for part in ("nn", "optim", "compiler"):
+            import_module(f"jtorch.{part}")
     jax.jit(lambda x: x + 1)(0.0).block_until_ready()  # the compiler's own memory is nobody's
     if NEEDS[contender] == "torch" and found.accelerator.is_available():
         return found.accelerator.max_memory_allocated
