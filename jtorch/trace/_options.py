@@ -17,12 +17,6 @@ __all__ = ["compiler_options", "jit", "tolerant"]
 LIBRARY_KINDS = "xla_cpu_experimental_ynn_fusion_type"
 LIBRARY_CHOICE = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
 
-#: How much LLVM optimises. Its highest level, 3, is XLA's default: short loops with known bounds, of which
-#: the blocks of causal attention have many, are unrolled at great length. At 2 a forward pass of the GPT in
-#: ``bench/networks`` compiles in half the time, a TinyVGG in two thirds, and steps take as long as before.
-OPTIMIZATION = "xla_backend_optimization_level"
-OPTIMIZATION_LEVEL = 2
-
 _known = True
 
 
@@ -31,11 +25,9 @@ def compiler_options(platform: str) -> dict[str, Any] | None:
 
     What the user says in ``XLA_FLAGS`` stands.
     """
-    if platform != "cpu" or not _known:
+    if platform != "cpu" or not _known or LIBRARY_KINDS in os.environ.get("XLA_FLAGS", ""):
         return None
-    flags = os.environ.get("XLA_FLAGS", "")
-    options = {LIBRARY_KINDS: LIBRARY_CHOICE, OPTIMIZATION: OPTIMIZATION_LEVEL}
-    return {name: choice for name, choice in options.items() if name not in flags} or None
+    return {LIBRARY_KINDS: LIBRARY_CHOICE}
 
 
 def jit(function: Callable[..., Any], platform: str, **arguments: Any) -> Any:
@@ -53,7 +45,7 @@ def tolerant(build: Callable[[], Any], *operands: Any) -> tuple[Any, Any]:
     try:
         return call, call(*operands)
     except jax.errors.JaxRuntimeError as error:
-        if not _known or not any(name in str(error) for name in (LIBRARY_KINDS, OPTIMIZATION)):
+        if not _known or LIBRARY_KINDS not in str(error):
             raise
     _known = False
     call = build()
