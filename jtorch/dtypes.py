@@ -7,6 +7,7 @@ https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc).
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import ml_dtypes
@@ -77,8 +78,15 @@ class dtype:
         return _TO_REAL.get(self, self)
 
     def to_complex(self) -> dtype:
-        """The complex type whose parts have this type; itself if complex already."""
-        return _TO_COMPLEX.get(self, self)
+        """The complex type whose parts have this type; itself if complex already.
+
+        Raises:
+            RuntimeError: there is none.
+        """
+        found = _TO_COMPLEX.get(self, self)
+        if found.category < COMPLEX:
+            raise RuntimeError(f"Unknown Complex ScalarType for {scalar_type_name(self)}")
+        return found
 
 
 def _dtype_named(name: str) -> dtype:
@@ -109,6 +117,7 @@ complex128 = dtype("complex128", np.complex128, COMPLEX)
 ALL = tuple(dtype._by_name.values())
 FLOAT8 = frozenset(d for d in ALL if d.name.startswith("float8"))
 HALF = frozenset({float16, bfloat16})
+_WIDE_UNSIGNED = frozenset({uint16, uint32, uint64})
 #: Other names that PyTorch gives to the same types.
 ALIASES = {
     "half": float16,
@@ -190,15 +199,12 @@ _PROMOTED: dict[tuple[dtype, dtype], dtype] = {}
 
 
 def _promote(a: dtype, b: dtype) -> dtype:
-    if a.category > b.category:
-        a, b = b, a
     if a in FLOAT8 or b in FLOAT8:
-        if a.category <= BOOL:
-            return b
-        raise RuntimeError(
-            f"Promotion for Float8 Types is not supported, attempted to promote {_scalar_name(a)} and "
-            f"{_scalar_name(b)}"
-        )
+        raise _no_promotion("Float8 Types", a, b)
+    if (a in _WIDE_UNSIGNED and b.category != FLOAT) or (b in _WIDE_UNSIGNED and a.category != FLOAT):
+        raise _no_promotion("uint16, uint32, uint64 types", a, b)
+    if a.category > b.category:
+        return _promote(b, a)
     if b.category == COMPLEX:
         real = _TO_COMPLEX.get(a, a) if a.category == FLOAT else a
         return complex128 if complex128 in (real, b) else complex64
@@ -216,24 +222,17 @@ def _promote(a: dtype, b: dtype) -> dtype:
     return _promote_integers(a, b)
 
 
+def _no_promotion(kinds: str, a: dtype, b: dtype) -> RuntimeError:
+    return RuntimeError(
+        f"Promotion for {kinds} is not supported, attempted to promote {scalar_type_name(a)} and "
+        f"{scalar_type_name(b)}"
+    )
+
+
 def _promote_integers(a: dtype, b: dtype) -> dtype:
     if a.is_signed and b.is_signed:
         return a if _INT_RANK[a] > _INT_RANK[b] else b
-    if not a.is_signed and not b.is_signed:
-        # PyTorch: the wider of two unsigned types is their common type only with uint8 in the pair.
-        small, large = sorted((a, b), key=lambda d: d.itemsize)
-        if small is uint8 or small is large:
-            return large
-        raise RuntimeError(
-            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
-            f"{_scalar_name(a)} and {_scalar_name(b)}"
-        )
-    unsigned, signed = (b, a) if a.is_signed else (a, b)
-    if unsigned is not uint8:
-        raise RuntimeError(
-            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
-            f"{_scalar_name(a)} and {_scalar_name(b)}"
-        )
+    signed = a if a.is_signed else b
     return int16 if signed is int8 else signed
 
 
@@ -256,10 +255,6 @@ _SCALAR_NAMES = {
 }
 
 
-def _scalar_name(d: dtype) -> str:
-    return scalar_type_name(d)
-
-
 def scalar_type_name(d: dtype) -> str:
     """PyTorch's C++ name of a type, as its error texts have it (``Long``, ``ComplexFloat``)."""
     return _SCALAR_NAMES.get(d.name) or "F" + d.name[1:]
@@ -272,14 +267,13 @@ class finfo:
         d = _default_dtype if type is None else type
         if d.category < FLOAT:
             raise TypeError(
-                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
-                f"'torch.{d.name}'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         info: Any = ml_dtypes.finfo(d.to_real().numpy)
         self.bits = int(info.bits)
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
-        self.resolution = float(info.resolution)
+        self.resolution = 10.0 ** -math.floor(info.nmant * math.log10(2))
         self.dtype = d.to_real().name
 
     def __repr__(self) -> str:
@@ -295,7 +289,7 @@ class iinfo:
     def __init__(self, type: dtype) -> None:
         if type.category >= FLOAT:
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.{type.name}'"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"
             )
         if type.category == BOOL:
             raise TypeError("torch.bool is not supported by torch.iinfo")

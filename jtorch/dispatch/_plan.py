@@ -15,6 +15,7 @@ from jtorch.dispatch._derivative_names import derivative_node
 from jtorch.dispatch._promotion import number_dtype, result_dtype
 from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
 from jtorch.errors import drop_jax_note
+from jtorch.ops._checks import TYPE_CHECKS
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.trace import Aval, Signature, aval_of
 
@@ -318,6 +319,9 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
             places.append(("constant", x))
     avals = [x for x in operands if isinstance(x, Aval)]
     _check_numbers(op, args, not avals)
+    check = TYPE_CHECKS.get(op.name)
+    if check is not None:
+        check(*args)
     where = common_device(op.name, avals)
     moved = [i for i, x in enumerate(operands) if isinstance(x, Aval) and x.device is not where]
     operands = [aval_of(x.shape, x.dtype, where) if isinstance(x, Aval) else x for x in operands]

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jtorch.ops._checks import check_broadcast, kind, not_implemented, reject_kinds, type_name
+from jtorch import dtypes
+from jtorch.ops._checks import TYPE_CHECKS, check_broadcast, kind, not_implemented, reject_kinds, type_name
 from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
 from jtorch.ops._quotient import quotient
@@ -24,10 +25,10 @@ def scaled(x: Array, alpha: Any) -> Array:
     """
     if not hasattr(alpha, "dtype"):
         return x
+    if kind(alpha) in "fc" and kind(x) in "bi":
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if kind(alpha) == "c" and kind(x) != "c":
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
-    if kind(alpha) == "f" and kind(x) in "bi":
-        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     return x * alpha.astype(x.dtype)
 
 
@@ -49,13 +50,31 @@ def add(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
     return jnp.add(input, scaled(other, alpha))
 
 
-def check_sub(input: Array, other: Array) -> None:
-    check_broadcast(input, other)
-    if kind(input) == "b":
+def _is_bool(given: Any) -> bool:
+    """Whether a tensor or number, as :data:`TYPE_CHECKS` get them, is boolean."""
+    return given is bool or getattr(given, "dtype", None) is dtypes.bool_
+
+
+def check_sub(input: Any, other: Any, alpha: Any = None) -> None:
+    if _is_bool(input) and _is_bool(other):
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. "
             "Use the `^` or `logical_xor()` operator instead."
         )
+    if _is_bool(input) or _is_bool(other):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert "
+            "a mask, use the `~` or `logical_not()` operator instead."
+        )
+    check_alpha(input, other, alpha)
+
+
+def check_alpha(input: Any, other: Any, alpha: Any = None) -> None:
+    if _is_bool(alpha) and not (_is_bool(input) and _is_bool(other)):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+
+
+TYPE_CHECKS.update(add=check_alpha, sub=check_sub, rsub=check_sub)
 
 
 @register(
@@ -77,7 +96,7 @@ def sub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
     Raises:
         RuntimeError: booleans.
     """
-    check_sub(input, other)
+    check_broadcast(input, other)
     return input - scaled(other, alpha)
 
 
@@ -91,7 +110,7 @@ def sub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
 )
 def rsub(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
     """``other - alpha * input``, the reverse of :func:`sub`."""
-    check_sub(input, other)
+    check_broadcast(input, other)
     return other - scaled(input, alpha)
 
 
@@ -531,6 +550,20 @@ def as_type_of(value: Any, input: Array) -> Any:
     return value.astype(input.dtype) if hasattr(value, "dtype") else value
 
 
+def _check_addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any = None) -> None:
+    if all(x.dtype.category < dtypes.FLOAT for x in (tensor1, tensor2) if hasattr(x, "dtype")):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will "
+            "perform a true division of tensor1 and tensor2. The historic addcdiv behavior can be "
+            "implemented as (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer "
+            "inputs and as (input + value * tensor1 / tensor2) for float inputs. The future addcdiv "
+            "behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes."
+        )
+
+
+TYPE_CHECKS["addcdiv"] = _check_addcdiv
+
+
 @register(
     "addcdiv",
     numbers="value",
@@ -549,16 +582,6 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Array | int 
         RuntimeError: integers.
     """
     check_broadcast(input, tensor1, tensor2)
-    if kind(input) in "bi":
-        raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv "
-            "will perform a "
-            "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as "
-            "(input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as "
-            "(input + value * tensor1 / tensor2) for float inputs. The future addcdiv behavior is "
-            "just the latter "
-            "implementation: (input + value * tensor1 / tensor2), for all dtypes."
-        )
     return input + as_type_of(value, input) * tensor1 / tensor2
 
 

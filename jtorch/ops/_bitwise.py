@@ -79,7 +79,7 @@ def bitwise_xor(input: Array, other: Array) -> Array:
     return input ^ other
 
 
-@bitwise("bitwise_not", operators="__invert__")
+@bitwise("bitwise_not")
 def bitwise_not(input: Array) -> Array:
     """All bits flipped, or the logical not of booleans.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,14 @@ import numpy as np
 from jtorch import dtypes
 
 __all__ = [
+    "TYPE_CHECKS",
     "VALUE_CHECKS",
     "c_name",
     "check_broadcast",
     "check_expand",
+    "check_fits",
+    "fits",
+    "fitting",
     "kind",
     "not_implemented",
     "reject_kinds",
@@ -29,6 +34,10 @@ __all__ = [
 #: where the values are known when the op is (nothing has to run for it); ``arguments`` are the op's, by name:
 #: those that are tensors have a ``shape``.
 VALUE_CHECKS: dict[str, dict[str, Callable[[np.ndarray[Any, Any], Mapping[str, Any]], None]]] = {}
+
+#: Checks of types as they were given, before promotion: op -> ``check(*operands)``, once per kind of call. An
+#: operand that is a tensor has a ``dtype``, a number is given by its type.
+TYPE_CHECKS: dict[str, Callable[..., None]] = {}
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -98,6 +107,63 @@ _C_NAMES = {
     "complex64": "c10::complex<float>",
     "complex128": "c10::complex<double>",
 }
+
+
+#: Names in the text of C++'s checked conversion of numbers.
+_NUMBER_NAMES = {
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "uint32": "uint32_t",
+    "uint64": "uint64_t",
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int64": "int64_t",
+}
+
+
+def fits(number: Any, d: dtypes.dtype, narrow: bool = True) -> bool:
+    """Whether a number converts to a type without overflow; negative numbers wrap in unsigned types.
+
+    Args:
+        number: of Python or NumPy.
+        d: the type.
+        narrow: types of 8 and 16 bits take what is too large as infinite.
+    """
+    if isinstance(number, complex | np.complexfloating):
+        if d.category < dtypes.COMPLEX and number.imag:
+            return d.category == dtypes.BOOL
+        if d.is_complex:
+            return fits(number.real, d.to_real()) and fits(number.imag, d.to_real())
+        number = number.real
+    if d.category == dtypes.BOOL:
+        return True
+    if d.category >= dtypes.FLOAT:
+        number = float(number)
+        if d.itemsize < 4 and narrow:
+            return True
+        return not math.isfinite(number) or abs(number) <= dtypes.finfo(d).max
+    if isinstance(number, float | np.floating) and not math.isfinite(number):
+        return False
+    info = dtypes.iinfo(d)
+    low = info.min if info.min else -info.max
+    return bool(low <= int(number) <= info.max)
+
+
+def check_fits(number: Any, d: dtypes.dtype, narrow: bool = True) -> None:
+    """A number converts to a type as C++ converts it with a check of its range.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    if not fits(number, d, narrow):
+        name = _NUMBER_NAMES.get(d.name) or c_name(d)
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
+def fitting(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """The check of a ``value`` to put into ``input``."""
+    if not values.ndim:
+        check_fits(values[()], arguments["input"].dtype, narrow=False)
 
 
 def check_broadcast(*arrays: Any) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jtorch.ops._checks import VALUE_CHECKS, kind, not_implemented, scalar_type, wrap_dim
+from jtorch.ops._checks import VALUE_CHECKS, fitting, kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._matmul import scaled
 from jtorch.ops._places import (
     add_at,
@@ -84,7 +84,7 @@ VALUE_CHECKS.update(
     index_add={"index": _check_add},
     index_reduce={"index": _check_reduce},
     index_copy={"index": _check_copy},
-    index_fill={"index": _check_fill},
+    index_fill={"index": _check_fill, "value": fitting},
     take={"index": _check_flat},
     put={"index": _check_flat},
 )

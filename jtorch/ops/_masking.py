@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, scalar_type, type_name
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, fitting, kind, scalar_type, type_name
 from jtorch.ops._matmul import check_factor
 from jtorch.ops._places import read_at
 from jtorch.ops._registry import register
@@ -55,6 +55,7 @@ def _check_enough(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) ->
 
 
 VALUE_CHECKS["masked_scatter"] = {"mask": _check_enough}
+VALUE_CHECKS["masked_fill"] = {"value": fitting}
 
 
 @register(node="MaskedScatterBackward0", promote=None, saves="mask", method=True, inplace=True, out=True)

@@ -12,6 +12,7 @@ from jax import Array, lax
 
 from jtorch import dtypes
 from jtorch.ops._checks import kind, reject_kinds, scalar_type, wrap_dims
+from jtorch.ops._copies import to_copy
 from jtorch.ops._nodes import by_dim
 from jtorch.ops._quotient import quotient
 from jtorch.ops._registry import register
@@ -27,15 +28,20 @@ reduction = partial(
 def accumulated(input: Array, dtype: dtypes.dtype | None) -> Array:
     """The operand in the type that PyTorch sums in: ``dtype``, else int64 for integers and booleans."""
     if dtype is not None:
-        return input.astype(dtype.numpy)
+        return to_copy(input, dtype)
     return input.astype(jnp.int64) if kind(input) in "bi" else input
+
+
+def _kept_type(x: Array) -> Any:
+    """Narrow integers are to stay such; half types are left to JAX, which adds them up in float32."""
+    return x.dtype if kind(x) in "bi" else None
 
 
 @reduction("sum", node=by_dim("Sum"))
 def sum_(input: Array, dim: Dim = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Array:
     """The sum over ``dim`` (one, several, all if ``None`` or empty); integers and booleans give int64."""
-    axes = wrap_dims(dim, input.ndim)
-    return jnp.sum(accumulated(input, dtype), axes, keepdims=keepdim)
+    x = accumulated(input, dtype)
+    return jnp.sum(x, wrap_dims(dim, input.ndim), _kept_type(x), keepdims=keepdim)
 
 
 @reduction("nansum", node="NansumBackward0", saves="input")
@@ -111,7 +117,8 @@ def prod(
     input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None
 ) -> Array:
     """The product over one dimension or all; integers and booleans give int64. The gradient is exact at 0."""
-    return jnp.prod(accumulated(input, dtype), wrap_dims(dim, input.ndim), keepdims=keepdim)
+    x = accumulated(input, dtype)
+    return jnp.prod(x, wrap_dims(dim, input.ndim), _kept_type(x), keepdims=keepdim)
 
 
 def truth_type(input: Array) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device, platform_available
 from jtorch.dispatch import INFERENCE, modes
-from jtorch.dtypes import COMPLEX, FLOAT, INT, dtype
+from jtorch.dtypes import FLOAT, INT, dtype
+from jtorch.ops._checks import check_fits
 from jtorch.tensor._core import Tensor, meta_value, to_device, write
 from jtorch.tensor._inplace import resize_to
 from jtorch.tensor._layout import strided
@@ -19,7 +20,7 @@ from jtorch.tensor._storage import Storage
 from jtorch.trace import aval_of, from_host
 
 __all__ = [
-    "as_dtype", "check_layout", "filled", "fits", "into", "make", "number_dtype", "number_of", "size_from",
+    "as_dtype", "check_layout", "filled", "into", "make", "number_dtype", "number_of", "size_from",
     "sizes_of",
 ]  # fmt: skip
 
@@ -141,25 +142,6 @@ def into(out: Tensor, array: np.ndarray[Any, Any] | Tensor, given: dtype | None 
     return out
 
 
-#: Names in the text of C++'s checked conversion of numbers.
-_C_NAMES = {
-    "uint8": "uint8_t",
-    "uint16": "uint16_t",
-    "uint32": "uint32_t",
-    "uint64": "uint64_t",
-    "int8": "int8_t",
-    "int16": "int16_t",
-    "int32": "int",
-    "int64": "int64_t",
-    "float16": "at::Half",
-    "bfloat16": "at::BFloat16",
-    "float32": "float",
-    "float64": "double",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}
-
-
 def filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any]:
     """An array of one number, converted as C++ does with a check of its range.
 
@@ -168,10 +150,7 @@ def filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any
     """
     if type(number) in (float, int) and d.numpy.kind == "f" and -65504 <= number <= 65504:
         return np.full(shape, number, d.numpy)
-    if not fits(number, d):
-        raise RuntimeError(
-            f"value cannot be converted to type {_C_NAMES.get(d.name, d.name)} without overflow"
-        )
+    check_fits(number, d, narrow=math.prod(shape) == 1)
     if d.category == INT:
         wrapped = int(number) % (1 << (8 * d.itemsize))
         return np.full(shape, wrapped, f"u{d.itemsize}").view(d.numpy)
@@ -179,28 +158,6 @@ def filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any
         return np.full(
             shape, np.asarray(number, np.complex128 if d.is_complex else np.float64).astype(d.numpy)
         )
-
-
-def fits(number: Any, d: dtype) -> bool:
-    """Whether a number converts to a type without overflow; negative numbers wrap in unsigned types."""
-    if isinstance(number, complex | np.complexfloating):
-        if d.category < COMPLEX and number.imag:
-            return d.category == 0
-        if d.is_complex:
-            return fits(number.real, d.to_real()) and fits(number.imag, d.to_real())
-        number = number.real
-    if d.category == 0:
-        return True
-    if d.category >= FLOAT:
-        number = float(number)
-        if d.itemsize < 4:
-            return True  # narrow types take what is too large as infinite
-        return not math.isfinite(number) or abs(number) <= dtypes.finfo(d).max
-    if isinstance(number, float | np.floating) and not math.isfinite(number):
-        return False
-    info = dtypes.iinfo(d)
-    low = info.min if info.min else -info.max
-    return bool(low <= int(number) <= info.max)
 
 
 def number_of(x: Any, name: str, parameter: str, position: int) -> Any:

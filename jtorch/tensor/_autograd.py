@@ -16,6 +16,7 @@ from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
 from jtorch.errors import warn_user
+from jtorch.ops._checks import c_name
 from jtorch.tape import CustomNode, Node, RemovableHandle, is_running, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
@@ -568,22 +569,6 @@ def get_grad(self: Tensor) -> Any:
     return gradient
 
 
-#: Names of dtypes in PyTorch's C++.
-_C_NAMES = {
-    "float32": "float",
-    "float64": "double",
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "uint8": "unsigned char",
-    "int8": "signed char",
-    "int16": "short",
-    "int32": "int",
-    "int64": "long",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}
-
-
 def set_grad(self: Tensor, gradient: Any) -> None:
     if gradient is not None:
         if not isinstance(gradient, Tensor):
@@ -602,7 +587,7 @@ def set_grad(self: Tensor, gradient: Any) -> None:
         if mine.dtype is not given.dtype:
             raise RuntimeError(
                 "attempting to assign a gradient with dtype "
-                f"'{_C_NAMES.get(given.dtype.name, given.dtype.name)}' to a tensor with grad_dtype "
+                f"'{c_name(given.dtype)}' to a tensor with grad_dtype "
                 f"'{dtypes.scalar_type_name(mine.dtype)}'. The gradient must match the tensor's grad_dtype "
                 "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a "
                 "specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "

@@ -525,7 +525,8 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
 def result_type(tensor: Any, other: Any) -> dtype:
     """The dtype of arithmetic between tensors and numbers (``torch.result_type``)."""
-    return result_dtype([x._aval() if isinstance(x, Tensor) else type(x) for x in (tensor, other)])
+    pair = [x.item() if isinstance(x, np.generic) else x for x in (tensor, other)]
+    return result_dtype([x._aval() if isinstance(x, Tensor) else type(x) for x in pair])
 
 
 def element_size(self: Tensor) -> int:

@@ -275,7 +275,7 @@ def _operator(op: Op, special: str) -> Callable[..., Any]:
         made = lambda self: run(op, (self,))  # noqa: E731
     elif special.startswith("__r") and special not in ("__rshift__",):
         made = make_reverse_operator(op)
-    elif special.startswith("__i") and special != "__invert__":
+    elif special.startswith("__i"):
         made = make_inplace_operator(op)
     else:
         made = make_binary_operator(op)

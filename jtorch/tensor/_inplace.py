@@ -9,7 +9,8 @@ import numpy as np
 
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, modes
-from jtorch.dtypes import scalar_type_name
+from jtorch.dtypes import INT, scalar_type_name
+from jtorch.ops._checks import check_fits
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
 from jtorch.tensor._history import creation_error
@@ -233,10 +234,16 @@ def fill_(input: Tensor, value: Any) -> Tensor:
 
 
 def scalar(number: Any, like: Tensor) -> Tensor:
-    """A 0-dim tensor of ``like``'s dtype on the CPU."""
-    d = like._aval().dtype
-    if isinstance(number, complex) and not d.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {d.name} without overflow")
+    """A 0-dim tensor of ``like``'s dtype on the CPU.
+
+    Raises:
+        RuntimeError: the number does not fit the dtype.
+    """
+    aval = like._aval()
+    d = aval.dtype
+    check_fits(number, d, narrow=aval.size == 1)
+    if d.category == INT and number < 0 and not d.is_signed:
+        number = int(number) % (1 << (8 * d.itemsize))
     with np.errstate(all="ignore"):
         array = np.asarray(number).astype(d.numpy)
     result = from_value(from_host(array))

@@ -504,6 +504,15 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
     return input._aval().shape == other._aval().shape
 
 
+@method
+def __invert__(self: Tensor) -> Tensor:
+    """``~self``: all bits flipped, or the logical not of booleans."""
+    if self._aval().dtype.category >= dtypes.FLOAT:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    inverted: Tensor = call("bitwise_not", self)
+    return inverted
+
+
 # Views that change the tensor itself.
 
 

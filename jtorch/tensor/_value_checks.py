@@ -32,6 +32,10 @@ def known_values(x: Tensor) -> np.ndarray[Any, Any] | None:
     return None
 
 
+def _number(x: Any) -> np.ndarray[Any, Any] | None:
+    return np.asarray(x) if isinstance(x, float | int) else None
+
+
 def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]) -> Callable[..., Any]:
     """The function of an op, preceded by the checks of its operands' values."""
     checks = [(op.params.index(name), check) for name, check in VALUE_CHECKS[op.name].items()]
@@ -43,7 +47,7 @@ def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]
         result = function(*args, **kwargs)
         for place, check in checks:
             x = bound[place]
-            values = known_values(x) if isinstance(x, Tensor) else np.asarray(x) if type(x) is float else None
+            values = known_values(x) if isinstance(x, Tensor) else _number(x)
             if values is not None and values.size:
                 check(values, dict(zip(op.params, bound, strict=True)))
         return result
