@@ -124,7 +124,7 @@ def _gradients(
     pairs = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o is not None and o.requires_grad]
     if not pairs:
         return (None,) * len(inputs)
-    return grad(
+    found: Tensors = grad(
         tuple(o for o, _ in pairs),
         inputs,
         tuple(v for _, v in pairs),
@@ -133,6 +133,7 @@ def _gradients(
         retain_graph=retain_graph,
         is_grads_batched=batched,
     )
+    return found
 
 
 def _zeros_for_none(

@@ -59,6 +59,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if type(data) is Tensor or type(data) is Parameter:
             made = _sharing(cls, data)
             if requires_grad:
+                if not (made.is_floating_point() or made.is_complex()):
+                    raise RuntimeError(
+                        "Only Tensors of floating point and complex dtype can require gradients"
+                    )
                 made.requires_grad_(True)
             if in_transform():
                 mark_inside(made)

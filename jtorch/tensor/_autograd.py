@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import ref
 
@@ -18,7 +18,7 @@ from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, modes
 from jtorch.errors import warn_user
 from jtorch.ops._checks import c_name
 from jtorch.tape import CustomNode, Node, RemovableHandle, is_running, note_hook, run_backward
-from jtorch.tensor._bridge import AccumulateGrad, check_gradient, zeros
+from jtorch.tensor._bridge import AccumulateGrad, check_gradient, fitted_root, zeros
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
@@ -238,7 +238,7 @@ def _roots(
     tensors: Sequence[Any], gradients: Sequence[Any], create_graph: bool, batch: int = 0
 ) -> list[tuple[Any, int, Any]]:
     roots = []
-    for i, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
+    for i, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=False)):
         edge = edge_of(tensor)
         if gradient is None:
             if edge is None:
@@ -250,27 +250,48 @@ def _roots(
                 check_gradient(aval, gradient, i)
             if edge is None:
                 raise RuntimeError(_NO_HISTORY.format(i))
-            if gradient._aval().dtype is not aval.dtype:
-                gradient = gradient.to(aval.dtype)
+            gradient = fitted_root(aval, gradient, i)
             given = gradient if create_graph and gradient.requires_grad else value_of(gradient)
         roots.append((edge[0], edge[1], given))
+    if len(gradients) < len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
     return roots
 
 
-def _listed(x: Any) -> tuple[Any, ...]:
-    """Tensors or gradient edges, one or several, as a tuple."""
-    if isinstance(x, Tensor) or (isinstance(x, tuple) and x and isinstance(x[0], Node)):
+def _is_edge(x: Any) -> bool:
+    return isinstance(x, tuple) and len(x) >= 2 and isinstance(x[0], Node)
+
+
+def _outputs(x: Any) -> tuple[Any, ...]:
+    """Tensors or gradient edges to differentiate, one or several, as a tuple."""
+    if isinstance(x, Tensor) or _is_edge(x):
         return (x,)
-    return tuple(x)
+    found = tuple(x)
+    for t in found:
+        if not isinstance(t, Tensor) and not _is_edge(t):
+            raise AssertionError("Expected output to be a torch.Tensor")
+    return found
+
+
+def _inputs(x: Any, caller: str) -> tuple[Any, ...]:
+    """Tensors or gradient edges to differentiate by, one, several or those of a dictionary, as a tuple."""
+    if isinstance(x, Tensor) or _is_edge(x):
+        return (x,)
+    if type(x) is not dict and isinstance(x, Mapping):
+        raise TypeError(
+            f"`inputs` argument to `{caller}()` must be a dict, not {type(x).__name__}. Other Mapping types "
+            "are not supported."
+        )
+    found = tuple(x.values() if type(x) is dict else x)
+    if not found:
+        raise RuntimeError(f"`inputs` argument to `{caller}()` cannot be empty.")
+    return found
 
 
 def _gradients(given: Any, count: int) -> Sequence[Any]:
     if given is None:
         return (None,) * count
-    gradients = (given,) if isinstance(given, Tensor) else tuple(given)
-    if len(gradients) != count:
-        raise RuntimeError(f"got {count} tensors and {len(gradients)} gradients")
-    return gradients
+    return (given,) if isinstance(given, Tensor) else tuple(given)
 
 
 def backward(
@@ -289,7 +310,7 @@ def backward(
         retain_graph: keep what the graph saved, for another backward; as ``create_graph`` by default.
         create_graph: record the backward, for gradients of gradients.
         grad_variables: old name of ``grad_tensors``.
-        inputs: tensors to accumulate into; all leaves by default.
+        inputs: tensors to accumulate into, also as values of a dictionary; all leaves by default.
     """
     if grad_variables is not None:
         warn_user("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning)
@@ -299,7 +320,7 @@ def backward(
                 "Please only use `grad_tensors`."
             )
         grad_tensors = grad_variables
-    roots = _listed(tensors)
+    roots = _outputs(tensors)
     _backward(roots, _gradients(grad_tensors, len(roots)), retain_graph, create_graph, inputs)
 
 
@@ -307,9 +328,7 @@ def _backward(
     roots: Sequence[Any], gradients: Sequence[Any], retain_graph: Any, create_graph: bool, inputs: Any
 ) -> None:
     if inputs is not None:
-        inputs = _listed(inputs)
-        if not inputs:
-            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        inputs = _inputs(inputs, "backward")
     keep = create_graph if retain_graph is None else retain_graph
     if create_graph:
         _warn_of_cycle()
@@ -322,7 +341,7 @@ def _backward(
     if inputs is not None:
         edges = []
         for t in inputs:
-            if isinstance(t, Tensor) and t.grad_fn is not None:
+            if isinstance(t, Tensor):
                 retain_grad(t)
             edges.append(_wanted_edge(t))
     with _BackwardLevel(create_graph):
@@ -330,6 +349,8 @@ def _backward(
 
 
 def _wanted_edge(x: Any) -> tuple[Any, int]:
+    if not isinstance(x, Tensor) and not _is_edge(x):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(x).__name__}")
     edge = edge_of(x)
     if edge is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
@@ -384,12 +405,13 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Any, ...]:
+) -> Any:
     """Gradients of ``outputs`` with respect to ``inputs``, returned (``torch.autograd.grad``).
 
     Args:
         outputs: tensors, or gradient edges, to differentiate.
-        inputs: tensors, or gradient edges, to differentiate by.
+        inputs: tensors, or gradient edges, to differentiate by; for a dictionary of tensors the result is
+            one with the same keys.
         grad_outputs: gradients of ``outputs``; needed for those with more than one element.
         retain_graph: keep what the graph saved; as ``create_graph`` by default.
         create_graph: record the backward, for gradients of gradients.
@@ -408,7 +430,7 @@ def grad(
         )
     if allow_unused is None:
         allow_unused = materialize_grads
-    roots, targets = _listed(outputs), _listed(inputs)
+    roots, targets = _outputs(outputs), _inputs(inputs, "grad")
     gradients = _gradients(grad_outputs, len(roots))
     if not only_inputs:
         warnings.warn(
@@ -420,8 +442,6 @@ def grad(
     batch = _batch(roots, gradients) if is_grads_batched else 0
     keep = create_graph if retain_graph is None else retain_graph
     prepared = _roots(roots, gradients, create_graph, batch)
-    if not targets:
-        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     edges = [_wanted_edge(t) for t in targets]
     unique = {(id(e[0]), e[1]): e for e in edges}
     with _BackwardLevel(create_graph):
@@ -440,15 +460,13 @@ def grad(
         if gradient is None:
             if materialize_grads:
                 gradient = zeros(_aval(t))
-                if batch:
-                    gradient = value_of(from_value(gradient).expand(batch, *_aval(t).shape))
             elif not allow_unused:
                 raise RuntimeError(
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior."
                 )
         results.append(from_value(gradient) if isinstance(gradient, Value) else gradient)
-    return tuple(results)
+    return dict(zip(inputs, results, strict=True)) if type(inputs) is dict else tuple(results)
 
 
 def _batch(roots: Any, gradients: Any) -> int:
@@ -491,7 +509,8 @@ def tensor_backward(
         create_graph: record the backward, for gradients of gradients.
         inputs: leaves to accumulate into; all by default.
     """
-    _backward((self,), (gradient,), retain_graph, create_graph, inputs)
+    given = (None,) if gradient is None else _gradients(gradient, 1)
+    _backward((self,), given, retain_graph, create_graph, inputs)
 
 
 def detach(input: Tensor) -> Tensor:
@@ -530,21 +549,29 @@ def detach_(input: Tensor) -> Tensor:
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Change whether operations on this leaf are recorded."""
+    if type(requires_grad) is not bool:
+        raise TypeError(
+            "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+            f"{type(requires_grad).__name__}"
+        )
     if requires_grad and self._aval().dtype.category < dtypes.FLOAT:
         raise RuntimeError("only Tensors of floating point dtype can require gradients")
-    set_requires_grad(self, requires_grad)
+    if not requires_grad or self.grad_fn is None:
+        set_requires_grad(self, requires_grad)
     return self
 
 
 def set_requires_grad(self: Tensor, flag: Any) -> None:
-    flag = bool(flag)
+    if type(flag) is not bool:
+        raise RuntimeError("requires_grad must be a bool")
     if self.grad_fn is not None:
+        text = "you can only change requires_grad flags of leaf variables."
         if not flag:
-            raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            text += (
+                " If you want to use a computed variable in a subgraph that doesn't require differentiation "
+                "use var_no_grad = var.detach()."
             )
-        return
+        raise RuntimeError(text)
     if flag and self._aval().dtype.category < dtypes.FLOAT:
         raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
     if flag and self._inference and modes.level != INFERENCE:
@@ -562,7 +589,7 @@ def get_grad(self: Tensor) -> Any:
             "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
             "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you "
             "access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See "
-            "github.com/pytorch/pytorch/pull/30531 for more informations.",
+            "github.com/pytorch/pytorch/pull/30531 for more information.",
             UserWarning,
             stacklevel=2,
         )

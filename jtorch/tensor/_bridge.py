@@ -37,7 +37,6 @@ _ADD, _COPY = OPS["add"], OPS["_overwrite"]
 _LEGACY = frozenset({
     dtypes.float16, dtypes.float32, dtypes.float64, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32,
     dtypes.int64,
-    dtypes.bool_,
 })  # fmt: skip
 
 
@@ -273,10 +272,22 @@ def check_gradient(mine: Aval, gradient: Any, place: int) -> None:
             f"in dtype: grad_output[{place}] has a dtype of {given.dtype} and output[{place}] has a dtype of "
             f"{mine.dtype}."
         )
-    if mine.device is not given.device and META not in (mine.device, given.device):
-        raise RuntimeError(
-            f"grad_output[{place}] is on {given.device}, but output[{place}] is on {mine.device}"
-        )
+
+
+def fitted_root(mine: Aval, gradient: Tensor, place: int) -> Tensor:
+    """A gradient that was given for a tensor of aval ``mine``, in its dtype and on its device.
+
+    Raises:
+        RuntimeError: it is on another device and has dimensions.
+    """
+    given = gradient._aval()
+    if mine.device is not given.device:
+        if given.shape:
+            raise RuntimeError(
+                f"invalid gradient at index {place} - expected device {mine.device} but got {given.device}"
+            )
+        gradient = gradient.to(mine.device)
+    return gradient if mine.dtype is given.dtype else gradient.to(mine.dtype)
 
 
 _bridge = _Bridge()

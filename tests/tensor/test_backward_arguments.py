@@ -1,0 +1,67 @@
+"""What ``backward``, ``grad`` and the flags of leaves take and refuse, against PyTorch."""
+
+import pytest
+
+SETUP = """
+x = torch.arange(1.0, 4.0).requires_grad_()
+w = torch.ones(3, requires_grad=True)
+y = x * x
+z = y.sum()
+plain = torch.ones(3)
+whole = torch.ones(3, dtype=torch.long)
+
+def put(t, name, value):
+    setattr(t, name, value)
+
+def grads(_=None):
+    return x.grad, w.grad
+"""
+
+CALLS = [
+    "y.backward((torch.ones(3),)), grads()",
+    "y.backward([1.0, 1.0, 1.0])",
+    "z.backward(1.0)",
+    "y.backward('a')",
+    "y.backward(torch.ones(3, device='meta'))",
+    "y.backward(torch.ones(3, dtype=torch.float64)), grads()",
+    "y.backward(torch.ones(2))",
+    "z.backward(inputs={'x': x}), grads()",
+    "z.backward(inputs={})",
+    "z.backward(inputs=[plain])",
+    "z.backward(inputs=[3])",
+    "z.backward(inputs='x')",
+    "z.backward(inputs=[None])",
+    "torch.autograd.grad(z, {'x': x})",
+    "torch.autograd.grad(z, {'x': x, 'w': w}, allow_unused=True)",
+    "torch.autograd.grad(z, {})",
+    "torch.autograd.grad(z, __import__('types').MappingProxyType({'x': x}))",
+    "torch.autograd.grad(z, [None])",
+    "torch.autograd.grad([None], x)",
+    "torch.autograd.grad(z, ['a'])",
+    "torch.autograd.grad(z, x, [None, None])",
+    "torch.autograd.grad([z, z], x, [torch.tensor(1.0)])",
+    "torch.autograd.grad([z, y], x, torch.ones(3))",
+    "torch.autograd.grad(y, [x, w], torch.ones(2, 3), is_grads_batched=True, materialize_grads=True)",
+    "torch.autograd.backward([], [None])",
+    "torch.autograd.backward([3])",
+    "x.requires_grad_(1)",
+    "x.requires_grad_(None)",
+    "put(x, 'requires_grad', 1)",
+    "put(x, 'requires_grad', None)",
+    "put(y, 'requires_grad', True)",
+    "put(y, 'requires_grad', False)",
+    "y.requires_grad_()",
+    "torch.nn.Parameter(whole)",
+    "torch.nn.Parameter(whole > 0)",
+    "torch.nn.Parameter(whole, requires_grad=False)",
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_calls_match_torch(agree, call):
+    agree(call, SETUP)
+
+
+def test_a_mask_that_was_modified_is_named_as_in_torch(agree):
+    setup = SETUP + "mask = x > 1\ny = torch.where(mask, x, w).sum()\nmask.fill_(True)"
+    agree("y.backward()", setup)
