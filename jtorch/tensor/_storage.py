@@ -13,14 +13,12 @@ import numpy as np
 from jtorch.devices import CPU
 from jtorch.dtypes import from_numpy_dtype
 from jtorch.tensor._leaks import refuse
-from jtorch.trace import Aval, TracedValue, Value, aval_of, from_host, host_array
+from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy
 
 __all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides"]
 
 #: Addresses handed out for tensors whose memory is not on the host: unique, aligned, never reused.
 _next_address = 1 << 44
-#: What addresses of memory are multiples of.
-_ALIGNMENT = 64
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -63,7 +61,7 @@ def contents(memory: np.ndarray[Any, Any], owner: Any, aval: Aval | None = None)
         aval: if it is known.
     """
     if not 0 < memory.nbytes <= SNAPSHOT_BYTES:
-        return from_host(np.array(memory, order="C"), aval)
+        return from_host(host_copy(memory), aval)
     bits = memory.tobytes()
     last = owner._snapshot
     if last is not None:
@@ -211,9 +209,7 @@ class Storage:
         aval = self.value.aval
         if aval.device is CPU and type(self.value) is not TracedValue:
             if self._shown is None or self._shown.size < aval.nbytes:
-                room = np.empty(aval.nbytes + _ALIGNMENT, np.uint8)
-                start = -int(room.__array_interface__["data"][0]) % _ALIGNMENT
-                self._shown = room[start : start + aval.nbytes]
+                self._shown = aligned(aval.nbytes)
                 self._shown_writes = -1
             return int(self._shown.__array_interface__["data"][0])
         if not self._address:

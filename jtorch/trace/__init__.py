@@ -37,13 +37,23 @@ from jtorch.trace._graph import (
 )
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
 from jtorch.trace._options import compiler_options, jit, tolerant
-from jtorch.trace._value import Aval, TracedValue, Value, Withheld, aval_of, from_host, from_jax
+from jtorch.trace._value import (
+    Aval,
+    TracedValue,
+    Value,
+    Withheld,
+    aligned,
+    aval_of,
+    from_host,
+    from_jax,
+    host_copy,
+)
 
 __all__ = [
-    "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aval_of",
+    "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aligned", "aval_of",
     "clear_programs", "compiler_options", "computed", "counters", "evaluate", "explain", "flush", "flush_all",
-    "from_host", "from_jax", "full", "fused", "host_array", "jit", "leave_session", "leave_xla", "listen",
-    "load_host_engine", "metrics", "nodes", "operand", "postpone", "record", "recorder", "recorders",
-    "reset_metrics", "run_small_programs_inline", "series", "session", "settings", "spend",
+    "from_host", "from_jax", "full", "fused", "host_array", "host_copy", "jit", "leave_session", "leave_xla",
+    "listen", "load_host_engine", "metrics", "nodes", "operand", "postpone", "record", "recorder",
+    "recorders", "reset_metrics", "run_small_programs_inline", "series", "session", "settings", "spend",
     "start_compilation_cache", "synchronize", "tolerant", "user_line", "verify",
 ]  # fmt: skip

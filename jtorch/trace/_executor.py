@@ -29,7 +29,7 @@ from jtorch.trace._metrics import counters, user_line
 from jtorch.trace._options import jit, tolerant
 from jtorch.trace._pieces import Piece, split
 from jtorch.trace._scopes import named
-from jtorch.trace._value import TracedValue, Value, Withheld
+from jtorch.trace._value import ALIGNMENT, TracedValue, Value, Withheld
 
 __all__ = [
     "Program", "clear_programs", "computed", "evaluate", "flush", "flush_all", "fused", "host_array",
@@ -58,7 +58,8 @@ DONATE_BYTES = 1 << 16
 SPARE_BYTES = 1 << 26
 #: A parameter's update is looked for within so many ops of its old value.
 REPLACED_WITHIN = 4
-#: Host arrays up to this size are handed to a program as they are when used for the first time.
+#: Host arrays up to this size, and those that XLA need not copy, are handed to a program as they are when
+#: used for the first time.
 SMALL_BYTES = 1 << 18
 
 _programs: OrderedDict[Any, Program] = OrderedDict()
@@ -796,7 +797,11 @@ def operand(leaf: Value, device: Any) -> Any:
         return array
     host = leaf.host
     assert host is not None
-    if not leaf.used and host.nbytes <= SMALL_BYTES and leaf.aval.device is CPU:
+    if (
+        not leaf.used
+        and leaf.aval.device is CPU
+        and (host.nbytes <= SMALL_BYTES or not host.__array_interface__["data"][0] % ALIGNMENT)
+    ):
         leaf.used = True
         return host
     array = leaf.array = jax.device_put(host, device)

@@ -14,7 +14,17 @@ from jtorch.dtypes import dtype, from_numpy_dtype
 if TYPE_CHECKING:
     from jtorch.trace._graph import Graph
 
-__all__ = ["Aval", "TracedValue", "Value", "Withheld", "aval_of", "from_host", "from_jax"]
+__all__ = [
+    "Aval",
+    "TracedValue",
+    "Value",
+    "Withheld",
+    "aligned",
+    "aval_of",
+    "from_host",
+    "from_jax",
+    "host_copy",
+]
 
 
 class Aval:
@@ -111,6 +121,28 @@ def from_host(array: np.ndarray[Any, Any], aval: Aval | None = None) -> Value:
     value = Value(aval if aval is not None else aval_of(array.shape, from_numpy_dtype(array.dtype), CPU))
     value.host = array
     return value
+
+
+#: XLA uses host memory where it is if its address is a multiple of this; other memory it copies.
+ALIGNMENT = 64
+#: Copying less costs XLA no more than placing it would cost us.
+_PLACED_BYTES = 1 << 16
+
+
+def aligned(nbytes: int) -> np.ndarray[Any, Any]:
+    """Bytes of host memory that XLA can use where they are."""
+    room = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -int(room.__array_interface__["data"][0]) % ALIGNMENT
+    return room[start : start + nbytes]
+
+
+def host_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A row-major copy of what the user may write to; the engine's own, for :func:`from_host`."""
+    if array.nbytes < _PLACED_BYTES:
+        return np.array(array, order="C")
+    copy = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def from_jax(array: Any, device: device) -> Value:

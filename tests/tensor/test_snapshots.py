@@ -80,3 +80,18 @@ def test_other_dtypes(lazy, dtype):
     for number in (1, 0):
         memory[1] = number
         assert (x == 1).tolist() == [True, number == 1, True]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_large_memory_is_read_anew_and_lies_where_xla_can_use_it(lazy, dtype):
+    memory = np.arange(1 << 16).astype(dtype).reshape(256, 256)
+    for source in (memory, memory.T, memory[::2]):
+        x = jtorch.from_numpy(source)
+        value = x._read()
+        assert value.host.ctypes.data % 64 == 0
+        assert value.host.strides == np.empty(value.aval.shape, dtype).strides
+        pending = x + 0
+        memory[0, 1] += 1
+        now = source.copy()
+        assert not np.array_equal(pending.numpy(), now)
+        assert np.array_equal((x + 0).numpy(), now)
