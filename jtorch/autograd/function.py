@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from jtorch.autograd._traced import apply_traced, is_traced
 from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.tape import CustomNode
 from jtorch.tensor import Tensor
@@ -99,6 +100,14 @@ class BackwardCFunction(CustomNode, FunctionCtx):
             self.freed = True
             self._saved = (None,) * len(saved)
         return saved
+
+    @property
+    def saved_variables(self) -> tuple[Any, ...]:
+        """The old name of :attr:`saved_tensors`."""
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
 
     def release(self) -> None:
         """Free what was saved."""
@@ -259,6 +268,16 @@ def _apply(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bo
     node.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in arguments)
     level = modes.level
     track = level == GRAD and any(node.needs_input_grad)
+    if not track and any(is_traced(x) for x in arguments):
+        if separate:
+            backward = cls.backward is not Function.backward or cls.vjp is not Function.vjp
+            return apply_traced(cls, args, backward=backward or cls.jvp is Function.jvp)
+        if modes.functional:
+            raise RuntimeError(
+                "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, "
+                "...), it must override the setup_context staticmethod. For more details, please see "
+                "https://pytorch.org/docs/main/notes/extending.func.html"
+            )
     if level == GRAD:
         modes.level = NO_GRAD
     try:
