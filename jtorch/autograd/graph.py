@@ -55,7 +55,13 @@ def _node_of(x: Any) -> Node:
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
     """Tell autograd that the contents of a tensor, or of several, were changed behind its back."""
-    for t in (tensor,) if isinstance(tensor, Tensor) else tensor:
+    if isinstance(tensor, Tensor):
+        tensor = (tensor,)
+    elif not isinstance(tensor, Iterable):
+        raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
+    for t in tensor:
+        if not isinstance(t, Tensor):
+            raise RuntimeError("increment_version expects each element of the iterable to be a tensor")
         if not t._inference:
             counter(t).version += 1
 

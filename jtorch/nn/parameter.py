@@ -26,6 +26,8 @@ def _sharing(cls: Any, data: Tensor) -> Any:
     """A leaf of class ``cls`` on the memory of ``data``."""
     made = object.__new__(cls)
     made._storage = data._storage
+    if data._inference:
+        made._inference = True
     if data._view is not None or data._strides is not None:
         for name in _VIEW:
             setattr(made, name, getattr(data, name))

@@ -140,6 +140,12 @@ class PackedNode(Node):
                 passed = x.tie(x.content, passed)
                 break
         saved = [x.restore() if isinstance(x, Packed) else x for x in self.saved]
+        for i, x in zip(self.plan.kept(self.needs), saved, strict=True):
+            if bridge.is_tensor(x) and tuple(x.shape) != self.plan.operands[i].shape:
+                raise RuntimeError(
+                    f"{self.name()} saved a tensor of size {list(self.plan.operands[i].shape)}, but the "
+                    f"unpack hook gave one of size {list(x.shape)}"
+                )
         plan = self.plan.vjp(self.needs, tuple(given))
         if create_graph or any(not isinstance(g, Value) for g in passed):
             operands = bridge.connect(self, saved)

@@ -438,7 +438,18 @@ def _watched_step(
 def call_node(node: Node, gradients: Sequence[Any]) -> list[Any]:
     """Gradients of a node's operands as tensors, from gradients of its results; frees nothing."""
     create_graph = modes.level == GRAD
-    values = [g if g is None or create_graph else bridge.unwrap(g) for g in gradients]
+    if len(gradients) != node.outputs:
+        raise TypeError(f"expected {node.outputs} arguments, got {len(gradients)} instead")
+    for i, g in enumerate(gradients):
+        if g is not None and not bridge.is_tensor(g):
+            raise TypeError(f"argument {i} is not a Variable")
+    plan = getattr(node, "plan", None)
+    avals = (None,) * len(gradients) if plan is None else plan.outputs
+    fitted = [
+        g if g is None or aval is None else bridge.fit(g, aval, i, node)
+        for i, (g, aval) in enumerate(zip(gradients, avals, strict=True))
+    ]
+    values = [g if g is None or create_graph else bridge.unwrap(g) for g in fitted]
     results = _step(node, values, True, create_graph)
     return [None if r is None else as_tensor(r) for r in results]
 
@@ -498,7 +509,7 @@ def _retain(node: Node, gradients: list[Any]) -> None:
 
 def _replaced_all(hook: Any, old: Sequence[Any], new: Any) -> list[Any]:
     if not isinstance(new, tuple):
-        new = (new,)
+        raise TypeError(f"expected tuple, but hook returned '{type(new).__name__}'")
     if len(new) != len(old):
         name = getattr(hook, "__name__", type(hook).__name__)
         raise RuntimeError(

@@ -110,7 +110,9 @@ class Node:
                 result.append((edge[0], edge[1]))
             else:
                 result.append((edge[0]._accumulator(), 0))
-        return tuple(result)
+        #: what was shown stays, with its hooks, as long as this node
+        self._shown = tuple(result)
+        return self._shown
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(grad_inputs, grad_outputs)`` after the node ran; it may return new gradients."""

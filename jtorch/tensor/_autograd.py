@@ -52,6 +52,12 @@ class _Mode:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isclass(function):
+            warn_user(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only "
+                "decorate functions or methods. To preserve the current behavior of class decoration, you "
+                "can directly decorate the `__init__` method and nothing else.",
+                FutureWarning,
+            )
             function.__init__ = self(function.__init__)  # type: ignore[method-assign]
             return function
         if inspect.isgeneratorfunction(function):
@@ -68,14 +74,23 @@ class _Mode:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             generator = function(*args, **kwargs)
-            sent: Any = None
+            resume: Callable[[], Any] = functools.partial(next, generator)
             while True:
                 with self.clone():
                     try:
-                        item = generator.send(sent)
+                        item = resume()
                     except StopIteration as stop:
                         return stop.value
-                sent = yield item
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with self.clone():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    resume = functools.partial(generator.throw, error)
+                else:
+                    resume = functools.partial(generator.send, sent)
 
         return wrapper
 
@@ -128,10 +143,7 @@ class inference_mode(_Mode):
 
     def __enter__(self) -> None:
         self.saved.append(modes.level)
-        if self.mode:
-            modes.level = INFERENCE
-        elif modes.level == INFERENCE:
-            modes.level = GRAD
+        modes.level = INFERENCE if self.mode else GRAD
 
     def clone(self) -> _Mode:
         made: _Mode = inference_mode(self.mode)
@@ -143,8 +155,12 @@ class set_grad_enabled(_Mode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
+        if type(mode) is not bool:
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
+            )
         self.previous = modes.level
-        self.mode = bool(mode)
+        self.mode = mode
         self._set()
 
     def _set(self) -> None:
@@ -163,6 +179,11 @@ class set_grad_enabled(_Mode):
 
     def clone(self) -> _Mode:
         return set_grad_enabled(self.mode)
+
+    def __str__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
+
+    __repr__ = __str__
 
 
 def is_grad_enabled() -> bool:

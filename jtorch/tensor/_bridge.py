@@ -229,11 +229,15 @@ class _Bridge:
                 write(old, from_value(self.add(value_of(old), value)))
             finally:
                 modes.level = level
-        if node is not None and node._post_hooks is not None:
-            run_post_hooks(node, [], [gradient], create_graph)
         if leaf._post_hooks:
             for hook in list(leaf._post_hooks.values()):
-                hook(leaf)
+                returned = hook(leaf)
+                if isinstance(returned, Tensor):
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+                if returned is not None:
+                    raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
+        if node is not None and node._post_hooks is not None:
+            run_post_hooks(node, [], [gradient], create_graph)
 
 
 def _own(gradient: Tensor, create_graph: bool) -> Tensor:

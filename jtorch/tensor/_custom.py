@@ -13,7 +13,7 @@ from jtorch.tape import FREED, CustomNode, Packed, modified
 from jtorch.tensor._autograd import detach, detach_
 from jtorch.tensor._bridge import connected, describe
 from jtorch.tensor._core import Tensor, from_value, rebase, value_of
-from jtorch.tensor._history import MADE_IN_FUNCTION, MADE_WITH_OTHERS, short_name
+from jtorch.tensor._history import MADE_IN_FUNCTION, MADE_WITH_OTHERS, creation_error, short_name
 from jtorch.tensor._views import alias
 from jtorch.tensor._watched import pack, user_stack
 
@@ -210,11 +210,13 @@ def _check_modified(r: Tensor, is_input: bool, count: int) -> None:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if not is_input:
         warnings.warn(
-            "Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is "
-            "no need to pass it to mark_dirty().",
+            "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been "
+            "mutated should be passed to ctx.mark_dirty().",
             UserWarning,
             stacklevel=5,
         )
+    if r._abase is not None and r._creation:
+        raise creation_error(r, indirect=False)
     if r._abase is not None and count > 1:
         raise RuntimeError(
             "If your Function modifies inplace an input that is a view of another Tensor, your Function "

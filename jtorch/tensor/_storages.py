@@ -13,6 +13,7 @@ from jtorch.dtypes import dtype, from_numpy_dtype, uint8
 from jtorch.tensor._arguments import make
 from jtorch.tensor._core import Tensor, to_device
 from jtorch.tensor._from_data import from_file
+from jtorch.tensor._inplace import check_writable
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.tensor._views import as_strided, strides_of
 from jtorch.trace import from_host
@@ -419,6 +420,7 @@ def set_(
         size: of this tensor from now on; all of a storage by default.
         stride: of this tensor; row-major by default.
     """
+    check_writable(self, uniform=True)
     kind = self._aval().dtype
     if source is None:
         source = make(np.zeros((0,), kind.numpy), self._aval().device)
