@@ -13,7 +13,7 @@ from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, run
-from jtorch.tensor._inplace import copy_, fill_, zero_
+from jtorch.tensor._inplace import check_writable, copy_, fill_, zero_
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
 from jtorch.tensor._strides import pointwise_strides
@@ -536,6 +536,7 @@ def _become(self: Tensor, viewed: Tensor) -> Tensor:
 
 def _inplace_view(name: str, function: Callable[..., Tensor]) -> None:
     def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_writable(self, uniform=True)
         viewed = function(self, *args, **kwargs)
         if viewed._abase is self:
             # Keep the contents reachable under the name that autograd knows them by.

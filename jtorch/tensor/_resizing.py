@@ -29,6 +29,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     shape = views.sizes_from(sizes)
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
+    check_writable(self, uniform=True)
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     aval = self._aval()
