@@ -187,7 +187,7 @@ OPEN = (
 OPEN_METHODS = (
     "allclose as_strided_ dsplit equal expand hsplit max median min nanmedian narrow_copy new new_empty "
     "new_ones new_zeros permute random_ reshape resize_ squeeze squeeze_ sum_to_size swapaxes_ "
-    "swapdims_ t_ tensor_split to transpose_ type unflatten uniform_ unsqueeze_ view vsplit"
+    "swapdims_ t_ tensor_split to transpose_ type uniform_ unsqueeze_ view vsplit"
 )
 
 WRITES = {n for op in OPS.values() if op.out for n in (op.name, *op.aliases)}

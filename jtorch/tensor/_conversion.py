@@ -311,7 +311,7 @@ def convert(
         strides = None if self._strides is None else strides_like(aval.shape, self._strides)
     else:
         strides = format_strides(aval.shape, format)
-    if strides is not None:
+    if strides is not None or not keep:
         result._storage.strides = result._strides = strides
     return result
 

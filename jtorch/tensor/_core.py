@@ -747,7 +747,13 @@ def _run_in_stretches(op: Op, joins: str, args: Sequence[Any]) -> Tensor | None:
 
 
 #: Pointwise ops that promote nothing.
-POINTWISE = frozenset({"_to_copy", "relu", "nn.functional.relu", "sigmoid", "tanh", "positive"})
+POINTWISE = frozenset({
+    "_to_copy", "ceil", "complex", "conj", "conj_physical", "flip", "fliplr", "flipud",
+    "float_power", "floor", "frac", "heaviside", "isclose", "isfinite", "isinf", "isnan",
+    "isneginf", "isposinf", "isreal", "lerp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "nan_to_num", "nn.functional.normalize", "nn.functional.relu", "polar",
+    "positive", "relu", "round", "sgn", "sigmoid", "sign", "signbit", "tanh", "trunc",
+})  # fmt: skip
 
 
 def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:

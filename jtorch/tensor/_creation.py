@@ -26,7 +26,6 @@ from jtorch.tensor._arguments import (
     sizes_of,
 )
 from jtorch.tensor._core import Tensor
-from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_in_order, strides_like
 from jtorch.tensor._from_data import (
     as_tensor,
@@ -34,6 +33,7 @@ from jtorch.tensor._from_data import (
     from_file,
     from_numpy,
     frombuffer,
+    new_from,
     scalar_tensor,
     tensor,
 )
@@ -343,7 +343,7 @@ def new_tensor(
             stacklevel=2,
         )
         return copy_of(data, d, where["device"], requires_grad)
-    return make(array_from_data(data, d), as_device(where["device"]), requires_grad)
+    return new_from(data, d, as_device(where["device"]), requires_grad)
 
 
 def new_zeros(

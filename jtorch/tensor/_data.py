@@ -39,6 +39,8 @@ def array_from_data(data: Any, d: dtype | None) -> np.ndarray[Any, Any]:
     if isinstance(data, np.ndarray):
         return _from_array(data, d)
     if isinstance(data, np.generic):
+        if d is not None:
+            _check_integer(data, d)
         return _from_array(np.asarray(data), d)
     if isinstance(data, str | bytes):
         raise TypeError(f"new(): invalid data type '{kind.__name__}'")
@@ -48,11 +50,11 @@ def array_from_data(data: Any, d: dtype | None) -> np.ndarray[Any, Any]:
         return _from_array(np.asarray(data), d)
     if _is_sequence(data):
         return _from_sequence(list(data), d)
-    raise RuntimeError(f"Could not infer dtype of {kind.__name__}")
+    raise RuntimeError(f"Could not infer dtype of {kind.__name__}") if d is None else _not_a_number(data, d)
 
 
 def _is_sequence(x: Any) -> bool:
-    return hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, dict | set)
+    return hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, dict | set | bytes)
 
 
 def _from_array(data: np.ndarray[Any, Any], d: dtype | None) -> np.ndarray[Any, Any]:
@@ -68,7 +70,7 @@ def _from_array(data: np.ndarray[Any, Any], d: dtype | None) -> np.ndarray[Any, 
     if own.is_complex and not d.is_complex:
         data = data.real if d.category else data != 0
     with np.errstate(all="ignore"):
-        return np.ascontiguousarray(data).astype(d.numpy)
+        return data.astype(d.numpy, order="C")
 
 
 def _scalar_dtype(x: Any, kind: type) -> dtype:
@@ -220,10 +222,14 @@ def _from_mixed(
 
 def _number(x: Any, d: dtype) -> Any:
     if isinstance(x, Tensor):
+        own = x._aval().dtype
+        if d.category <= INT and (x._aval().size != 1 or own.category > INT):
+            raise TypeError("only integer tensors of a single element can be converted to an index")
         if x._aval().size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
         return x._host().item() if not x._aval().ndim else x._host().reshape(()).item()
     if isinstance(x, np.generic):
+        _check_integer(x, d)
         return x.item()
     if isinstance(x, bool | int | float | complex):
         return x
@@ -234,9 +240,18 @@ def _number(x: Any, d: dtype) -> Any:
     raise _not_a_number(x, d)
 
 
+def _check_integer(x: np.generic, d: dtype) -> None:
+    """Refuse scalars of NumPy that Python does not take for integers, where the dtype needs one."""
+    truth = d.category < INT and x.dtype == bool
+    if d.category <= INT and not truth and not isinstance(x, np.integer | float):
+        raise _not_a_number(x, d)
+
+
 def _not_a_number(x: Any, d: dtype) -> TypeError:
     name = type(x).__name__
-    if d.category == INT:
+    if isinstance(x, np.generic):
+        name = f"numpy.{name}"
+    if d.category <= INT:
         return TypeError(f"'{name}' object cannot be interpreted as an integer")
     return TypeError(f"must be real number, not {name}")
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from jtorch import dtypes
-from jtorch.devices import CPU, as_device
+from jtorch.devices import CPU, as_device, device
 from jtorch.dispatch import INFERENCE, modes
 from jtorch.dtypes import dtype, from_numpy_dtype
 from jtorch.tensor._arguments import as_dtype, check_layout, filled, make
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._data import array_from_data
+from jtorch.tensor._formats import strides_like
 from jtorch.tensor._storage import Storage, contiguous_strides
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "from_file",
     "from_numpy",
     "frombuffer",
+    "new_from",
     "on_buffer",
     "scalar_tensor",
     "tensor",
@@ -61,7 +63,21 @@ def tensor(
             stacklevel=2,
         )
         return copy_of(data, dtype, device, requires_grad)
-    return make(array_from_data(data, dtype), as_device(device), requires_grad)
+    return new_from(data, dtype, as_device(device), requires_grad)
+
+
+def new_from(data: Any, dtype: dtype | None, where: device, requires_grad: bool = False) -> Tensor:
+    """A new tensor of numbers, sequences or an array, whose order of memory it keeps.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: with PyTorch's texts.
+    """
+    strides = None
+    if isinstance(data, np.ndarray) and not data.flags.c_contiguous:
+        check_array(data)
+        size = data.dtype.itemsize
+        strides = strides_like(data.shape, tuple(s // size for s in data.strides))
+    return make(array_from_data(data, dtype), where, requires_grad, strides)
 
 
 def copy_of(data: Tensor, dtype: dtype | None, device: Any, requires_grad: bool) -> Tensor:
@@ -75,6 +91,8 @@ def copy_of(data: Tensor, dtype: dtype | None, device: Any, requires_grad: bool)
     if where is not aval.device:
         value = to_device(value, where)
     result = from_value(value)
+    if data._strides is not None:
+        result._storage.strides = result._strides = strides_like(aval.shape, data._strides)
     if requires_grad:
         result.requires_grad_()
     return result
@@ -98,7 +116,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         and data.dtype.kind != "V"
     ):
         return from_numpy(data)
-    return make(array_from_data(data, dtype), where)
+    return new_from(data, dtype, where)
 
 
 def from_numpy(ndarray: Any) -> Tensor:

@@ -7,6 +7,7 @@ Registered as a pytree, a tensor can be passed to and returned from ``jax.jit``,
 from __future__ import annotations
 
 import enum
+import warnings
 from typing import Any
 
 import jax
@@ -19,8 +20,7 @@ from jtorch.tensor._arguments import as_dtype, make
 from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor, from_value, value_of
-from jtorch.tensor._data import array_from_data
-from jtorch.tensor._from_data import copy_of, from_numpy, frombuffer, on_buffer
+from jtorch.tensor._from_data import copy_of, from_numpy, frombuffer, new_from, on_buffer
 from jtorch.tensor._storages import UntypedStorage, whole_of
 from jtorch.trace import TracedValue, computed, from_host
 from jtorch.trace import from_jax as value_of_array
@@ -303,7 +303,12 @@ def _from_host(source: Any) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
 ) -> Tensor:
     """``obj`` as a tensor (``torch.asarray``).
 
@@ -312,15 +317,25 @@ def asarray(
         dtype: of the result.
         device: of the result.
         copy: ``True``: always; ``False``: never, an error where one is needed; ``None``: where needed.
-        requires_grad: of the result.
+        requires_grad: of the result; by default that of ``obj``, which PyTorch warns of where it is true.
     """
     if dtype is not None:
         dtype = as_dtype(dtype, "asarray")
+    if requires_grad is None:
+        requires_grad = isinstance(obj, Tensor) and obj.requires_grad
+        if requires_grad:
+            warnings.warn(
+                "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of "
+                "False. Pass requires_grad=False explicitly to get the old behavior and silence this "
+                "warning.",
+                UserWarning,
+                stacklevel=2,
+            )
     source = _shared(obj, dtype)
     if source is None:
         if copy is False:
             raise ValueError("can't alias arbitrary sequence into a tensor.")
-        return make(array_from_data(obj, dtype), as_device(device), requires_grad)
+        return new_from(obj, dtype, as_device(device), requires_grad)
     aval = source._aval()
     where = aval.device if device is None and isinstance(obj, Tensor) else as_device(device)
     other_type = dtype is not None and dtype is not aval.dtype

@@ -19,7 +19,7 @@ from jtorch.tensor._size import Size
 from jtorch.tensor._strides import pointwise_strides
 from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
 
-__all__ = ["attribute", "method"]
+__all__ = ["attribute", "matrices_turned", "method"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -178,8 +178,12 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """This tensor if it is contiguous already, else a copy that is."""
-    if memory_format is None or memory_format.name in ("contiguous_format", "preserve_format"):
+    if memory_format is None or memory_format.name == "contiguous_format":
         return views.contiguous(self)
+    if memory_format.name == "preserve_format":
+        if views.is_contiguous(self):
+            return self
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     if is_contiguous(self, memory_format):
         return self
     return clone(self, memory_format=memory_format)
@@ -229,18 +233,72 @@ def _dense(x: Tensor) -> bool:
     return True
 
 
+def _sizes(name: str, parameter: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
+    """Sizes or dimensions given one by one, as one sequence, or as one sequence by the parameter's name.
+
+    Raises:
+        TypeError: something that is no integer, or another name.
+    """
+    if kwargs:
+        if args or len(kwargs) > 1 or parameter not in kwargs:
+            unknown = next((key for key in kwargs if key != parameter), None)
+            if unknown is None:
+                raise TypeError(f"{name}() got multiple values for argument '{parameter}'")
+            raise TypeError(f"{name}() got an unexpected keyword argument '{unknown}'")
+        args = (kwargs[parameter],)
+    elif not args:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "{parameter}"')
+    try:
+        return sizes_from(args)
+    except (AttributeError, TypeError):
+        raise _no_size(name, parameter, args) from None
+
+
+def _no_size(name: str, parameter: str, args: tuple[Any, ...]) -> TypeError:
+    start = f"{name}(): argument '{parameter}'"
+    if len(args) == 1 and not isinstance(args[0], tuple | list):
+        return TypeError(f"{start} (position 1) must be tuple of ints, not {type(args[0]).__name__}")
+    given = args[0] if len(args) == 1 else args
+    at = next(i for i, n in enumerate(given) if not hasattr(n, "__index__"))
+    kind = type(given[at]).__name__
+    if not at:
+        return TypeError(
+            f"{start} (position 1) must be tuple of ints, but found element of type {kind} at pos 0"
+        )
+    return TypeError(
+        f'{start} failed to unpack the object at pos {at + 1} with error "type must be tuple of ints,but got '
+        f'{kind}"'
+    )
+
+
 @method
-def view(self: Tensor, *args: Any, dtype: Any = None) -> Tensor:
-    """The same memory under another shape, or read as another dtype."""
+def view(self: Tensor, *args: Any, dtype: Any = None, **size: Any) -> Tensor:
+    """The same memory under another shape (``size``), or read as another dtype."""
     if dtype is not None or (len(args) == 1 and isinstance(args[0], dtypes.dtype)):
         return views.view_dtype(self, dtype if dtype is not None else args[0])
-    return views.view_shape(self, sizes_from(args))
+    if len(args) < 2 and not size:
+        known = args and (isinstance(args[0], tuple | list) or hasattr(args[0], "__index__"))
+        if not known:
+            raise _no_view(args)
+    return views.view_shape(self, _sizes("view", "size", args, size))
+
+
+def _no_view(args: tuple[Any, ...]) -> TypeError:
+    given = "".join(type(x).__name__ for x in args)
+    forms = "".join(
+        f" * ({form})\n"
+        + f"      didn't match because some of the arguments have invalid types: (!{given}!)\n" * bool(args)
+        for form in ("torch.dtype dtype", "tuple of ints size")
+    )
+    return TypeError(
+        f"view() received an invalid combination of arguments - got ({given}), but expected one of:\n{forms}"
+    )
 
 
 @method
-def reshape(self: Tensor, *shape: Any) -> Tensor:
+def reshape(self: Tensor, *args: Any, **shape: Any) -> Tensor:
     """The same elements under another shape; a view where strides allow."""
-    return views.reshape(self, sizes_from(shape))
+    return views.reshape(self, _sizes("reshape", "shape", args, shape))
 
 
 @method
@@ -256,9 +314,9 @@ def view_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method
-def expand(self: Tensor, *sizes: Any) -> Tensor:
+def expand(self: Tensor, *sizes: Any, implicit: bool = False, **size: Any) -> Tensor:
     """Dimensions of size 1 repeated without copying; -1 keeps a size."""
-    return views.expand(self, sizes_from(sizes))
+    return views.expand(self, _sizes("expand", "size", sizes, size))
 
 
 @method
@@ -268,9 +326,9 @@ def expand_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method
-def permute(self: Tensor, *dims: Any) -> Tensor:
+def permute(self: Tensor, *args: Any, **dims: Any) -> Tensor:
     """Dimensions in another order."""
-    return views.permute(self, sizes_from(dims))
+    return views.permute(self, _sizes("permute", "dims", args, dims))
 
 
 for _function in (
@@ -292,17 +350,23 @@ Tensor.moveaxis = views.movedim  # type: ignore[attr-defined]
 
 
 @method
-def squeeze(self: Tensor, *dim: Any) -> Tensor:
+def squeeze(self: Tensor, *args: Any, **dim: Any) -> Tensor:
     """Without dimensions of size 1: all, or those given."""
-    if not dim:
+    if dim:
+        return views.squeeze(self, *args, **dim)
+    if not args:
         return views.squeeze(self)
-    return views.squeeze(self, dim[0] if len(dim) == 1 else dim)
+    return views.squeeze(self, args[0] if len(args) == 1 else args)
 
 
 @method
-def unflatten(self: Tensor, dim: int, *sizes: Any) -> Tensor:
+def unflatten(self: Tensor, dim: int, sizes: Any) -> Tensor:
     """One dimension as several."""
-    return views.unflatten(self, dim, sizes_from(sizes))
+    if not isinstance(sizes, tuple | list):
+        raise TypeError(
+            f"unflatten(): argument 'sizes' (position 2) must be tuple of ints, not {type(sizes).__name__}"
+        )
+    return views.unflatten(self, dim, sizes)
 
 
 @method
@@ -432,7 +496,9 @@ _split_along("dsplit", lambda n: 2, 3)
 def T(self: Tensor) -> Tensor:
     """Dimensions in reverse order."""
     n = self._aval().ndim
-    if n not in (0, 2):
+    if not n:
+        _warn_of_scalar("Tensor.T", "This function is the identity in these cases.")
+    elif n != 2:
         warnings.warn(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and "
             "it will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
@@ -450,12 +516,28 @@ def range_down(n: int) -> tuple[int, ...]:
 @attribute
 def mT(self: Tensor) -> Tensor:
     """The last two dimensions swapped."""
-    n = self._aval().ndim
-    if n < 2:
+    return matrices_turned(self, "mT", "This function is the identity in these cases.")
+
+
+def matrices_turned(x: Tensor, name: str, advice: str = "Consider using x.conj().") -> Tensor:
+    """The last two dimensions swapped, for an attribute or function of that name.
+
+    Raises:
+        RuntimeError: a vector.
+    """
+    n = x._aval().ndim
+    if not n:
+        _warn_of_scalar(name if name.endswith(")") else f"Tensor.{name}", advice, stacklevel=4)
+        return x
+    if n == 1:
         raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got {n}-D tensor."
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor."
         )
-    return views.transpose(self, -2, -1)
+    return views.transpose(x, -2, -1)
+
+
+def _warn_of_scalar(name: str, advice: str, stacklevel: int = 3) -> None:
+    warnings.warn(f"{name} is deprecated on 0-D tensors. {advice}", UserWarning, stacklevel=stacklevel)
 
 
 @attribute
@@ -463,7 +545,10 @@ def H(self: Tensor) -> Tensor:
     """A matrix transposed and conjugated."""
     n = self._aval().ndim
     if n not in (0, 2):
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor.")
+        more = " For batches of matrices, consider using tensor.mH" if n > 2 else ""
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {n}-D tensor.{more}")
+    if not n:
+        _warn_of_scalar("Tensor.H", "Consider using x.conj().")
     turned = views.transpose(self, 0, 1) if n else self
     return call("conj", turned) if self._aval().dtype.is_complex else turned
 
@@ -471,7 +556,7 @@ def H(self: Tensor) -> Tensor:
 @attribute
 def mH(self: Tensor) -> Tensor:
     """The last two dimensions swapped, and conjugated."""
-    turned = mT.__wrapped__(self) if hasattr(mT, "__wrapped__") else views.transpose(self, -2, -1)
+    turned = matrices_turned(self, "mH")
     return call("conj", turned) if self._aval().dtype.is_complex else turned
 
 

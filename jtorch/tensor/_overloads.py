@@ -164,20 +164,27 @@ _polygamma()
 
 def _itself(name: str, applies: Callable[[Tensor], bool]) -> None:
     """Functions that give back the very tensor where there is nothing to do."""
-    op = OPS[name]
+    general = derived[""][name]
 
     def function(input: Tensor) -> Tensor:
         if isinstance(input, Tensor) and applies(input):
             return input
-        result: Tensor = run(op, (input,))
+        result: Tensor = general(input)
         return result
 
-    _install(name, function)
+    def with_out(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if out is None:
+            return function(input)
+        result: Tensor = general(input, out=out)
+        return result
+
+    _install(name, with_out if OPS[name].out else function)
 
 
 _itself("positive", lambda x: x.dtype.category > BOOL)
 Tensor.__pos__ = Tensor.positive  # type: ignore[attr-defined]
 _itself("conj", lambda x: not x.dtype.is_complex)
+_itself("conj_physical", lambda x: not x.dtype.is_complex)
 _itself("resolve_conj", lambda x: True)
 _itself("resolve_neg", lambda x: True)
 

@@ -12,7 +12,7 @@ from jtorch.errors import warn_user
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, to_device
 from jtorch.tensor._inplace import check_writable, copy_, fill_
-from jtorch.tensor._methods import method
+from jtorch.tensor._methods import matrices_turned, method
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.trace import from_host
 
@@ -131,7 +131,7 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
 @method
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions swapped and complex numbers conjugated (``torch.adjoint``)."""
-    turned = views.transpose(input, -2, -1)
+    turned = matrices_turned(input, "adjoint()")
     return call("conj", turned) if input._aval().dtype.is_complex else turned
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index as as_index
 from typing import Any
 
 from jtorch import dtypes
@@ -35,7 +36,7 @@ def wrap_dim(dim: Any, ndim: int, *, scalar: bool = True) -> int:
         IndexError: there is no such dimension. 0-dim tensors have dimension 0 if ``scalar``.
     """
     if type(dim) is not int:
-        dim = dim.__index__()
+        dim = as_index(dim)
     count = max(ndim, 1) if scalar else ndim
     if -count <= dim < count:
         return int(dim % count) if count else 0
@@ -50,7 +51,7 @@ def sizes_from(args: Sequence[Any]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence, as a tuple of ints."""
     if len(args) == 1 and isinstance(args[0], tuple | list):
         args = args[0]
-    return tuple(n if type(n) is int else n.__index__() for n in args)
+    return tuple(n if type(n) is int else as_index(n) for n in args)
 
 
 def _infer(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -276,7 +277,11 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if dim is None:
         drop, node = {d for d in range(ndim) if shape[d] == 1}, "SqueezeBackward0"
     elif isinstance(dim, tuple | list):
-        drop, node = {wrap_dim(d, ndim) for d in dim}, "SqueezeBackward2"
+        wrapped = [wrap_dim(d, ndim) for d in dim]
+        drop, node = set(wrapped), "SqueezeBackward2"
+        for i, d in enumerate(wrapped):
+            if d in wrapped[:i]:
+                raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
         drop = {d for d in drop if ndim and shape[d] == 1}
     else:
         d = wrap_dim(dim, ndim)
@@ -361,7 +366,7 @@ def select(input: Tensor, dim: int, index: int, *, fn: Any = None) -> Tensor:
     if not shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     d = wrap_dim(dim, len(shape))
-    index = index.__index__()
+    index = as_index(index)
     if not -shape[d] <= index < shape[d]:
         raise IndexError(
             f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {d}"

@@ -1,0 +1,99 @@
+"""Data, keywords, memory order and out=: results, strides, errors and warnings, against torch."""
+
+import pytest
+
+SETUP = """
+x = torch.arange(24.0).reshape(2, 3, 4)
+m = x[0]
+z = torch.tensor([[1 + 2j, 3], [4, 5j]])
+a = np.arange(6).reshape(2, 3)
+"""
+
+DATA = [
+    "torch.tensor(np.float32(1.5), dtype=torch.float64)",
+    "torch.tensor(np.float16(1.5), dtype=torch.complex64)",
+    "torch.tensor(np.array(1, dtype='uint16'), dtype=torch.int32)",
+    "x.new_tensor(np.int64(2))",
+    "torch.as_tensor(np.float32(1), dtype=torch.float64)",
+    "torch.tensor(np.float64(1.5), dtype=torch.int32)",
+    "torch.tensor(np.float32(1.5), dtype=torch.int32)",
+    "torch.tensor(np.bool_(True), dtype=torch.int32)",
+    "torch.tensor(np.bool_(True), dtype=torch.bool)",
+    "torch.tensor([np.float32(1.5), 2], dtype=torch.int32)",
+    "torch.tensor([np.int8(2), 2.5], dtype=torch.int32)",
+    "torch.tensor([torch.tensor(1.5), 2], dtype=torch.int32)",
+    "torch.tensor([torch.tensor(True), 2], dtype=torch.int32)",
+    "torch.tensor([torch.ones(2), torch.ones(2)], dtype=torch.int64)",
+    "torch.tensor(None, dtype=torch.float32)",
+    "torch.tensor([None], dtype=torch.bool)",
+    "torch.tensor({1: 2}, dtype=torch.int32)",
+    "torch.tensor([b'a'])",
+    "torch.tensor(a.T)",
+    "torch.tensor(a.T, dtype=torch.float32)",
+    "torch.tensor(a[:, ::2])",
+    "torch.tensor(np.broadcast_to(np.arange(3), (2, 3)))",
+    "torch.tensor(np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1)[:, ::2])",
+    "torch.as_tensor(a.T, dtype=torch.float32)",
+    "torch.asarray(a.T, dtype=torch.float32)",
+    "x.new_tensor(a.T)",
+    "torch.tensor(a[::-1])",
+    "torch.asarray(torch.ones(2, requires_grad=True))",
+    "torch.asarray(torch.ones(2, requires_grad=True), requires_grad=False)",
+    "torch.asarray(torch.ones(2, requires_grad=True), dtype=torch.float64)",
+    "torch.asarray(torch.ones(2))",
+]
+
+KEYWORDS = [
+    "x.view(size=(6, 4))",
+    "x.view()",
+    "x.view(2.5)",
+    "x.view('a')",
+    "x.reshape(shape=(24,))",
+    "x.reshape(2.5)",
+    "x.reshape(2, 2.5)",
+    "x.reshape([24.0])",
+    "x.reshape()",
+    "x.permute(dims=(2, 0, 1))",
+    "x.permute(1.5)",
+    "x.expand(size=(2, 2, 3, 4))",
+    "x.expand(2.5)",
+    "x[:1].squeeze(dim=0)",
+    "x[:1].squeeze(dim=(0, 1))",
+    "x.squeeze((0, 0))",
+    "x.squeeze((0, -3))",
+    "x.unflatten(0, 2)",
+    "x.unflatten(dim=0, sizes=(1, -1))",
+    "x.contiguous(memory_format=torch.preserve_format)",
+    "x.mT.contiguous(memory_format=torch.preserve_format)",
+    "x.mT.to(torch.float64, memory_format=torch.contiguous_format)",
+    "torch.tensor(x.mT)",
+    "torch.tensor(x.mT, dtype=torch.float64)",
+    "x.new_tensor(m.t()[1:])",
+]
+
+TURNED = [
+    f"{tensor}.{turn}"
+    for tensor in ("x", "m", "z", "m[0]", "m[0, 0]", "z[0, 0]")
+    for turn in ("T", "H", "mT", "mH", "adjoint()")
+]
+
+ORDER = [
+    f"{tensor}{call}"
+    for tensor in ("x.permute(2, 0, 1)", "x[None].contiguous(memory_format=torch.channels_last)", "m.t()[1:]")
+    for call in (
+        ".isnan()",
+        ".floor()",
+        ".sign()",
+        ".logical_not()",
+        ".flip(0)",
+        ".conj_physical()",
+        ".nan_to_num()",
+        ".signbit()",
+        ".round(decimals=1)",
+    )
+]
+
+
+@pytest.mark.parametrize("expression", [*DATA, *KEYWORDS, *TURNED, *ORDER])
+def test_agrees_with_torch(agree, expression):
+    agree(expression, SETUP)
