@@ -17,8 +17,9 @@ from jtorch.tape import Node
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import _ones
 from jtorch.tensor._core import from_value
-from jtorch.trace import Graph, Value, nodes, recorder, settings, verify
+from jtorch.trace import Graph, Value, host_array, nodes, recorder, settings, verify
 from jtorch.trace._executor import DONATE_BYTES, spared
+from jtorch.trace._read_numbers import ReadNumber
 from jtorch.trace._stretches import stretch
 
 __all__ = ["Assembly"]
@@ -63,7 +64,12 @@ class Assembly:
         self.recorded.single = isinstance(result, Tensor)
         for t in found:
             r = Result()
-            if id(t) in self.numbers:
+            if type(t) is ReadNumber:
+                known = t.recorded()
+                if known is None:
+                    raise NotReplayable("it returns a number of an earlier call")
+                r.values, r.compute = known
+            elif id(t) in self.numbers:
                 r.same = self.numbers[id(t)]
             elif id(t) in self.guards.tensors:
                 r.same = t
@@ -186,6 +192,7 @@ class Assembly:
         wanted = [final for _, final, _, _ in self.finals]
         wanted += [g.__dict__["_storage"].__dict__["value"] for _, g, _ in self.grads if g is not None]
         wanted += [r.value for r in recorded.results if r.value is not None]
+        wanted += [value for r in recorded.results for value in r.values]
         self._no_escape(wanted)
         self.kept.clear()
         slots = {v.slot for v in wanted if v.graph is graph and v.slot >= 0}
@@ -246,6 +253,7 @@ class Assembly:
         for r in recorded.results:
             if r.value is not None:
                 r.ref = place(r.value)
+            r.refs = [place(value) for value in r.values]
 
     def _sources(self) -> None:
         """Where each leaf comes from in another call."""
@@ -317,10 +325,11 @@ class Assembly:
         if self._held(accounted):
             gc.collect()  # what only cycles keep
         if self._held(accounted):
-            raise NotReplayable("a tensor that it computes is kept elsewhere (an attribute, a list)")
+            what = "number that it reads" if self.session.numbers_held() else "tensor that it computes"
+            raise NotReplayable(f"a {what} is kept elsewhere (an attribute, a list)")
 
     def _held(self, accounted: set[int]) -> bool:
-        if any(tensor() is not None for _, tensor in self.watched):
+        if self.session.numbers_held() or any(tensor() is not None for _, tensor in self.watched):
             return True
         outputs = self.graph.outputs
         if self.recorded.differentiable is not None:
@@ -349,7 +358,7 @@ class Assembly:
         for target, _, initial in self.grads:
             target.of(self.tensors)._grad = initial
         for r in self.recorded.results:
-            r.value = r.edge = None
+            r.value, r.edge, r.values = None, None, ()
         if self.recorded.last is None and self.recorded.differentiable is None:
             self.recorded.leave_out_spent()
         self.graph.leaves = [_Gone] * len(self.graph.leaves)
@@ -370,6 +379,9 @@ class Assembly:
         tensors: list[Any] = []
         alive = {id(r): tensor for r, tensor in self.watched}
         for r in self.recorded.results:
+            if r.compute is not None:
+                tensors.append(r.compute([host_array(value).item() for value in r.values]))
+                continue
             found = self.tensors[r.same] if type(r.same) is int else r.same
             if found is None and id(r) in alive:
                 found = alive[id(r)]()

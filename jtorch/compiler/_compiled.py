@@ -12,12 +12,12 @@ from jtorch import devices, dtypes
 from jtorch.compiler._assembly import Assembly
 from jtorch.compiler._config import config, state
 from jtorch.compiler._errors import FailOnRecompileLimitHit
-from jtorch.compiler._following import LAZY, UNKNOWN, follow
+from jtorch.compiler._following import LAZY, follow
 from jtorch.compiler._forks import MAX_PATHS, Fork, Path
-from jtorch.compiler._guards import Guards, describe
+from jtorch.compiler._guards import Guards, Names, describe
 from jtorch.compiler._recorded import STALE, Recorded
-from jtorch.compiler._results import NotReplayable, Unsettled
-from jtorch.compiler._session import Session
+from jtorch.compiler._results import NotReplayable, Unsettled, plainly, unfit
+from jtorch.compiler._session import Session, host_state
 from jtorch.dispatch import autocast_state, modes
 from jtorch.errors import warn_user
 from jtorch.nn import Module
@@ -27,11 +27,13 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._core import value_of
 from jtorch.tensor._random import has_key, in_transform
 from jtorch.trace import Aval, TracedValue, Value, counters, flush_all, session
+from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["CompiledFunction", "Unguarded"]
 
 #: Lines of :meth:`CompiledFunction.explain` that are kept: calls that raise errors are recorded each time.
 MAX_REASONS = 1000
+_TOO_MANY = f"it decides in more than {MAX_PATHS} ways"
 
 
 class Unguarded(Exception):
@@ -62,6 +64,8 @@ def _key_of(x: Any, tensors: list[Any]) -> Any:
         raise Unguarded
     if isinstance(x, list | tuple):
         return kind, *[_key_of(y, tensors) for y in x]
+    if kind is ReadNumber:
+        return _key_of(x.plain(), tensors)
     return kind, id(x)
 
 
@@ -134,9 +138,12 @@ class Variant:
         paths: decisions after which they are not.
         lost: replays that came to such an end.
         unsettled: the first call changed what it depends on.
+        reads: what a call found that read numbers and kept them nowhere: later ones are recorded with objects
+            in their place. ``None``: such a read ends the recording.
+        tried: decisions of calls that read numbers, after which those were kept nowhere either.
     """
 
-    __slots__ = ("kept", "lazy", "lost", "paths", "recorded", "unsettled")
+    __slots__ = ("kept", "lazy", "lost", "paths", "reads", "recorded", "tried", "unsettled")
 
     def __init__(self) -> None:
         self.recorded: list[Recorded] = []
@@ -144,6 +151,8 @@ class Variant:
         self.paths: list[Path] = []
         self.lost = 0
         self.unsettled = False
+        self.reads: Guards | None = None
+        self.tried: set[Any] = set()
         self.kept: list[Any] = []
 
 
@@ -210,7 +219,9 @@ class CompiledFunction:
                     result, changed = follow(recorded, variant, tensors)
                     if changed is None:
                         return result
-                    if result is UNKNOWN:
+                    if type(result) is Path:
+                        if variant.reads is not None and result.key() not in variant.tried:
+                            return self._try(variant, recorded.guards, result, changed, args, kwargs)
                         return self._other_path(key, args, kwargs, tensors, changed, variant)
                     if result is LAZY:
                         return self._lost(variant, changed, args, kwargs)
@@ -230,7 +241,7 @@ class CompiledFunction:
         """A call decided as none before."""
         if len(variant.recorded) < MAX_PATHS:
             return self._record(key, args, kwargs, tensors, why, path=True)
-        return self._lost(variant, f"it decides in more than {MAX_PATHS} ways", args, kwargs)
+        return self._lost(variant, _TOO_MANY, args, kwargs)
 
     def _lost(self, variant: Variant, why: str, args: Any, kwargs: Any) -> Any:
         """A replay was begun for nothing. If most are, no further ones begin."""
@@ -284,14 +295,19 @@ class CompiledFunction:
                 "Detected recompile when torch.compile stance is 'fail_on_recompile'. "
                 f"filename: '{self.file[0]}', function name: '{self.name}', line number: {self.file[1]}"
             )
-        sizes = None if path or self.dynamic is False else self._sizes(key)
+        variant = self.variants.get(key)
+        reading = variant is not None and variant.reads is not None and variant.reads.broken() is None
+        again = path or reading
+        if reading and not path:
+            why = "with the numbers that it reads left open"
+        sizes = None if again or self.dynamic is False else self._sizes(key)
         if sizes is not None and sizes.recorded:
             if not self._worth(sizes, key, why):
                 return self.function(*args, **kwargs)
-        elif self.recordings >= config.recompile_limit and self.recordings and not path:
+        elif self.recordings >= config.recompile_limit and self.recordings and not again:
             return self._limit(args, kwargs, why)
         else:
-            self.recordings += not path
+            self.recordings += not again
         if sizes is not None:
             sizes.recorded += 1
         self.reasons.append(why)
@@ -302,18 +318,22 @@ class CompiledFunction:
         variant = self.variants.setdefault(key, Variant())
         if not variant.kept:
             _objects((args, kwargs), variant.kept)
-        recording = Session(self.fullgraph, self.name)
+        recording = Session(self.fullgraph, self.name, reading)
+        names = None if reading else Names(guards)
         views = self._show_views(recording, tensors)
         start = next(sequence)
-        result = recording.run(self.function, args, kwargs)
+        result = self._run(recording, guards, args, kwargs)
         if recording.broken is not None:
-            return self._unrecorded(variant, recording.broken, result, recording.forks)
+            if recording.at_read and names is not None:
+                return self._after_read(variant, recording, guards, names, result)
+            return self._unrecorded(variant, recording.broken, plainly(result), recording.forks)
         assembly = Assembly(recording, guards, tensors, views, start)
         try:
             assembly.take(result)
             assembly.plan_backward()
         except NotReplayable as error:
-            return self._left(variant, assembly, str(error), result)
+            text = self._abandon(assembly, str(error))
+            return self._unrecorded(variant, text, plainly(result), recording.forks)
         except BaseException:
             self._abandon(assembly, "the recording could not be worked out")
             raise
@@ -323,18 +343,18 @@ class CompiledFunction:
         except NotReplayable as error:
             text = str(error)
             if type(error) is Unsettled and not variant.unsettled and not variant.recorded:
-                result = assembly.give_up()
                 self._abandon(assembly, text)
                 variant.unsettled = True
                 self.reasons.append(f"not replayed: {text}; the next call is recorded again")
-                return result
+                return assembly.give_up()
         else:
             recorded = assembly.commit()
             if not self.donate:
                 recorded.donate = []
             variant.recorded.insert(0, recorded)
             return recorded.replay(tensors, first=True)
-        return self._left(variant, assembly, text, assembly.give_up())
+        text = self._abandon(assembly, text)
+        return self._unrecorded(variant, text, assembly.give_up(), recording.forks)
 
     def _sizes(self, key: Any) -> Sizes | None:
         """Calls that differ from this one in sizes and numbers alone; ``None`` if it is no such call."""
@@ -364,11 +384,53 @@ class CompiledFunction:
             f"   function: '{self.name}'\n   last reason: {why}"
         )
 
-    def _left(self, variant: Variant, assembly: Assembly, text: str, result: Any) -> Any:
-        """The recording turned out to be no use: the call goes on as an ordinary one."""
-        recording = assembly.session
-        text = self._abandon(assembly, text)
-        return self._unrecorded(variant, text, result, recording.forks)
+    def _run(self, recording: Session, guards: Guards, args: Any, kwargs: Any) -> Any:
+        """The result of a call that is recorded; if it raises an error for lack of numbers, it runs anew."""
+        undo = host_state(guards, recording)
+        try:
+            return recording.run(self.function, args, kwargs)
+        except Exception as error:
+            if not recording.take_back(guards):
+                raise
+            why = f"raises {type(error).__name__} unless it is given the numbers that it reads"
+        undo()
+        result = self.function(*args, **kwargs)
+        recording.broken = why
+        return result
+
+    def _try(self, variant: Variant, guards: Guards, way: Path, why: str, args: Any, kwargs: Any) -> Any:
+        """Run a call that reads numbers and decides as none before, to see whether it keeps them."""
+        if len(variant.recorded) >= MAX_PATHS:
+            return self._lost(variant, _TOO_MANY, args, kwargs)
+        names = Names(guards)
+        result = self.function(*args, **kwargs)
+        changed = guards.broken()
+        if changed is not None:  # recordings would hold until the next such call
+            return self._unrecorded(variant, f"{why}, and it changes what it depends on: {changed}", result)
+        kept = names.changed() or unfit(result)
+        if kept is None:
+            variant.tried.add(way.key())
+        else:
+            way.lazy = f"{why}, and {kept}"
+            variant.paths.append(way)
+            self.reasons.append(f"not replayed: {way.lazy}")
+        return result
+
+    def _after_read(
+        self, variant: Variant, recording: Session, guards: Guards, names: Names, result: Any
+    ) -> Any:
+        """A call read a number and went on as an ordinary one: may later ones be given a stand-in for it?"""
+        text = str(recording.broken)
+        changed = names.changed() or guards.broken() or unfit(result)
+        if changed is None:
+            variant.reads = guards
+            self.reasons.append(f"not replayed: {text}; the next call is recorded with that left open")
+        elif variant.unsettled or variant.recorded:
+            return self._unrecorded(variant, f"{text}, and {changed}", result, recording.forks)
+        else:
+            variant.unsettled = True
+            self.reasons.append(f"not replayed: {text}, and {changed}; the next call is recorded again")
+        return result
 
     def _abandon(self, assembly: Assembly, text: str) -> str:
         """Every value is put in its place again; returns why."""

@@ -13,10 +13,9 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._random import streams_in_use
 from jtorch.trace import from_host
 
-__all__ = ["LAZY", "UNKNOWN", "follow"]
+__all__ = ["LAZY", "follow"]
 
-#: What :func:`follow` returns if the call decides as none before, and if such calls are not replayed.
-UNKNOWN: Any = object()
+#: What :func:`follow` returns if calls that decide so are not replayed.
 LAZY: Any = object()
 
 
@@ -29,8 +28,8 @@ def follow(recorded: Recorded, variant: Any, tensors: Sequence[Any]) -> tuple[An
         tensors: the call's.
 
     Returns:
-        ``(result, None)``, or one of ``STALE``, :data:`UNKNOWN` and :data:`LAZY` with the reason; nothing has
-        happened then.
+        ``(result, None)``, or one of ``STALE``, :data:`LAZY` and a :class:`Path`, if the call decides as none
+        before, with the reason; nothing has happened then.
     """
     values = recorded.gather(tensors)
     if values is None:
@@ -56,7 +55,8 @@ def follow(recorded: Recorded, variant: Any, tensors: Sequence[Any]) -> tuple[An
                 theirs = other.gather(tensors)
             if theirs is None:
                 undo()
-                return UNKNOWN, f"{fork.line} decides {outcome}, was {fork.outcome}"
+                way = Path([*recorded.forks[:number], fork.turned()])
+                return way, f"{fork.line} decides {outcome}, was {fork.outcome}"
             floats = _adopted(recorded, other, floats, theirs, drawn, place)
             recorded, values = other, theirs
         number += 1

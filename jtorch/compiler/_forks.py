@@ -7,6 +7,8 @@ before.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import jax
@@ -29,20 +31,30 @@ class Fork:
 
     Attributes:
         piece: what was recorded since the one before; ``None``: nothing.
-        slot: of the value, an output or a leaf.
+        slots: of the values that it looks at, outputs or leaves.
+        test: what decides, a function of the numbers in them.
         outcome: whether it was true.
         line: where the user's program decides.
         actions: how many things happened on the host before.
         key: the structure up to here; equal keys are equal decisions.
     """
 
-    __slots__ = ("actions", "key", "line", "outcome", "piece", "program", "slot")
+    __slots__ = ("actions", "key", "line", "outcome", "piece", "program", "slots", "test")
 
-    def __init__(self, piece: Piece | None, slot: int, line: str, actions: int, graph: Graph) -> None:
-        self.piece, self.slot, self.line, self.actions = piece, slot, line, actions
+    def __init__(
+        self, piece: Piece | None, slots: Sequence[int], test: Callable[[Sequence[Any]], Any], key: Any,
+        line: str, actions: int, graph: Graph,
+    ) -> None:  # fmt: skip
+        self.piece, self.slots, self.test, self.line, self.actions = piece, slots, test, line, actions
         self.outcome = False
-        self.key = (tuple(graph.flat), slot, () if piece is None else tuple(piece.outputs))
+        self.key = (tuple(graph.flat), tuple(slots), key, () if piece is None else tuple(piece.outputs))
         self.program: Any = None
+
+    def turned(self) -> Fork:
+        """The same decision with the other outcome."""
+        made = copy(self)
+        made.outcome = not self.outcome
+        return made
 
     def run(
         self, leaves: list[Any], floats: list[float], ints: list[int], made: dict[int, Any], device: Any
@@ -71,10 +83,14 @@ class Fork:
             made.update(zip(piece.outputs, results, strict=True))
         counters.flushes["decision"] += 1
         counters.reads[self.line] += 1
-        if self.slot >= 0:
-            return bool(np.asarray(made[self.slot]).item())
-        value: Value = leaves[(-self.slot - 1) // 3]
-        return bool(np.asarray(value.array if value.host is None else value.host).item())
+        return bool(self.test([self._number(slot, leaves, made) for slot in self.slots]))
+
+    @staticmethod
+    def _number(slot: int, leaves: list[Any], made: dict[int, Any]) -> Any:
+        if slot >= 0:
+            return np.asarray(made[slot]).item()
+        value: Value = leaves[(-slot - 1) // 3]
+        return np.asarray(value.array if value.host is None else value.host).item()
 
 
 def operands(piece: Piece, leaves: list[Any], made: dict[int, Any], device: Any) -> list[Any]:
@@ -87,13 +103,17 @@ class Path:
 
     Attributes:
         forks: the decisions.
-        lazy: why.
+        lazy: why; empty for a chain of which nothing is known yet.
     """
 
     __slots__ = ("forks", "lazy")
 
-    def __init__(self, forks: list[Fork], lazy: str) -> None:
+    def __init__(self, forks: list[Fork], lazy: str = "") -> None:
         self.forks, self.lazy = forks, lazy
+
+    def key(self) -> tuple[Any, ...]:
+        """Equal for equal chains."""
+        return tuple([(fork.key, fork.outcome) for fork in self.forks])
 
 
 def matching(forks: list[Fork], count: int, outcome: bool, others: Any) -> Any:

@@ -22,7 +22,7 @@ from jtorch.optim import Optimizer
 from jtorch.optim.lr_scheduler import LRScheduler
 from jtorch.tensor import Tensor
 
-__all__ = ["Guards", "describe"]
+__all__ = ["Guards", "Names", "describe"]
 
 _SCALARS = (int, float, str, bool, complex, bytes, type(None))
 _DEPTH, _ITEMS, _OBJECTS = 8, 4096, 50_000
@@ -103,6 +103,7 @@ class Guards:
     Attributes:
         tensors: all that were found, by ``id``.
         optimizers: all that were found.
+        scopes: globals of the functions that were found, by ``id``.
         fixed: pairs of a tensor and what it has to keep: its storage, and whether it wants a gradient.
     """
 
@@ -114,6 +115,7 @@ class Guards:
         self.tensors: dict[int, Any] = {}
         self.optimizers: list[Any] = []
         self.fixed: list[tuple[Any, Any, bool]] = []
+        self.scopes: dict[int, dict[str, Any]] = {}
         self.scalers: list[tuple[Any, str]] = []
         self.objects: list[tuple[Any, int, str]] = []
         self._schedules: list[tuple[Any, str]] = []
@@ -222,6 +224,7 @@ class Guards:
         if _fixed(function.__module__) and wrapped is None:
             return
         code, scope = function.__code__, function.__globals__
+        self.scopes[id(scope)] = scope
         self._named |= _attributes_of(code)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
             try:
@@ -408,6 +411,27 @@ class Guards:
             storage = tensor.__dict__.get("_storage")
             if id(storage) in storages:
                 self.fixed.append((tensor, storage, tensor._requires))
+
+
+class Names:
+    """What globals and attributes of modules are, those included that a function sets and never reads.
+
+    Args:
+        guards: what was found from the function.
+    """
+
+    def __init__(self, guards: Guards) -> None:
+        owners = [(scope, "") for scope in guards.scopes.values()]
+        owners += [(module.__dict__, f"{where}.") for module, _, _, where, _ in guards.modules]
+        self.before = [(own, _plain(own), where) for own, where in owners]
+
+    def changed(self) -> str | None:
+        """Which of them changed since; ``None`` if none did."""
+        for own, before, where in self.before:
+            for name, y in _plain(own).items():
+                if before.get(name, _MISSING) is not y:
+                    return f"sets {where}{name}"
+        return None
 
 
 def _plain(own: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,9 @@ from jtorch.compiler._errors import Unsupported
 from jtorch.compiler._guards import Guards
 from jtorch.compiler._recorded import Recorded
 from jtorch.compiler._results import NotReplayable
-from jtorch.compiler._session import Session
+from jtorch.compiler._session import Session, host_state
 from jtorch.dispatch import NO_GRAD, modes
 from jtorch.nn.modules._names import module_names
-from jtorch.optim._fused import NumberStorage
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
 from jtorch.trace import compiler_options, evaluate, flush_all, nodes, settings, tolerant
@@ -55,7 +54,7 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     guards = Guards(function, args, kwargs)
     views = {i: session.stand_in(t, t._read()) for i, t in enumerate(tensors) if t._view is not None}
     start = next(sequence)
-    undo = _host_state(guards, session)
+    undo = host_state(guards, session)
     try:
         with module_names():
             result = session.run(function, args, kwargs)
@@ -78,33 +77,6 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     recorded = assembly.commit()
     recorded.body = body
     return recorded, tensors
-
-
-def _host_state(guards: Guards, session: Session) -> Any:
-    """What undoes a call's effects on the host: counts of optimizers, and random numbers drawn."""
-    numbers = [
-        (t._storage, t._storage.number)
-        for optimizer in guards.optimizers
-        for state in optimizer.state.values()
-        for t in state.values()
-        if isinstance(t, Tensor) and type(t._storage) is NumberStorage
-    ]
-
-    def undo() -> None:
-        for stream, state in session.streams.values():
-            stream.set_state(state)
-        known = {id(storage) for storage, _ in numbers}
-        for optimizer in guards.optimizers:
-            for state in optimizer.state.values():
-                for t in state.values():
-                    storage = t._storage if isinstance(t, Tensor) else None
-                    if type(storage) is NumberStorage and id(storage) not in known:
-                        storage.number = 0.0  # counting began in this call
-        for storage, number in numbers:
-            if number is not None:
-                storage.number = number
-
-    return undo
 
 
 def program_of(recorded: Recorded) -> Any:

@@ -25,6 +25,7 @@ from jtorch.trace import (
     flush,
     from_host,
     fused,
+    host_array,
     operand,
     postpone,
     recorder,
@@ -71,10 +72,13 @@ class Result:
         kind, attributes: class of the tensor, and what else it has.
         strides: memory order, if it is not row-major.
         slot: its number among the results of the node that gradients come back through; -1 for none.
-        value, edge: while it is worked out: its value and history in the recording.
+        compute: makes the result of the numbers in ``refs``, if it is no tensor but a number that was read.
+        value, edge: while it is worked out: its value and history in the recording; ``values``: of numbers.
     """
 
-    __slots__ = ("attributes", "edge", "kind", "ref", "same", "slot", "strides", "value")
+    __slots__ = (
+        "attributes", "compute", "edge", "kind", "ref", "refs", "same", "slot", "strides", "value", "values",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.same: Any = None
@@ -85,6 +89,9 @@ class Result:
         self.slot = -1
         self.value: Any = None
         self.edge: Any = None
+        self.compute: Any = None
+        self.values: tuple[Any, ...] = ()
+        self.refs: list[int] = []
 
 
 class Recorded:
@@ -286,7 +293,8 @@ class Recorded:
         if self.asked or self.gradients:
             return  # the next call looks at what this one sets
         spent = set(self.graph.spent)
-        used = {r.ref for r in self.results} | {ref for _, _, ref, _, _ in self.written}
+        used = {ref for r in self.results for ref in (r.ref, *r.refs)}
+        used |= {ref for _, _, ref, _, _ in self.written}
         left = {ref for _, ref in self.stored if ref is not None and ref >= 0 and self.live[ref] in spent}
         left -= used
         if left and len(left) < len(self.live) and sum(self.avals[i].nbytes for i in left) <= SPARE_BYTES:
@@ -424,6 +432,8 @@ class Recorded:
         same = result.same
         if same is not None:
             return tensors[same] if type(same) is int else same
+        if result.compute is not None:
+            return result.compute([host_array(self.value(ref, made, values)).item() for ref in result.refs])
         tensor = _new(Tensor)
         storage = tensor._storage = _new(Storage)
         storage.value = self.value(result.ref, made, values)

@@ -11,8 +11,9 @@ from jtorch.devices import device
 from jtorch.dtypes import dtype
 from jtorch.tensor import Size, Tensor
 from jtorch.tensor._size import Size as _Size
+from jtorch.trace._read_numbers import ReadNumber, known_number
 
-__all__ = ["NotReplayable", "Unsettled", "flatten"]
+__all__ = ["NotReplayable", "Unsettled", "flatten", "plainly", "unfit"]
 
 #: What may stand in a result besides tensors: objects that never change.
 _CONSTANT = (int, float, str, bool, complex, bytes, type(None), dtype, device, Size, _Size)
@@ -30,12 +31,15 @@ class Unsettled(NotReplayable):
 
 
 def flatten(result: Any, tensors: list[Any]) -> Rebuild:
-    """Append the tensors of a result to ``tensors``; returns what makes such a result of others.
+    """Append the tensors of a result, and the numbers read, to ``tensors``.
+
+    Returns:
+        What makes such a result of others.
 
     Raises:
         NotReplayable: it contains an object of a kind that could change.
     """
-    if isinstance(result, Tensor):
+    if isinstance(result, Tensor) or type(result) is ReadNumber:
         place = len(tensors)
         tensors.append(result)
         return lambda made: made[place]
@@ -60,3 +64,24 @@ def flatten(result: Any, tensors: list[Any]) -> Rebuild:
         made_by: Any = type(result)
         return lambda made: made_by(**dict(zip(names, [p(made) for p in fields], strict=True)))
     raise NotReplayable(f"it returns an object of type {type(result).__name__}")
+
+
+def unfit(result: Any) -> str | None:
+    """Why a replay could not make such a result; ``None`` if it could."""
+    try:
+        flatten(result, [])
+    except NotReplayable as error:
+        return str(error)
+    return None
+
+
+def plainly(result: Any) -> Any:
+    """A result with plain numbers in the place of those that were read, as far as it can be taken apart."""
+    found: list[Any] = []
+    try:
+        rebuild = flatten(result, found)
+    except NotReplayable:
+        return result
+    if not any(type(x) is ReadNumber for x in found):
+        return result
+    return rebuild([known_number(x, "a result") for x in found])

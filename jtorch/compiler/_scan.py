@@ -74,7 +74,8 @@ def _compiled(step: Any) -> CompiledFunction:
 
 
 def _scannable(recorded: Recorded) -> bool:
-    return recorded.differentiable is None and all(r.same is None for r in recorded.results)
+    results = recorded.results
+    return recorded.differentiable is None and all(r.same is None and r.compute is None for r in results)
 
 
 class _Plan:

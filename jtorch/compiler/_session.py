@@ -13,8 +13,9 @@ import logging
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 from weakref import ref
 
@@ -22,9 +23,11 @@ import numpy as np
 
 from jtorch.compiler._errors import Unsupported
 from jtorch.compiler._forks import MAX_FORKS, Fork
+from jtorch.compiler._guards import Guards
 from jtorch.devices import META
 from jtorch.dispatch import autocast_state
 from jtorch.optim import lr_scheduler
+from jtorch.optim._fused import NumberStorage
 from jtorch.tensor import Tensor
 from jtorch.tensor._storage import Storage
 from jtorch.trace import (
@@ -42,12 +45,14 @@ from jtorch.trace import (
     settings,
     user_line,
 )
+from jtorch.trace._read_numbers import ReadNumber
 from jtorch.trace._stretches import stretch
 
-__all__ = ["HELD", "Session", "Touched", "watch_output"]
+__all__ = ["HELD", "Session", "Touched", "host_state", "watch_output"]
 
 #: What logs about its own work, say while a plan is made.
 _ENGINE = frozenset({"jax", "jtorch", "absl"})
+_RAISED = "the call raised an exception"
 #: Reasons to run a graph that a recording passes over.
 HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
 
@@ -117,9 +122,12 @@ class Session:
         forks: where the truth of a value decided what came next, in order.
         computed: results of the parts before forks, by slot.
         cut: where in the graph the part after the last fork begins, and the number of its first result.
+        reading: reads of single numbers give objects that stand for them; otherwise they end the recording.
+        at_read: the recording ended at such a read.
+        numbers_read: those objects.
     """
 
-    def __init__(self, fullgraph: bool, name: str) -> None:
+    def __init__(self, fullgraph: bool, name: str, reading: bool = False) -> None:
         self.thread = threading.get_ident()
         self.fullgraph, self.name = fullgraph, name
         self.broken: str | None = None
@@ -139,6 +147,8 @@ class Session:
         self.cut = (0, 0)
         self.graph: Graph | None = None
         self.shown: list[tuple[Value, Value]] = []
+        self.reading, self.at_read = reading and not fullgraph, False
+        self.numbers_read: list[Any] = []
 
     # ---- asked by the layers below
 
@@ -185,31 +195,68 @@ class Session:
         What was recorded up to here runs, as it does in replays, where another outcome leads to another
         recording. ``None``: the value is read like any other, which ends the recording.
         """
+        return self.choose((value,), itemgetter(0), None)
+
+    def choose(self, values: Sequence[Value], test: Callable[[Sequence[Any]], Any], key: Any) -> bool | None:
+        """The same for ``test`` of the numbers that values hold; ``key`` tells tests apart."""
         if self.fullgraph or self.broken is not None or len(self.forks) >= MAX_FORKS:
             return None
-        where = recorder(value.aval.device)
+        where = recorder(values[0].aval.device)
         graph = where.graph
-        if any(r.graph.nodes and r is not where for r in recorders()):
+        if not all(self._unknown(value) for value in values):
             return None
-        if type(value.array) is Withheld:
-            slot = value.slot if value.graph is graph else graph.add_leaf(value)
-        elif value.graph is graph and value.pending:
-            slot = value.slot
-        else:
-            return None
+        slots = [v.slot if v.graph is graph else graph.add_leaf(v) for v in values]
         begin, first = self.cut
         piece = None
         if len(graph.flat) > begin:
-            living = [n for n, v in enumerate(graph.outputs[first:], first) if n == slot or v() is not None]
+            living = [n for n, v in enumerate(graph.outputs[first:], first) if n in slots or v() is not None]
             piece = stretch(graph.flat, begin, first, living)
         leaves = self._contents(graph.leaves)
         if any(type(leaf.array) is Withheld for leaf in leaves):
             return None  # a gradient of a backward that is recorded ahead
-        fork = Fork(piece, slot, user_line(), len(self.actions), graph)
+        fork = Fork(piece, slots, test, key, user_line(), len(self.actions), graph)
         outcome = fork.outcome = fork.run(leaves, graph.floats, graph.ints, self.computed, where.jax_device)
         self.forks.append(fork)
         self.cut = (len(graph.flat), len(graph.outputs))
         return outcome
+
+    def _unknown(self, value: Value) -> bool:
+        """Whether a value is computed, or withheld, by this recording, on the one device that it uses."""
+        where = recorder(value.aval.device)
+        if any(r.graph.nodes and r is not where for r in recorders()):
+            return False
+        return type(value.array) is Withheld or (value.graph is where.graph and value.pending)
+
+    # ---- asked by numbers that were read
+
+    def read(self, value: Value) -> ReadNumber | None:
+        """What stands for the number in ``value``; ``None``: it is read, which may end the recording."""
+        if self.broken is not None or self.fullgraph or self.graph is not None or not self._unknown(value):
+            return None
+        if value.aval.dtype.is_complex:
+            return None
+        if self.reading:
+            return ReadNumber.of(self, value)
+        self.at_read = True
+        return None
+
+    def handed_out(self, number: ReadNumber) -> None:
+        """A new object stands for a number."""
+        self.numbers_read.append(ref(number))
+
+    def numbers_held(self) -> bool:
+        """Whether somebody still has one."""
+        return any(number() is not None for number in self.numbers_read)
+
+    def follows(self) -> bool:
+        """Whether this recording is under way in this thread."""
+        return settings.session is self and self.broken is None and self.graph is None
+
+    def needs_number(self, what: str) -> None:
+        """Something that cannot be followed asks for a number."""
+        if self.broken is None:
+            settings.session = self
+            self.leave(f"uses a number that it read from a tensor for {what}")
 
     def _contents(self, leaves: list[Value]) -> list[Value]:
         """What leaves hold in this call."""
@@ -248,7 +295,7 @@ class Session:
         try:
             yield
         finally:
-            settings.session = self
+            settings.session = self if self.broken is None else None
 
     # ---- hooks
 
@@ -381,7 +428,7 @@ class Session:
         def step(*args: Any, **kwargs: Any) -> Any:
             if settings.session is not self or self.thread != threading.get_ident():
                 return original(*args, **kwargs)
-            if any(isinstance(x, Tensor) for x in (*args, *kwargs.values())):
+            if any(isinstance(x, Tensor) or type(x) is ReadNumber for x in (*args, *kwargs.values())):
                 self.leave("steps a schedule by a tensor's value")
             settings.session = None  # steps inside are part of this one, and what it reads it reads anew
             try:
@@ -430,6 +477,29 @@ class Session:
                 if written is not t.placeholder:
                     t.buffer[...] = host_array(written)
 
+    def take_back(self, guards: Guards) -> bool:
+        """Undo what a call did that raised an error after it had read numbers.
+
+        ``False``: it did something that cannot be undone, or the recording had ended before.
+        """
+        if self.broken != _RAISED or not self.numbers_read:
+            return False
+        if any(type(action) not in (Numbers, Draw) for action in self.actions):
+            return False
+        states = [state for optimizer in guards.optimizers for state in optimizer.state.values()]
+        if any(id(t._storage) in self.fresh for s in states for t in s.values() if isinstance(t, Tensor)):
+            return False
+        for t in self.touched.values():
+            own = t.storage.__dict__
+            own["value"] = None if t.buffer is not None else t.value
+            if t.buffer is not None:
+                t.buffer[...] = host_array(t.value)
+            t.storage.version, t.storage.writes = t.version, t.writes
+        for log in self.grads.values():
+            log.tensor._grad = log.initial
+        self.forget_cached()
+        return True
+
     # ---- running
 
     def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -446,7 +516,7 @@ class Session:
                 return result
             except BaseException:
                 if self.broken is None:
-                    self.broken = "the call raised an exception"
+                    self.broken = _RAISED
                     self.materialize()
                 raise
             finally:
@@ -466,6 +536,33 @@ class Session:
                 self.leave("records no operation")
             else:
                 self.graph = graphs[0].graph
+
+
+def host_state(guards: Guards, session: Session) -> Callable[[], None]:
+    """What undoes a call's effects on the host: counts of optimizers, and random numbers drawn."""
+    numbers = [
+        (t._storage, t._storage.number)
+        for optimizer in guards.optimizers
+        for state in optimizer.state.values()
+        for t in state.values()
+        if isinstance(t, Tensor) and type(t._storage) is NumberStorage
+    ]
+
+    def undo() -> None:
+        for stream, state in session.streams.values():
+            stream.set_state(state)
+        known = {id(storage) for storage, _ in numbers}
+        for optimizer in guards.optimizers:
+            for state in optimizer.state.values():
+                for t in state.values():
+                    storage = t._storage if isinstance(t, Tensor) else None
+                    if type(storage) is NumberStorage and id(storage) not in known:
+                        storage.number = 0.0  # counting began in this call
+        for storage, number in numbers:
+            if number is not None:
+                storage.number = number
+
+    return undo
 
 
 def _numpy_state() -> Any:

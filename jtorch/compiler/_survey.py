@@ -100,6 +100,9 @@ class Survey:
     def decide(self, value: Any) -> None:
         """Decisions read the value."""
 
+    def read(self, value: Any) -> None:
+        """Reads end a program."""
+
     def numbers(self, count: int, source: Any) -> None:
         """Settings are read as ever."""
 

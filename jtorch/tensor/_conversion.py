@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +64,19 @@ def item(self: Tensor) -> Any:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
     if modes.mapped and type(value) is TracedValue:
         raise RuntimeError(_ITEM_IN_VMAP)
-    return host_array(value).item()
+    found = _read_later(value)
+    return host_array(value).item() if found is None else found
+
+
+def _read_later(value: Value) -> Any:
+    """While a function is recorded, what stands for a number that its own code reads.
+
+    The library's code asks for the number itself.
+    """
+    recording = session()
+    if recording is None or sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] == "jtorch":
+        return None
+    return recording.read(value)
 
 
 _ITEM_IN_VMAP = (
@@ -82,6 +95,10 @@ def tolist(self: Tensor) -> Any:
     aval = self._aval()
     if aval.device is META:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    if not aval.ndim:
+        found = _read_later(self._read())
+        if found is not None:
+            return found
     return self._host().tolist()
 
 

@@ -39,6 +39,7 @@ from jtorch.trace import (
     settings,
     user_line,
 )
+from jtorch.trace._read_numbers import ReadNumber, known_number
 
 __all__ = [
     "Tensor", "View", "apply", "call", "from_value", "host_contents", "read_for_shape", "run", "value_of",
@@ -631,7 +632,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
             elif x is None or x is op.defaults[len(key)]:
                 key.append(x)
             else:
-                key.append(_number(op, len(key), x, operands))
+                key.append(_number(op, len(key), x, operands, args))
                 if len(tensors) < len(operands):
                     tensors.append(None)
         elif kind == STATIC or x is None:
@@ -779,9 +780,18 @@ def _results(plan: Plan, made: Sequence[Value]) -> Any:
     return results if plan.returns is None else named_result(plan.returns)(results)
 
 
-def _number(op: Op, i: int, x: Any, operands: list[Any]) -> Any:
+def _number(op: Op, i: int, x: Any, operands: list[Any], args: Sequence[Any]) -> Any:
     """Put a Python number among the operands; returns its entry of the plan's key."""
     kind = type(x)
+    if kind is ReadNumber:
+        where = next((t._aval().device for t in args if isinstance(t, Tensor)), None)
+        known = op.params[i] in op.baked or where is None
+        number = x.plain(f"{op.name}()") if known else x.operand(where)
+        if type(number) is Value:
+            kind = x.__class__
+            operands.append(number)
+            return kind
+        x, kind = number, type(number)
     if kind not in _NUMBERS:
         if isinstance(x, bool | np.bool_):
             x, kind = bool(x), bool
@@ -829,7 +839,7 @@ def _frozen(x: Any) -> Any:
         return tuple(_frozen(y) for y in x)
     if isinstance(x, np.generic):
         return x.item()
-    return x
+    return known_number(x, "what shapes a program")
 
 
 def class_of(plan: Plan) -> Any:

@@ -36,6 +36,7 @@ from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._views import alias, strides_of, unsqueeze
 from jtorch.trace import TracedValue, from_host
+from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["index_put", "index_put_"]
 
@@ -290,7 +291,9 @@ def copy_to(target: Tensor, value: Any) -> None:
     """Write a number or a tensor, which broadcasts, to all of ``target``."""
     check_writable(target)
     aval = target._aval()
-    if not isinstance(value, Tensor):
+    if type(value) is ReadNumber and value.fits(aval.dtype):
+        write(target, run(_FILL, (target, value)))
+    elif not isinstance(value, Tensor):
         number = as_number(value, aval.dtype)
         if not tracked(target) and write_host(target, (), number):
             return
@@ -308,7 +311,8 @@ def copy_to(target: Tensor, value: Any) -> None:
                 )
         if given.dtype.is_complex and not aval.dtype.is_complex:
             warn_of_lost_imaginary(stacklevel=4)
-        if value._storage is target._storage and _overlap(target, value):
+        same = given.shape == aval.shape  # what is broadcast is not checked, as in PyTorch
+        if same and value._storage is target._storage and _overlap(target, value):
             raise RuntimeError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer "
                 "to a single memory location. Please clone() the tensor before performing the operation."
@@ -354,7 +358,7 @@ def index_put(input: Tensor, indices: Any, values: Any, accumulate: bool = False
         # One node instead of a copy and a write.
         entries = _entries(input, indices, values, "index_put")
         places = Places(input, entries)
-        check_value(values, input._aval(), places, len(entries) == 1)
+        check_value(values, input._aval(), places, len(entries) == 1 and not accumulate)
         dims = tuple(places.check_bounds(input._aval().shape).dims)
         return run(_INDEX_PUT, (input, values, places.tensors(input), dims, bool(accumulate)))  # type: ignore[no-any-return]
     return index_put_(result, indices, values, accumulate)

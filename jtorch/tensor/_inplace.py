@@ -15,7 +15,8 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
 from jtorch.tensor._history import creation_error
 from jtorch.tensor._storage import Storage
-from jtorch.trace import aval_of, from_host
+from jtorch.trace import Value, aval_of, from_host
+from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["assign", "can_cast", "check_writable", "copy_", "fill_", "write_out", "zero_"]
 
@@ -145,7 +146,11 @@ def resize_to(tensor: Tensor, shape: tuple[int, ...]) -> None:
 def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     """Take over the values of ``other``, broadcast and converted to this tensor's shape, dtype and device."""
     if not isinstance(other, Tensor):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+        if not isinstance(other, int | float | complex | np.generic):
+            kind = type(other).__name__
+            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {kind}")
+        check_writable(input)
+        return overwrite(input, scalar(other, input), _FILL)
     check_writable(input)
     return overwrite(input, other)
 
@@ -227,6 +232,17 @@ def fill_(input: Tensor, value: Any) -> Tensor:
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._aval().ndim} "
             "dimensions."
         )
+    if not isinstance(value, Tensor | int | float | complex | np.generic):
+        kind = type(value).__name__
+        forms = "".join(
+            f" * ({form} value)\n      didn't match because some of the arguments have invalid types: "
+            f"(!{kind}!)\n"
+            for form in ("Tensor", "Number")
+        )
+        raise TypeError(
+            f"fill_() received an invalid combination of arguments - got ({kind}), but expected one of:\n"
+            + forms
+        )
     check_writable(input, uniform=not isinstance(value, Tensor))
     if isinstance(value, Tensor):
         return overwrite(input, value, _FILL_TENSOR)
@@ -241,6 +257,12 @@ def scalar(number: Any, like: Tensor) -> Tensor:
     """
     aval = like._aval()
     d = aval.dtype
+    if type(number) is ReadNumber and number.fits(d):
+        read = number.operand(aval.device)
+        if type(read) is Value:
+            made: Tensor = run(OPS["_to_copy"], (from_value(read), d))
+            return made
+        number = read
     check_fits(number, d, narrow=aval.size == 1)
     if d.category == INT and number < 0 and not d.is_signed:
         number = int(number) % (1 << (8 * d.itemsize))

@@ -19,6 +19,7 @@ from jtorch.tensor import _core
 from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
 from jtorch.tensor._storage import Storage
 from jtorch.trace import LOCK, Value, full, settings
+from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["specialise"]
 
@@ -50,7 +51,8 @@ def _variant(op: Op, kinds: tuple[type, ...]) -> Callable[..., Tensor | None] | 
         "Value": Value, "defaults": op.defaults, "full": full, "known": lines.known, "modes": modes,
         "new": object.__new__, "prepare": lines.prepare, "ref": ref, "settings": settings,
     }  # fmt: skip
-    exec(compile(lines.source(), f"<{op.name} of {len(kinds)} arguments>", "exec"), names)
+    # A name below the package's folder: reports name the user's line, not this code.
+    exec(compile(lines.source(), f"{__file__}: {op.name} of {len(kinds)} arguments", "exec"), names)
     return names["variant"]  # type: ignore[no-any-return]
 
 
@@ -77,7 +79,7 @@ class _Lines:
         op, kind = self.op, self.kinds[i]
         if op.kinds[i] == STATIC or kind is _NONE:
             self.key.append(f"a{i}")
-            return not issubclass(kind, Tensor)
+            return not issubclass(kind, Tensor | ReadNumber)
         if op.kinds[i] != OPERAND:
             return False
         if issubclass(kind, Tensor):

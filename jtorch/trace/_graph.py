@@ -15,6 +15,7 @@ from typing import Any
 from weakref import ref
 
 from jtorch.devices import device
+from jtorch.dtypes import dtype, float64, int64
 from jtorch.errors import TraceError
 from jtorch.trace._metrics import user_line
 from jtorch.trace._value import Aval, TracedValue, Value
@@ -34,6 +35,9 @@ _new = object.__new__
 
 #: Operands of a signature: an aval, or the type of a Python number.
 Operand = Aval | type
+
+#: What a number that is computed in the graph is: one that a recorded function reads from a tensor.
+_NUMBERS: dict[Any, dtype] = {float: float64, int: int64, bool: int64}
 
 # Slots of operands that are no outputs: three interleaved series of negative numbers.
 _LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
@@ -356,7 +360,8 @@ def verify(graph: Graph) -> None:
         for slot, expected in zip(slots, signature.operands, strict=True):
             if slot >= 0:
                 _promise(slot < len(avals), f"{where} reads output {slot} before it exists")
-                _promise(avals[slot] is expected, f"{where} got {avals[slot]} for {expected}")
+                read = avals[slot].shape == () and avals[slot].dtype is _NUMBERS.get(expected)
+                _promise(avals[slot] is expected or read, f"{where} got {avals[slot]} for {expected}")
                 continue
             kind, index = series(slot)
             pool: Sequence[Any] = (graph.leaves, graph.floats, graph.ints)[kind]
