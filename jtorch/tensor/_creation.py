@@ -40,6 +40,7 @@ from jtorch.tensor._from_data import (
 from jtorch.tensor._layout import contiguous_format, memory_format, preserve_format
 from jtorch.tensor._ranges import arange, linspace, logspace, range
 from jtorch.tensor._storage import contiguous_strides
+from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = [
     "arange",
@@ -175,6 +176,9 @@ def full(
     if where is META:
         return _on_meta(shape, d, requires_grad, None)
     return make(filled(shape, number, d), where, requires_grad)
+    if type(number) is ReadNumber and number.fits(d):
+        made = make(filled(shape, 0, d), where)
+        return made.fill_(number).requires_grad_(requires_grad)  # type: ignore[no-any-return]
 
 
 def _like(
@@ -194,6 +198,9 @@ def _like(
     if where is META:
         return _on_meta(aval.shape, d, requires_grad, strides)
     array = np.zeros(aval.shape, d.numpy) if number is None else filled(aval.shape, number, d)
+    if type(number) is ReadNumber and number.fits(d):
+        made = make(np.zeros(aval.shape, d.numpy), where, False, strides)
+        return made.fill_(number).requires_grad_(requires_grad)  # type: ignore[no-any-return]
     return make(array, where, requires_grad, strides)
 
 
