@@ -278,12 +278,24 @@ def is_number(x: Any) -> bool:
 
 def integer_power(input: Array, exponent: Array) -> Array:
     """``input ** exponent`` of integers, where a negative exponent leaves 0 of all bases but 1 and -1."""
-    result = jnp.power(input, jnp.maximum(exponent, 0))
+    result = _whole_power(input, jnp.maximum(exponent, 0))
     if not jnp.issubdtype(exponent.dtype, jnp.signedinteger):
         return result
     odd = jnp.where(exponent % 2 == 0, jnp.ones_like(input), input)
     unit = jnp.where(input == 1, jnp.ones_like(input), jnp.where(input == -1, odd, jnp.zeros_like(input)))
     return jnp.where(exponent < 0, unit, result)
+
+
+def _whole_power(base: Array, exponent: Array) -> Array:
+    """``base ** exponent`` in the arithmetic of the type; JAX's reads the last 6 bits of an exponent only."""
+    low = jnp.power(base, exponent & 63)
+
+    def step(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        result, square, rest = state
+        return jnp.where(rest & 1 == 1, result * square, result), square * square, rest >> 1
+
+    start = low, lax.integer_pow(base, 64), exponent >> 6
+    return lax.while_loop(lambda state: jnp.any(state[2] > 0), step, start)[0]
 
 
 def power_of_number(input: Array, exponent: Any) -> Array:

@@ -170,15 +170,16 @@ def full(
     check_layout(layout, pin_memory, "full")
     number = number_of(fill_value, "full", "fill_value", 2)
     if out is not None:
-        return into(out, filled(shape, number, out._aval().dtype))
+        given = None if dtype is None else as_dtype(dtype, "full")
+        return into(out, filled(shape, number, out._aval().dtype), given)
     d = number_dtype(number) if dtype is None else as_dtype(dtype, "full")
     where = as_device(device)
     if where is META:
         return _on_meta(shape, d, requires_grad, None)
-    return make(filled(shape, number, d), where, requires_grad)
     if type(number) is ReadNumber and number.fits(d):
         made = make(filled(shape, 0, d), where)
         return made.fill_(number).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    return make(filled(shape, number, d), where, requires_grad)
 
 
 def _like(
@@ -197,10 +198,10 @@ def _like(
         strides = format_strides(aval.shape, format)
     if where is META:
         return _on_meta(aval.shape, d, requires_grad, strides)
-    array = np.zeros(aval.shape, d.numpy) if number is None else filled(aval.shape, number, d)
     if type(number) is ReadNumber and number.fits(d):
         made = make(np.zeros(aval.shape, d.numpy), where, False, strides)
         return made.fill_(number).requires_grad_(requires_grad)  # type: ignore[no-any-return]
+    array = np.zeros(aval.shape, d.numpy) if number is None else filled(aval.shape, number, d)
     return make(array, where, requires_grad, strides)
 
 
@@ -317,7 +318,8 @@ def eye(
             raise RuntimeError(f"{parameter} must be greater or equal to 0, got {count}")
     check_layout(layout, pin_memory, "eye")
     if out is not None:
-        return into(out, np.eye(rows, columns, dtype=out._aval().dtype.numpy))
+        given = None if dtype is None else as_dtype(dtype, "eye")
+        return into(out, np.eye(rows, columns, dtype=out._aval().dtype.numpy), given)
     d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, "eye")
     return make(np.eye(rows, columns).astype(d.numpy), as_device(device), requires_grad)
 

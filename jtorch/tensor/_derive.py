@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def make_function(op: Op) -> Callable[..., Any]:
             bound = bind(op, args, kwargs)
             if out is None:
                 return apply(op, bound)
-            return _give_out(op, out, without_autocast(apply, op, bound), bound)
+            return give_out(op, out, without_autocast(apply, op, bound), bound)
         if len(args) != total or total != op.positional:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return apply(op, args)
@@ -137,16 +137,33 @@ def _spreading(function: Callable[..., Any], parameter: str, place: int) -> Call
     return spread
 
 
-def _give_out(op: Op, out: Any, result: Any, operands: list[Any]) -> Any:
-    name = _last(op)
+def give_out(op: Op, out: Any, result: Any, operands: Sequence[Any], name: str | None = None) -> Any:
+    """Store a result in ``out=``: a tensor, or as many of them as the op, called ``name``, has results.
+
+    Raises:
+        TypeError: something else.
+        RuntimeError: memory that overlaps, a dtype that does not fit.
+    """
+    name = name or _last(op)
+    if isinstance(result, Tensor) is not isinstance(out, Tensor):
+        raise _wrong_out(name, out, result)
     if isinstance(out, Tensor):
         check_memory(name, out, result._aval().shape, operands)
         check_out_dtype(op, out, result)
         return write_out(out, result, name)
+    if not isinstance(out, tuple | list) or not all(isinstance(o, Tensor) for o in out):
+        raise _wrong_out(name, out, result)
+    if len(out) != len(result):
+        raise TypeError(f"expected tuple of {len(result)} elements but got {len(out)}")
     for o, r in zip(out, result, strict=True):
         check_memory(name, o, r._aval().shape, operands)
         check_out_dtype(op, o, r)
     return type(result)(write_out(o, r, name) for o, r in zip(out, result, strict=True))
+
+
+def _wrong_out(name: str, out: Any, result: Any) -> TypeError:
+    wanted = "Tensor" if isinstance(result, Tensor) else "tuple of Tensors"
+    return TypeError(f"{name}(): argument 'out' must be {wanted}, not {type(out).__name__}")
 
 
 def make_method(op: Op) -> Callable[..., Any]:

@@ -16,9 +16,11 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._arguments import into, make
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._counter_draws import counter_sample
+from jtorch.tensor._formats import strides_like
 from jtorch.tensor._methods import method
-from jtorch.tensor._random import dense_strides, fill_with, source_of, stream_of, with_history
+from jtorch.tensor._random import fill_with, source_of, stream_of, with_history
 from jtorch.tensor._value_checks import known_values
+from jtorch.tensor._views import strides_of
 
 __all__ = ["binomial", "multinomial", "poisson"]
 
@@ -53,7 +55,7 @@ def multinomial(
         return make(np.zeros((*aval.shape[:-1], num_samples), np.int64), META)
     stream = stream_of(generator, aval.device)
     if isinstance(stream, rng.MT19937):
-        strides = dense_strides(input)
+        strides = strides_like(aval.shape, strides_of(input))
         drawn = rng.multinomial(stream, np.array(input._host()), num_samples, replacement, strides)
         made = make(np.asarray(drawn, order="C"), aval.device)
     else:

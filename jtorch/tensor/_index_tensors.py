@@ -347,7 +347,7 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
         raise RuntimeError("sym_strides() called on an undefined Tensor")
     places = Places(x, entries)
     if number is None:
-        check_value(value, aval, places, len(entries) == 1)
+        check_value(value, aval, places, len(entries) == 1 and not accumulate)
     places.check_bounds(aval.shape)
     recorded = tracked(x) or (number is None and tracked(value))
     if 0 in places.shape and not recorded:
@@ -367,12 +367,6 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
 
 def check_value(value: Tensor, aval: Any, places: Places, alone: bool) -> None:
     given = value._aval()
-    if given.dtype is not aval.dtype and not (places.masked and alone and given.size == 1):
-        names = dtypes.scalar_type_name(aval.dtype), dtypes.scalar_type_name(given.dtype)
-        raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {names[0]} for the "
-            f"destination and {names[1]} for the source."
-        )
     shape = places.shape
     if given.ndim > len(shape) or any(
         n not in (1, m) for n, m in zip(reversed(given.shape), reversed(shape), strict=False)
@@ -380,4 +374,10 @@ def check_value(value: Tensor, aval: Any, places: Places, alone: bool) -> None:
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(given.shape)} cannot be broadcast to indexing "
             f"result of shape {list(shape)}"
+        )
+    if given.dtype is not aval.dtype and not (places.masked and alone and given.size == 1):
+        names = dtypes.scalar_type_name(aval.dtype), dtypes.scalar_type_name(given.dtype)
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {names[0]} for the "
+            f"destination and {names[1]} for the source."
         )

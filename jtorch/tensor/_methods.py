@@ -222,17 +222,6 @@ def set_layout(tensor: Tensor, strides: tuple[int, ...]) -> None:
         tensor._storage.strides = tensor._strides = strides
 
 
-def _dense(x: Tensor) -> bool:
-    """Elements fill a stretch of memory without gap or overlap."""
-    sizes, strides = x._aval().shape, strides_of(x)
-    step = 1
-    for s, n in sorted((s, n) for s, n in zip(strides, sizes, strict=True) if n != 1):
-        if s != step:
-            return False
-        step *= n
-    return True
-
-
 def _sizes(name: str, parameter: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
     """Sizes or dimensions given one by one, as one sequence, or as one sequence by the parameter's name.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from jtorch.dtypes import BOOL
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
-from jtorch.tensor._derive import NUMBERS, bind, derived, make_inplace
+from jtorch.tensor._derive import NUMBERS, bind, derived, give_out, make_inplace
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._value_checks import runner
 
@@ -34,9 +36,10 @@ def _extreme(name: str, other_op: str) -> None:
         if "other" in kwargs or (args and isinstance(args[0], Tensor)):
             result = run(pairwise, bind(pairwise, (input, *args), kwargs))
         elif args or "dim" in kwargs:
-            result = run(along, bind(along, (input, *args), kwargs))
+            operands = bind(along, (input, *args), kwargs)
+            result = run(along, operands)
             if out is not None:
-                return type(result)([write_out(o, r, name) for o, r in zip(out, result, strict=True)])
+                return give_out(along, out, result, operands, name)
         else:
             result = run(whole, bind(whole, (input,), kwargs))
         return result if out is None else write_out(out, result, name)
@@ -50,10 +53,9 @@ def _optional_dim(name: str) -> None:
 
     def function(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         if args or "dim" in kwargs:
-            result = run(along, bind(along, (input, *args), kwargs))
-            if out is not None:
-                return type(result)([write_out(o, r, name) for o, r in zip(out, result, strict=True)])
-            return result
+            operands = bind(along, (input, *args), kwargs)
+            result = run(along, operands)
+            return result if out is None else give_out(along, out, result, operands, name)
         result = run(whole, bind(whole, (input,), kwargs))
         return result if out is None else write_out(out, result, name)
 
@@ -96,6 +98,8 @@ def _reverse_division() -> None:
     product = OPS["mul"]
 
     def __rdiv__(self: Tensor, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            return self.reciprocal() * other
         if not isinstance(other, NUMBERS):
             return NotImplemented
         return run(product, (self.reciprocal(), other))

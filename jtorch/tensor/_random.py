@@ -31,10 +31,11 @@ from jtorch.rng._uniform import uniform as draw_uniform
 from jtorch.tensor._arguments import as_dtype, check_layout, into, make, sizes_of
 from jtorch.tensor._core import Tensor, call, from_value, value_of
 from jtorch.tensor._counter_draws import counter_draw, counter_permutation
-from jtorch.tensor._formats import format_strides
+from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._layout import preserve_format
-from jtorch.tensor._methods import _dense, method
+from jtorch.tensor._methods import method
+from jtorch.tensor._views import strides_of
 from jtorch.trace import TracedValue, computed, from_jax, leave_session, session, settings
 
 __all__ = [
@@ -452,7 +453,7 @@ def _create(
         return into(out, made)
     target = as_device(where)
     if target is META:
-        return make(np.zeros(sizes, d.numpy), META, requires_grad)
+        return make(np.zeros(sizes, d.numpy), META, requires_grad, strides)
     return sample(draw, sizes, d, parameters, generator, target, requires_grad, strides)
 
 
@@ -570,6 +571,8 @@ def randperm(
             return call("stack", [one() for _ in range(size)], 0)  # type: ignore[no-any-return]
 
         return by_sample(rows, where)
+    if where is META:
+        return make(np.zeros(n, d.numpy), META, requires_grad)
     stream = stream_of(generator, where)
     if not isinstance(stream, MT19937):
         made = counter_permutation(source_of(generator, where), n, d, where)
@@ -579,17 +582,13 @@ def randperm(
     return drawn(lambda engine: draw_permutation(engine, n, d.numpy), stream, generator, where, requires_grad)
 
 
-def dense_strides(x: Tensor) -> tuple[int, ...] | None:
-    return x._strides if x._strides is not None and _dense(x) else None
-
-
 def _like(
     name: str, draw: Draw, input: Tensor, parameters: tuple[Any, ...], options: dict[str, Any]
 ) -> Tensor:
     aval = input._aval()
     where, format = options["device"], options["memory_format"]
     kept = format is None or format is preserve_format
-    strides = dense_strides(input) if kept else format_strides(aval.shape, format)
+    strides = strides_like(aval.shape, strides_of(input)) if kept else format_strides(aval.shape, format)
     return _create(
         name,
         draw,
@@ -735,7 +734,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     """Ones with the probabilities in ``input``, or with probability ``p``, else zeros."""
     aval = input._aval()
     chance = input.detach() if p is None else float(p)
-    strides = dense_strides(input)
+    strides = strides_like(input._aval().shape, strides_of(input))
     if isinstance(chance, Tensor) and type(value_of(chance)) is TracedValue:
         # The same words: an element is one where a uniform number of its dtype is below the probability.
         drawn = sample(draw_uniform, aval.shape, aval.dtype, (0.0, 1.0), generator, aval.device)

@@ -97,3 +97,43 @@ ORDER = [
 @pytest.mark.parametrize("expression", [*DATA, *KEYWORDS, *TURNED, *ORDER])
 def test_agrees_with_torch(agree, expression):
     agree(expression, SETUP)
+
+
+WRITES = [
+    "x.copy_(2.5)",
+    "x.long().copy_(2.5)",
+    "x.copy_('a')",
+    "x.fill_('a')",
+    "x.bool().fill_('a')",
+    "x.fill_(None)",
+    "x.__setitem__(None, x[0]) or x",
+    "m.__setitem__(slice(None), m[0]) or m",
+    "m.__setitem__(slice(1, None), m[:-1])",
+    "m.__setitem__([0, 1], torch.tensor([1, 2]))",
+    "m.index_put_((torch.tensor([True, False, True]),), torch.tensor(1))",
+    "m.index_put_((torch.tensor([True, False, True]),), torch.tensor(1), True)",
+    "m.index_put_((torch.tensor([0, 0]),), torch.ones(2, dtype=torch.int64))",
+    "torch.median(m, 0, out=torch.empty(2))",
+    "torch.kthvalue(m, 1, out=(torch.empty(0),))",
+    "torch.aminmax(m, out=torch.empty(2))",
+    "torch.add(m, m, out=(torch.empty(2),))",
+    "torch.add(m, m, out=[torch.empty(2)])",
+    "torch.exp(m, out='a')",
+    "torch.full((2,), 1, out=torch.empty(0), dtype=torch.float64)",
+    "torch.eye(2, out=torch.empty(0), dtype=torch.float64)",
+    "torch.randperm(4, device='meta')",
+    "torch.rand_like(x.mT, device='meta')",
+    "torch.manual_seed(0) and torch.rand_like(x.permute(2, 0, 1)[:, :, ::2])",
+    "np.arange(1.0, 5.0) / torch.arange(1.0, 5.0)",
+    "np.array(2.0) / torch.ones(3)",
+    "torch.tensor(2) ** torch.tensor([62, 63, 64, 65, 2**62])",
+    "2 ** torch.tensor([1, 64, 100])",
+    "torch.tensor([3, -3, 1, -1, 0]) ** torch.tensor(101)",
+    "torch.tensor([3, -1], dtype=torch.int8) ** torch.tensor([101, 127], dtype=torch.int8)",
+    "torch.tensor([3, 2], dtype=torch.uint8) ** torch.tensor([201, 7], dtype=torch.uint8)",
+]
+
+
+@pytest.mark.parametrize("expression", WRITES)
+def test_writes_agree_with_torch(agree, expression):
+    agree(expression, SETUP)
