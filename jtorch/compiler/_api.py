@@ -41,8 +41,9 @@ def compile(
     function reads (a module's mode, a global number), is recorded anew; :func:`jtorch.explain` says why.
 
     A line that decides by the truth of a tensor (``if loss > 1:``) splits the program: the part before it
-    runs, and then the part that was recorded for this case. Any other line that needs the value of a tensor
-    (``.item()``, ``print``) cannot be part of a program. Such calls run uncompiled, with the same results.
+    runs, and then the part that was recorded for this case. Numbers that ``.item()`` reads may be returned,
+    computed with, compared, and used in operations. Any other line that needs the value of a tensor
+    (``print``, ``float(t)``) cannot be part of a program. Such calls run uncompiled, with the same results.
 
     Args:
         model: the function or module; without it, a decorator is returned.

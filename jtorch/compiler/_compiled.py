@@ -439,6 +439,7 @@ class CompiledFunction:
             assembly.undo()
             recording.broken = text
             recording.materialize()
+            recording.settle()
             counters.history.append(f"{self.name} is not replayed: {text}")
         return recording.broken
 

@@ -125,6 +125,7 @@ class Session:
         reading: reads of single numbers give objects that stand for them; otherwise they end the recording.
         at_read: the recording ended at such a read.
         numbers_read: those objects.
+        over: set when the recording came to nothing and they have their numbers; other threads wait for it.
     """
 
     def __init__(self, fullgraph: bool, name: str, reading: bool = False) -> None:
@@ -149,6 +150,7 @@ class Session:
         self.shown: list[tuple[Value, Value]] = []
         self.reading, self.at_read = reading and not fullgraph, False
         self.numbers_read: list[Any] = []
+        self.over = threading.Event()
 
     # ---- asked by the layers below
 
@@ -250,13 +252,26 @@ class Session:
 
     def follows(self) -> bool:
         """Whether this recording is under way in this thread."""
-        return settings.session is self and self.broken is None and self.graph is None
+        mine = settings.session is self and self.thread == threading.get_ident()
+        return mine and self.broken is None and self.graph is None
 
     def needs_number(self, what: str) -> None:
         """Something that cannot be followed asks for a number."""
-        if self.broken is None:
+        if self.thread != threading.get_ident():
+            self.over.wait()
+        elif self.broken is None:
             settings.session = self
             self.leave(f"uses a number that it read from a tensor for {what}")
+
+    def settle(self) -> None:
+        """The recording came to nothing: objects that stand for numbers get them."""
+        try:
+            for reference in self.numbers_read:
+                number = reference()
+                if number is not None:
+                    number.plain()
+        finally:
+            self.over.set()
 
     def _contents(self, leaves: list[Value]) -> list[Value]:
         """What leaves hold in this call."""
@@ -280,6 +295,7 @@ class Session:
         self.line = line or user_line()
         self.broken = f"{self.line} {why}"
         self.materialize()
+        self.settle()
         counters.history.append(f"{self.name} is not replayed: {self.broken}")
         if self.fullgraph:
             raise Unsupported(
@@ -518,6 +534,7 @@ class Session:
                 if self.broken is None:
                     self.broken = _RAISED
                     self.materialize()
+                    self.settle()
                 raise
             finally:
                 autocast_state.cache = cache
@@ -571,20 +588,29 @@ def _numpy_state() -> Any:
 
 
 def watch_output(session: Any) -> Callable[[], None]:
-    """A function that prints or logs does so in every call; returns what ends the watch."""
-    says = [(builtins, "print", builtins.print), (logging.Logger, "handle", logging.Logger.handle)]
-    for owner, name, original in says:
+    """A function that prints or logs does so in every call; returns what ends the watch.
 
-        def watched(*args: Any, original: Any = original, what: str = name, **kwargs: Any) -> Any:
-            ours = what == "handle" and args[0].name.partition(".")[0] in _ENGINE
-            if settings.session is session and session.thread == threading.get_ident() and not ours:
-                session.leave("prints" if what == "print" else "logs", _speaker())
+    One that starts a thread may wait for it, and the thread for a number.
+    """
+    says: list[tuple[Any, str, str, Callable[..., bool]]] = [
+        (builtins, "print", "prints", lambda *_: True),
+        (logging.Logger, "handle", "logs", lambda logger, *_: logger.name.partition(".")[0] not in _ENGINE),
+        (threading.Thread, "start", "starts a thread", lambda *_: session.numbers_held()),
+    ]
+    originals = [getattr(owner, name) for owner, name, _, _ in says]
+    for (owner, name, does, counts), original in zip(says, originals, strict=True):
+
+        def watched(
+            *args: Any, original: Any = original, does: str = does, counts: Any = counts, **kwargs: Any
+        ) -> Any:
+            if settings.session is session and session.thread == threading.get_ident() and counts(*args):
+                session.leave(does, _speaker())
             return original(*args, **kwargs)
 
         setattr(owner, name, watched)
 
     def unwatch() -> None:
-        for owner, name, original in says:
+        for (owner, name, _, _), original in zip(says, originals, strict=True):
             setattr(owner, name, original)
 
     return unwatch

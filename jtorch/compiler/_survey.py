@@ -103,6 +103,10 @@ class Survey:
     def read(self, value: Any) -> None:
         """Reads end a program."""
 
+    def numbers_held(self) -> bool:
+        """Nothing stands for a number."""
+        return False
+
     def numbers(self, count: int, source: Any) -> None:
         """Settings are read as ever."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from jtorch.devices import device
 from jtorch.dtypes import dtype, float64, int64
 from jtorch.trace._executor import host_array
-from jtorch.trace._graph import LOCK, Signature, record
+from jtorch.trace._graph import Signature, record
 from jtorch.trace._value import Value, aval_of
 
 __all__ = ["ReadNumber", "known_number"]
@@ -190,10 +190,11 @@ class ReadNumber:
         """The number itself; a recording that is under way ends here."""
         session = self._session
         if session is not None:
-            with LOCK:  # another thread waits for the end of the recording
-                session.needs_number(what)
-                self._number = self._compute([host_array(v).item() for v in self._reads])
-                self._session = self._compute = self._key = self._parts = self._value = None  # type: ignore[assignment]
+            session.needs_number(what)
+            compute, reads = self._compute, self._reads
+            if self._session is not None:  # else known by now
+                self._number = compute([host_array(v).item() for v in reads])
+                self._session = self._parts = self._value = None
                 self._reads = ()
         return self._number
 

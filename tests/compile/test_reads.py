@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import pickle
+import queue
 import threading
 from collections import namedtuple
 
@@ -604,19 +605,44 @@ def test_other_threads_get_the_number():
         s = x.sum().item()
         thread = threading.Thread(target=lambda: found.append(s + 1))
         thread.start()
-        if not found:
-            thread.join()
+        thread.join()
         return x * s
 
     c = jtorch.compile(f)
     for v in (1.0, 2.0, 3.0, 4.0):
         assert c(jtorch.tensor([v])).tolist() == [v * v]
-    for _ in range(1000):
-        if len(found) == 4:
-            break
-        threading.Event().wait(0.01)
-    assert sorted(found) == [2.0, 3.0, 4.0, 5.0]
+    assert found == [2.0, 3.0, 4.0, 5.0]
     assert all(type(x) is float for x in found)
+    assert reason(c).endswith("the contents of found changed")
+
+
+def test_threads_of_a_function_get_the_number():
+    asked, answers = queue.SimpleQueue(), queue.SimpleQueue()
+    thread = threading.Thread(target=lambda: [answers.put(s + 1) for s in iter(asked.get, None)])
+    thread.start()
+
+    def f(x):
+        s = x.sum().item()
+        asked.put(s)  # answered once the recording is over
+        return x * s
+
+    def g(x):
+        s = x.sum().item()
+        started = threading.Thread(target=lambda: answers.put(s + 1))
+        started.start()
+        started.join()
+        return x * s
+
+    for function, why in ((f, "is kept elsewhere"), (g, "starts a thread")):
+        c = jtorch.compile(function)
+        for v in (1.0, 2.0, 3.0, 4.0):
+            assert c(jtorch.tensor([v])).tolist() == [v * v]
+            answer = answers.get(timeout=60)
+            assert type(answer) is float
+            assert answer == v + 1
+        assert why in reason(c)
+    asked.put(None)
+    thread.join()
 
 
 def test_scan_of_steps_that_return_numbers():
