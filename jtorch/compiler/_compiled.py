@@ -83,11 +83,11 @@ def _objects(x: Any, found: list[Any]) -> None:
 
 def _surroundings() -> tuple[Any, ...]:
     """Switches that change what operations do."""
-    a = autocast_state
+    cast = autocast_state.enabled
     return (
-        modes.level, modes.anomaly, modes.saved_hooks, modes.unchecked, dtypes.get_default_dtype(),
-        devices.default_device(), precision(), frozenset(a.enabled) if a.enabled else None,
-        tuple(a.dtypes.items()) if a.enabled else None, has_key(),
+        modes.level, modes.watch and (modes.anomaly, modes.saved_hooks, modes.unchecked),
+        dtypes.get_default_dtype(), devices.default_device(), precision(),
+        (frozenset(cast), *autocast_state.dtypes.items()) if cast else None, has_key(),
     )  # fmt: skip
 
 

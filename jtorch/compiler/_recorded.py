@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Sequence
+from operator import is_
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jtorch.compiler._forks import Fork, operands
 from jtorch.compiler._guards import Guards
 from jtorch.compiler._session import Draw, Numbers
+from jtorch.compiler._unread import Unread
 from jtorch.dispatch import INFERENCE, modes
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
@@ -115,8 +117,11 @@ class Recorded:
         donate: leaves whose memory may be reused.
         forks: decisions on the way; ``last``: the part of the graph after them.
         generators: those that draws name.
-        part, fewer: how gradients that the optimizer has used are computed if asked for, and the outputs that
-            are wanted besides; ``part`` is ``None`` if there are no such gradients.
+        part: how gradients that the optimizer has used are computed if asked for; ``None`` if there are none.
+        spared, wanted: ``(number of the output, aval)`` of these gradients and of all others.
+        fewer: slots of the others.
+        unread: whether the gradients of the last replay can stay.
+        held: floats of the last replay, and all numbers on the device once these came twice.
         initial: until the first replay, what the recording computed before its last decision.
     """
 
@@ -142,8 +147,12 @@ class Recorded:
         self.programs: dict[tuple[int, ...], Any] = {}
         self.part: Slice | None = None
         self.fewer: list[int] = []
+        self.wanted: list[tuple[int, Aval]] = []
+        self.spared: list[tuple[int, Aval]] = []
+        self.unread: Unread | None = None
         self.leaner: dict[tuple[int, ...], Any] = {}
-        self.held: Any = None
+        self.held: tuple[list[float], Any] = graph.floats, None
+        self.integers: Any = None
         #: what :func:`jtorch.compiler.scan` made of it
         self.scanned: Any = None
         #: its operations under the names of modules, where those were asked for
@@ -299,7 +308,12 @@ class Recorded:
         left -= used
         if left and len(left) < len(self.live) and sum(self.avals[i].nbytes for i in left) <= SPARE_BYTES:
             self.part = Slice(self.graph.flat, [self.live[i] for i in sorted(left)])
-            self.fewer = [slot for i, slot in enumerate(self.live) if i not in left]
+            self.wanted = [(i, aval) for i, aval in enumerate(self.avals) if i not in left]
+            self.spared = [(i, aval) for i, aval in enumerate(self.avals) if i in left]
+            self.fewer = [self.live[i] for i, _ in self.wanted]
+            owners = {ref: target.tensor for target, ref in self.stored if ref in left}
+            if None not in owners.values() and len(owners) == sum(ref in left for _, ref in self.stored):
+                self.unread = Unread([owners[i] for i in sorted(left)])
 
     def _run(self, values: list[Any], floats: list[float]) -> list[Value]:
         graph, device, part = self.graph, self.device, self.part
@@ -318,39 +332,53 @@ class Recorded:
             for value in values:
                 array = value.array
                 arrays.append(operand(value, device) if array is None else array)
-            if program.seconds and not donated and not self.actions and settings.listener is None:
-                results = program.call([], *self._numbers(program), *arrays)
+            if program.seconds and not donated and settings.listener is None:
+                results = program.call([], *self._numbers(floats), *arrays)
             else:
                 results = self._run_with(program, values, arrays, floats, donated, live)
         counters.nodes += graph.nodes
-        made: list[Value] = []
+        made: list[Any] = []
         if part is None:
             for aval, array in zip(self.avals, results, strict=True):
                 value = _new(Value)
                 value.aval, value.array = aval, array
                 made.append(value)
             return made
-        arrays_of = dict(zip(live, results, strict=True))
-        left = []
-        for aval, slot in zip(self.avals, self.live, strict=True):
-            value = _new(Value)
-            value.aval, value.array = aval, arrays_of.get(slot)
-            if value.array is None:
-                left.append(value)
-            made.append(value)
-        postpone(part, values, (floats, graph.ints), left)
+        unread = self.unread
+        deferred = None if unread is None else unread.unseen()
+        made = [None] * len(self.avals)
+        for (i, aval), array in zip(self.wanted, results, strict=True):
+            value = made[i] = _new(Value)
+            value.aval, value.array = aval, array
+        if deferred is not None:
+            counters.deferred += len(self.spared)
+            deferred.take(values, (floats, graph.ints))
+        else:
+            for i, aval in self.spared:
+                value = made[i] = _new(Value)
+                value.aval = aval
+            left = [made[i] for i, _ in self.spared]
+            deferred = postpone(part, values, (floats, graph.ints), left)
+            if unread is not None:
+                unread.watch(deferred)
         return made
 
-    def _numbers(self, program: Any) -> tuple[Any, Any]:
-        """The numbers of a graph that never change, on the device."""
-        held = self.held
+    def _numbers(self, floats: list[float]) -> Any:
+        """The numbers of a graph as operands: on the device, if they are what they were the last time."""
+        known, held = self.held
+        if floats is not known and not all(map(is_, floats, known)):
+            self.held = floats, None
+            return np.array(floats), self._integers()
         if held is None:
-            graph, device = self.graph, self.device
-            held = self.held = (
-                jax.device_put(np.array(graph.floats), device) if graph.floats else None,
-                jax.device_put(np.array(graph.ints, np.int64), device) if graph.ints else None,
-            )
-        return held  # type: ignore[no-any-return]
+            array = jax.device_put(np.array(floats), self.device) if floats else None
+            held = array, self._integers()
+            self.held = floats, held
+        return held
+
+    def _integers(self) -> Any:
+        if self.integers is None and self.graph.ints:
+            self.integers = jax.device_put(np.array(self.graph.ints, np.int64), self.device)
+        return self.integers
 
     def _run_with(
         self,
@@ -403,8 +431,11 @@ class Recorded:
         """The value of a reference: an output of the program from 0 on, a leaf below."""
         return made[ref] if ref >= 0 else values[-1 - ref]
 
-    def scatter(self, made: Sequence[Value], values: Sequence[Any], tensors: Sequence[Any]) -> None:
-        """Store what the program computed in the storages and gradients that it changes."""
+    def scatter(self, made: Sequence[Any], values: Sequence[Any], tensors: Sequence[Any]) -> None:
+        """Store what the program computed in the storages and gradients that it changes.
+
+        ``None`` among what it made is a gradient that stays, see :class:`Unread`.
+        """
         for target, of_gradient, ref, versions, writes in self.written:
             storage = target.storage
             if storage is None:
@@ -418,8 +449,12 @@ class Recorded:
             else:
                 storage.write(value)
         for target, gradient in self.stored:
-            tensor = target.of(tensors)
-            tensor._grad = None if gradient is None else from_value(self.value(gradient, made, values))
+            if gradient is None:
+                target.of(tensors)._grad = None
+                continue
+            value = made[gradient] if gradient >= 0 else values[-1 - gradient]
+            if value is not None:
+                target.of(tensors)._grad = from_value(value)
 
     def _result(
         self,

@@ -8,6 +8,7 @@ changes the program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 import jax
@@ -122,7 +123,7 @@ def setting(x: Any) -> Any:
     if type(x) is float:
         return x
     if not isinstance(x, Tensor):
-        return float(x)
+        return float(x or 0.0)  # no new object for a setting that is 0, the usual integer
     recording = session()
     if recording is None:
         return x
@@ -365,7 +366,7 @@ class FusedOptimizer(Optimizer):
 class StepNumbers:
     """The numbers among a step's operands, asked for anew whenever a recorded step is replayed."""
 
-    __slots__ = ("flags", "group", "optimizer", "params", "settings", "shared", "states")
+    __slots__ = ("flags", "given", "group", "optimizer", "params", "settings", "shared", "states")
 
     def __init__(
         self,
@@ -378,12 +379,16 @@ class StepNumbers:
         self.optimizer, self.group, self.params, self.flags = optimizer, group, params, flags
         self.shared = shared
         self.states = [optimizer.state[p] for p in params] if optimizer._slots(flags) else None
-        self.settings: tuple[float, ...] = ()
+        self.given: Sequence[Any] = ()
+        self.settings: list[float] = []
 
     def holds(self) -> bool:
         """Whether the step is still the same operation; changes nothing."""
         flags, settings = self.optimizer._settings(self.group)
-        self.settings = tuple([x if type(x) is float else float(x) for x in settings])
+        if len(settings) != len(self.given) or not all(map(is_, settings, self.given)):
+            self.settings = [x if type(x) is float else float(x) for x in settings]
+            # What is in a tensor may change.
+            self.given = settings if all(type(x) is float for x in settings) else ()
         if self.shared and self.states is not None:
             counts = [_count(state) for state in self.states]
             if counts.count(counts[0]) != len(counts):
@@ -392,13 +397,14 @@ class StepNumbers:
 
     def __call__(self) -> list[float]:
         """Count a step; what :meth:`holds` found goes with it."""
+        if self.states is None:
+            return self.settings
         numbers: list[float] = []
-        if self.states is not None:
-            prepare, group = self.optimizer._prepare, self.group
-            for p, state in zip(self.params, self.states, strict=True):
-                numbers.extend(prepare(p, state, group))
-            if self.shared:
-                del numbers[1:]
+        prepare, group = self.optimizer._prepare, self.group
+        for p, state in zip(self.params, self.states, strict=True):
+            numbers.extend(prepare(p, state, group))
+        if self.shared:
+            del numbers[1:]
         numbers.extend(self.settings)
         return numbers
 

@@ -79,7 +79,7 @@ class SGD(FusedOptimizer):
             group["weight_decay"],
         )
         flags = (momentum != 0, dampening != 0, bool(decay != 0), group["nesterov"], group["maximize"])
-        return flags, (setting(lr), float(momentum), float(dampening), setting(decay))
+        return flags, (setting(lr), float(momentum or 0.0), float(dampening or 0.0), setting(decay))
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
         return ("momentum_buffer",) if flags[0] else ()

@@ -79,9 +79,14 @@ class Slice:
 
 
 class Deferred:
-    """Outputs of one run that were left out: operands are kept until nobody holds the outputs any more."""
+    """Outputs of one run that were left out: operands are kept until nobody holds the outputs any more.
 
-    __slots__ = ("__weakref__", "compute", "floats", "ints", "leaves", "outputs", "part")
+    Attributes:
+        outputs: weak references to them.
+        operands: leaves, floats and integers of the part of the graph that computes them.
+    """
+
+    __slots__ = ("__weakref__", "compute", "operands", "outputs", "part")
 
     def __init__(
         self,
@@ -93,20 +98,25 @@ class Deferred:
     ) -> None:
         """Withhold ``outputs`` of a graph of these operands that has run; ``compute`` fills them."""
         self.part, self.compute = part, compute
-        self.floats, self.ints = numbers
-        self.leaves: list[Value] = [leaves[i] for i in part.leaves]
+        self.take(leaves, numbers)
         self.outputs = list(map(ref, outputs))
         stand_in = Withheld(self.reveal)
         for value in outputs:
             value.array, value.graph = stand_in, None
 
+    def take(self, leaves: Sequence[Value], numbers: tuple[Sequence[float], Sequence[int]]) -> None:
+        """Compute the outputs of these operands of the graph from now on."""
+        floats, ints = numbers
+        self.operands = [leaves[i] for i in self.part.leaves], floats, ints
+
     def graph(self) -> tuple[Graph, list[Value]]:
         """What is to be run, and the outputs that somebody still holds."""
         part = self.part
-        graph = Graph(self.leaves[0].aval.device)
-        graph.flat, graph.leaves = part.flat, self.leaves
-        graph.floats = [self.floats[i] for i in part.floats]
-        graph.ints = [self.ints[i] for i in part.ints]
+        leaves, floats, ints = self.operands
+        graph = Graph(leaves[0].aval.device)
+        graph.flat, graph.leaves = part.flat, leaves
+        graph.floats = [floats[i] for i in part.floats]
+        graph.ints = [ints[i] for i in part.ints]
         alive = []
         for slot, reference in zip(part.live, self.outputs, strict=True):
             value = reference()

@@ -687,10 +687,10 @@ def postpone(
     leaves: Sequence[Value],
     numbers: tuple[Sequence[float], Sequence[int]],
     outputs: Sequence[Value],
-) -> None:
+) -> Deferred:
     """Withhold outputs that a run of a graph with these operands has left out, until someone asks."""
     counters.deferred += len(outputs)
-    Deferred(part, leaves, numbers, outputs, _look)
+    return Deferred(part, leaves, numbers, outputs, _look)
 
 
 def _look(deferred: Deferred) -> None:

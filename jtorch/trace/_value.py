@@ -140,7 +140,7 @@ def host_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """A row-major copy of what the user may write to; the engine's own, for :func:`from_host`."""
     if array.nbytes < _PLACED_BYTES:
         return np.array(array, order="C")
-    copy = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
+    copy: np.ndarray[Any, Any] = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
 

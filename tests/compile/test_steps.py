@@ -1,12 +1,17 @@
 """Compiled steps: the same numbers as uncompiled ones, and one program."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 import jtorch
 from jtorch import nn
 from jtorch.compiler import explain
+from jtorch.tensor._core import value_of
 from jtorch.trace import counters
+from jtorch.trace._deferred import Deferred
 
 pytestmark = pytest.mark.usefixtures("lazy")
 
@@ -484,3 +489,129 @@ def test_counts_that_part_between_calls():
     assert results[0][-1] == 42.0
     for mine, other in zip(*results, strict=True):
         assert np.allclose(mine, other, rtol=1e-5)
+
+
+def _unread_steps(compiled, meddle):
+    """Losses and gradients of steps between which ``meddle(model, i)`` does something to gradients."""
+    jtorch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = ((model(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    run = jtorch.compile(step) if compiled else step
+    kept, losses = [], []
+    for i, (x, y) in enumerate(data(14, 4)):
+        losses.append(run(x, y).item())
+        if i % 4 == 3:
+            kept.append(meddle(model, i))
+    grads = [p.grad.tolist() for p in model.parameters()]
+    return losses, grads, [None if k is None else k() for k in kept]
+
+
+def _alias(model, i):
+    held = model[0].weight.grad
+    return held.tolist
+
+
+def _storage(model, i):
+    held = model[2].bias.grad.detach()
+    return held.tolist
+
+
+def _pending(model, i):
+    held = model[0].bias.grad * 2
+    return held.tolist
+
+
+def _write(model, i):
+    model[0].weight.grad.add_(1)
+
+
+def _drop(model, i):
+    model.zero_grad()
+
+
+def _flag(model, i):
+    model[0].weight.grad.requires_grad_()
+
+
+def _reference(model, i):
+    held = weakref.ref(model[0].weight.grad)
+    return lambda: held() is None
+
+
+def _own(model, i):
+    model[0].weight.grad = jtorch.ones(5, 4)
+
+
+@pytest.mark.parametrize("meddle", [_alias, _storage, _pending, _write, _drop, _flag, _reference, _own])
+def test_gradients_that_nobody_saw_stay_and_others_do_not(meddle):
+    found, expected = (_unread_steps(compiled, meddle) for compiled in (True, False))
+    for mine, theirs in zip(found, expected, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(np.asarray(a, float), np.asarray(b, float), rtol=1e-5, atol=1e-6)
+
+
+def _outputs(deferred):
+    return [r() for r in deferred.outputs]
+
+
+def test_gradients_that_stay_are_no_new_tensors_and_free_their_operands():
+    jtorch.manual_seed(0)
+    model = nn.Linear(4, 3)
+    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+
+    @jtorch.compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = ((model(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    seen = []
+    for x, y in data(6, 4):
+        step(x, y)
+        seen.append(id(model.weight.grad))
+        assert not model.weight.grad.requires_grad
+    assert len(set(seen[1:])) == 1
+    mine = value_of(model.weight.grad)
+    (deferred,) = [weakref.ref(o) for o in gc.get_objects() if type(o) is Deferred and mine in _outputs(o)]
+    del mine
+    model.zero_grad()
+    assert deferred() is None
+    assert model.weight.grad is None
+    step(x, y)
+    assert model.weight.grad.shape == (3, 4)
+
+
+def test_a_rate_in_a_tensor_and_one_of_zero_are_read_anew():
+    def train(compiled):
+        jtorch.manual_seed(0)
+        model = nn.Linear(4, 3)
+        rate = jtorch.tensor(0.1)
+        optimizer = jtorch.optim.SGD(model.parameters(), lr=rate, momentum=0, weight_decay=0.0)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = ((model(x) - y) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = jtorch.compile(step) if compiled else step
+        losses = []
+        for i, (x, y) in enumerate(data(8, 4)):
+            losses.append(run(x, y).item())
+            if i % 2:
+                rate.mul_(0.5)
+            optimizer.param_groups[0]["weight_decay"] = 0.1 * (i // 4)
+        return losses
+
+    np.testing.assert_allclose(train(True), train(False), rtol=1e-5)
