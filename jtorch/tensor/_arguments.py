@@ -151,6 +151,8 @@ def filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any
     if type(number) in (float, int) and d.numpy.kind == "f" and -65504 <= number <= 65504:
         return np.full(shape, number, d.numpy)
     check_fits(number, d, narrow=math.prod(shape) == 1)
+    if d.category < INT:
+        return np.full(shape, bool(number))
     if d.category == INT:
         wrapped = int(number) % (1 << (8 * d.itemsize))
         return np.full(shape, wrapped, f"u{d.itemsize}").view(d.numpy)

@@ -21,7 +21,7 @@ from jtorch.tensor._core import Tensor, from_value, host_contents, meta_value, r
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import can_cast as dtype_fits
-from jtorch.tensor._layout import memory_format, preserve_format
+from jtorch.tensor._layout import layout, memory_format, preserve_format
 from jtorch.tensor._printing import format_spec, tensor_str
 from jtorch.tensor._views import is_contiguous, strides_of
 from jtorch.trace import TracedValue, Value, aval_of, from_host, host_array, session
@@ -364,8 +364,12 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif _is_dtype(target):
             d = as_dtype(target, "to")
         else:
+            if not isinstance(target, str | int | device | None):
+                raise _no_such_form(args, kwargs)
             where = None if target is None else as_device(target)
             if rest and not isinstance(rest[0], bool):
+                if rest[0] is not None and not _is_dtype(rest[0]):
+                    raise _no_such_form(args, kwargs)
                 d = None if rest[0] is None else as_dtype(rest[0], "to")
                 rest.pop(0)
     if len(rest) > 2 or not all(isinstance(flag, bool) for flag in rest):
@@ -377,8 +381,10 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         target = kwargs.pop("device")
         where = None if target is None else as_device(target)
     if "dtype" in kwargs:
-        target = kwargs.pop("dtype")
-        d = d if target is None else as_dtype(target, "to")
+        target = kwargs["dtype"]
+        if target is not None and not _is_dtype(target):
+            raise _no_such_form(args, kwargs)
+        d = d if kwargs.pop("dtype") is None else as_dtype(target, "to")
     if "tensor" in kwargs:
         other = kwargs.pop("tensor")._aval()
         where, d = other.device, other.dtype
@@ -392,14 +398,17 @@ def _is_dtype(x: Any) -> bool:
 
 
 def _no_such_form(args: Any, kwargs: Any) -> TypeError:
-    given = [type(a).__module__.replace("jtorch.dtypes", "torch.").replace("builtins", "") for a in args]
-    names = [module * (module == "torch.") + type(a).__name__ for module, a in zip(given, args, strict=True)]
-    names += [f"{key}={type(x).__name__}" for key, x in kwargs.items()]
-    tail = ", " if kwargs else ""
+    names = [_kind(a) for a in args] + [f"{key}={_kind(x)}" for key, x in kwargs.items()]
+    tail = ", " if kwargs and not args else ""
     return TypeError(
         f"to() received an invalid combination of arguments - got ({', '.join(names)}{tail}), but expected "
         "one of:\n" + _TO_FORMS
     )
+
+
+def _kind(x: Any) -> str:
+    name = type(x).__name__
+    return f"torch.{name}" if isinstance(x, dtype | device | layout) else name
 
 
 def cpu(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
@@ -443,8 +452,11 @@ for _name, _dtype in (
     _caster(_name, _dtype)
 
 
-def type_as(self: Tensor, other: Tensor) -> Tensor:
+def type_as(self: Tensor, other: Any) -> Tensor:
     """This tensor with the dtype and on the device of ``other``."""
+    if not isinstance(other, Tensor):
+        kind = type(other).__name__
+        raise TypeError(f"type_as(): argument 'other' (position 1) must be Tensor, not {kind}")
     aval = other._aval()
     return convert(self, aval.device, aval.dtype)
 

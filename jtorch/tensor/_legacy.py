@@ -70,10 +70,17 @@ def construct(
         return _view_of(first, kind, where, any_dtype)
     if isinstance(first, UntypedStorage | TypedStorage):
         made = make(np.zeros((0,), kind.numpy), where)
+        if isinstance(first, TypedStorage) and first.dtype is not kind:
+            wanted, given = (dtypes.scalar_type_name(d) for d in (kind, first.dtype))
+            raise RuntimeError(
+                f"Expected a Storage of type {wanted} or an UntypedStorage, but got type {given} for "
+                "argument 1 'storage'"
+            )
         return made.set_(first)  # type: ignore[no-any-return]
     if isinstance(first, str | bytes):
         raise TypeError(f"new(): invalid data type '{builtins.type(first).__name__}'")
-    if not hasattr(first, "__len__") and not hasattr(first, "__array__"):
+    sized = hasattr(first, "__len__") and not isinstance(first, set | frozenset)
+    if not sized and not hasattr(first, "__array__"):
         raise TypeError(f"new(): data must be a sequence (got {builtins.type(first).__name__})")
     return make(array_from_data(first, kind), where)
 
@@ -239,6 +246,9 @@ def _named(name: str) -> tuple[dtype, device] | None:
         return CPU_TYPES[last].dtype, CPU
     if prefix == "torch.cuda" and last in CUDA_TYPES:
         return CUDA_TYPES[last].dtype, as_device("cuda")
+    if prefix == "torch":
+        kind = next((d for d in dtypes.ALL if legacy_name_of(d) == last), None)
+        return None if kind is None else (kind, CPU)
     return None
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from jtorch.devices import CPU
+from jtorch.devices import CPU, META
 from jtorch.errors import warn_user
 from jtorch.tensor import _views as views
-from jtorch.tensor._core import Tensor, call, to_device
+from jtorch.tensor._core import Tensor, call, meta_value, to_device
 from jtorch.tensor._inplace import check_writable, copy_, fill_
 from jtorch.tensor._methods import matrices_turned, method
 from jtorch.tensor._storage import Storage, contiguous_strides
-from jtorch.trace import from_host
+from jtorch.trace import aval_of, from_host
 
 __all__ = ["adjoint", "resize_as_", "split_with_sizes"]
 
@@ -46,11 +46,14 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         self._cached = None
         self._abase, self._adepth = None, 0
         return self
-    memory = np.zeros(count, aval.dtype.numpy)
-    held = np.asarray(self._host()).reshape(-1)
-    memory[self._offset : self._offset + held.size] = held[: count - self._offset]
-    value = from_host(memory[self._offset :].reshape(shape).copy())
-    made = Storage(value if aval.device is CPU else to_device(value, aval.device))
+    if aval.device is META:
+        made = Storage(meta_value(aval_of(shape, aval.dtype, META)))
+    else:
+        memory = np.zeros(count, aval.dtype.numpy)
+        held = np.asarray(self._host()).reshape(-1)
+        memory[self._offset : self._offset + held.size] = held[: count - self._offset]
+        value = from_host(memory[self._offset :].reshape(shape).copy())
+        made = Storage(value if aval.device is CPU else to_device(value, aval.device))
     made.version = storage.version + 1
     self._storage = made
     self._view = self._strides = self._cached = self._abase = None

@@ -71,6 +71,25 @@ KEYWORDS = [
     "x.new_tensor(m.t()[1:])",
 ]
 
+CONVERSIONS = [
+    "x.to(dtype='float32')",
+    "x.to('cpu', 'float32')",
+    "x.to([])",
+    "x.to(np.float32)",
+    "x.to(torch.strided)",
+    "x.to(torch.float32, layout=torch.strided)",
+    "x.to(torch.float32, 'cpu')",
+    "x.to('float32')",
+    "x.type_as(1)",
+    "m.type('torch.ComplexFloatTensor')",
+    "m.type(z.type())",
+    "m.type('torch.FooTensor')",
+    "torch.Tensor({1, 2})",
+    "torch.DoubleTensor(torch.ones(2).storage())",
+    "torch.IntTensor([np.float32(1.5)])",
+    "torch.IntTensor([1, 2.5])",
+]
+
 TURNED = [
     f"{tensor}.{turn}"
     for tensor in ("x", "m", "z", "m[0]", "m[0, 0]", "z[0, 0]")
@@ -94,7 +113,7 @@ ORDER = [
 ]
 
 
-@pytest.mark.parametrize("expression", [*DATA, *KEYWORDS, *TURNED, *ORDER])
+@pytest.mark.parametrize("expression", [*DATA, *KEYWORDS, *CONVERSIONS, *TURNED, *ORDER])
 def test_agrees_with_torch(agree, expression):
     agree(expression, SETUP)
 
@@ -119,6 +138,11 @@ WRITES = [
     "torch.add(m, m, out=(torch.empty(2),))",
     "torch.add(m, m, out=[torch.empty(2)])",
     "torch.exp(m, out='a')",
+    "x.bool().__setitem__(0, 1j)",
+    "torch.full((2,), 1j, dtype=torch.bool)",
+    "torch.full((2,), 1j, dtype=torch.int32)",
+    "torch.ones(2, 2, device='meta').resize_(3, 3)",
+    "torch.ones(2, 2, device='meta').resize_(3)",
     "torch.full((2,), 1, out=torch.empty(0), dtype=torch.float64)",
     "torch.eye(2, out=torch.empty(0), dtype=torch.float64)",
     "torch.randperm(4, device='meta')",
