@@ -8,6 +8,7 @@ import queue
 import threading
 from collections import namedtuple
 
+import numpy as np
 import pytest
 
 import jtorch
@@ -241,6 +242,81 @@ def test_results_with_a_history_beside_numbers():
             grads.append([s, *out.flatten().tolist(), *model.weight.grad.flatten().tolist()])
         assert grads[1] == pytest.approx(grads[0], rel=1e-5)
     assert reason(c) is None
+
+
+def test_decisions_about_numbers_of_results_with_a_history():
+    model = nn.Linear(3, 2)
+
+    def f(x):
+        h = model(x)
+        s = h.abs().max().item()
+        if s > 1:
+            h = h / s
+        k = h.mean().item()
+        while k > 0.2:
+            h = h * 0.5
+            k = h.mean().item()
+        return h * (1 + k), k
+
+    c = jtorch.compile(f)
+    for i in range(14):
+        x = jtorch.randn(2, 3) * (1 + i % 4)
+        found = []
+        for g in (f, c):
+            model.zero_grad()
+            out, k = g(x)
+            out.square().sum().backward()
+            found.append([k, *out.flatten().tolist(), *model.weight.grad.flatten().tolist()])
+        assert found[1] == pytest.approx(found[0], rel=1e-4, abs=1e-6)
+    assert reason(c) is None
+
+
+def test_reads_of_gradients_and_of_shared_memory():
+    model = nn.Linear(3, 2)
+    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x):
+        loss = model(x).square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return sum(p.grad.norm().item() for p in model.parameters()), loss.item()
+
+    c = jtorch.compile(step)
+    for _ in range(5):
+        x = jtorch.randn(2, 3)
+        before = copy.deepcopy(model.state_dict())
+        found = c(x)
+        after = copy.deepcopy(model.state_dict())
+        model.load_state_dict(before)
+        assert found == pytest.approx(step(x), rel=1e-5)
+        for name, value in model.state_dict().items():
+            jtorch.testing.assert_close(after[name], value)
+    assert reason(c) is None
+
+    array = np.array([2.0], np.float32)
+    w = jtorch.from_numpy(array)
+
+    def old(y):
+        before = w.item()
+        w.add_(y)
+        return before, w.item(), y * before
+
+    c, seen = jtorch.compile(old), 2.0
+    for v in (1.0, 2.0, 3.0, 4.0):
+        assert plain(c(jtorch.tensor([v]))) == plain((seen, seen + v, jtorch.tensor([v * seen])))
+        seen += v
+        assert array[0] == seen
+        array[0] = seen = seen + 0.5
+    assert reason(c) is None
+
+
+def test_numbers_in_transforms():
+    def f(x):
+        s = x.sum().item()
+        return jtorch.vmap(lambda a: a * s)(x)
+
+    check(f, vectors(1.0, 2.0, 3.0, 4.0))
 
 
 def test_decisions_about_numbers():
