@@ -316,6 +316,9 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
         elif kind == OPERAND and x is not None and parameter in op.promoted and op.promote:
             places.append(("number", x))
         else:
+            if type(x) is int and not -(1 << 63) <= x < 1 << 64:
+                # A loop or a shape of such a size would never end.
+                raise ValueError("Overflow when unpacking long long")
             places.append(("constant", x))
     avals = [x for x in operands if isinstance(x, Aval)]
     _check_numbers(op, args, not avals)

@@ -424,6 +424,8 @@ def _cut(self: Tensor, indices_or_sections: Any, d: int) -> tuple[Tensor, ...]:
     if isinstance(indices_or_sections, int):
         if indices_or_sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {indices_or_sections}")
+        if indices_or_sections >= 2**63:
+            raise ValueError("Overflow when unpacking long long")
         short, extra = divmod(total, indices_or_sections)
         cuts = [i * short + min(i, extra) for i in range(1, indices_or_sections)]
     else:
