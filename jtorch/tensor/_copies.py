@@ -10,6 +10,7 @@ from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._derive import derived
 from jtorch.tensor._inplace import write_out
+from jtorch.tensor._layout import contiguous_format
 
 __all__ = ["slice_view"]
 
@@ -26,9 +27,9 @@ def _copying(view: Callable[..., Any], name: str) -> Callable[..., Any]:
     def function(input: Tensor, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         made = view(input, *args, **kwargs)
         if isinstance(made, Tensor):
-            copy = methods.clone(made)
+            copy = methods.clone(made, memory_format=contiguous_format)
             return copy if out is None else write_out(out, copy, name)
-        copies = tuple(methods.clone(part) for part in made)
+        copies = tuple(methods.clone(part, memory_format=contiguous_format) for part in made)
         if out is None:
             return copies
         if len(out) != len(copies):

@@ -112,8 +112,26 @@ ORDER = [
     )
 ]
 
+COPIES = [
+    f"torch.{name}"
+    for name in (
+        "transpose_copy(x, 0, 2)",
+        "t_copy(m)",
+        "permute_copy(x, (2, 0, 1))",
+        "diagonal_copy(x)",
+        "unbind_copy(x.mT)",
+        "split_copy(x.mT, 1)",
+        "select_copy(x.mT, 0, 0)",
+        "narrow_copy(x.mT, 0, 0, 1)",
+        "expand_copy(m.t(), (4, 3))",
+        "squeeze_copy(m.t())",
+        "alias_copy(m.t())",
+        "unfold_copy(m.t(), 0, 2, 1)",
+    )
+]
 
-@pytest.mark.parametrize("expression", [*DATA, *KEYWORDS, *CONVERSIONS, *TURNED, *ORDER])
+
+@pytest.mark.parametrize("expression", [*COPIES, *DATA, *KEYWORDS, *CONVERSIONS, *TURNED, *ORDER])
 def test_agrees_with_torch(agree, expression):
     agree(expression, SETUP)
 
