@@ -17,7 +17,8 @@ from jtorch.compiler._forks import MAX_PATHS, Fork, Path
 from jtorch.compiler._guards import Guards, Names, describe
 from jtorch.compiler._recorded import STALE, Recorded
 from jtorch.compiler._results import NotReplayable, Unsettled, plainly, unfit
-from jtorch.compiler._session import Session, host_state
+from jtorch.compiler._session import Session
+from jtorch.compiler._undoing import host_state, take_back
 from jtorch.dispatch import autocast_state, modes
 from jtorch.errors import warn_user
 from jtorch.nn import Module
@@ -390,7 +391,7 @@ class CompiledFunction:
         try:
             return recording.run(self.function, args, kwargs)
         except Exception as error:
-            if not recording.take_back(guards):
+            if not take_back(recording, guards):
                 raise
             why = f"raises {type(error).__name__} unless it is given the numbers that it reads"
         undo()

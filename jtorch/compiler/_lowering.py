@@ -14,7 +14,8 @@ from jtorch.compiler._errors import Unsupported
 from jtorch.compiler._guards import Guards
 from jtorch.compiler._recorded import Recorded
 from jtorch.compiler._results import NotReplayable
-from jtorch.compiler._session import Session, host_state
+from jtorch.compiler._session import Session
+from jtorch.compiler._undoing import host_state
 from jtorch.dispatch import NO_GRAD, modes
 from jtorch.nn.modules._names import module_names
 from jtorch.tape import sequence

@@ -8,10 +8,7 @@ in any case.
 
 from __future__ import annotations
 
-import builtins
-import logging
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,11 +20,10 @@ import numpy as np
 
 from jtorch.compiler._errors import Unsupported
 from jtorch.compiler._forks import MAX_FORKS, Fork
-from jtorch.compiler._guards import Guards
+from jtorch.compiler._watching import watch_output
 from jtorch.devices import META
 from jtorch.dispatch import autocast_state
 from jtorch.optim import lr_scheduler
-from jtorch.optim._fused import NumberStorage
 from jtorch.tensor import Tensor
 from jtorch.tensor._storage import Storage
 from jtorch.trace import (
@@ -48,11 +44,10 @@ from jtorch.trace import (
 from jtorch.trace._read_numbers import ReadNumber
 from jtorch.trace._stretches import stretch
 
-__all__ = ["HELD", "Session", "Touched", "host_state", "watch_output"]
+__all__ = ["HELD", "RAISED", "Session", "Touched"]
 
-#: What logs about its own work, say while a plan is made.
-_ENGINE = frozenset({"jax", "jtorch", "absl"})
-_RAISED = "the call raised an exception"
+#: Why a recording ended that an exception ended.
+RAISED = "the call raised an exception"
 #: Reasons to run a graph that a recording passes over.
 HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
 
@@ -493,29 +488,6 @@ class Session:
                 if written is not t.placeholder:
                     t.buffer[...] = host_array(written)
 
-    def take_back(self, guards: Guards) -> bool:
-        """Undo what a call did that raised an error after it had read numbers.
-
-        ``False``: it did something that cannot be undone, or the recording had ended before.
-        """
-        if self.broken != _RAISED or not self.numbers_read:
-            return False
-        if any(type(action) not in (Numbers, Draw) for action in self.actions):
-            return False
-        states = [state for optimizer in guards.optimizers for state in optimizer.state.values()]
-        if any(id(t._storage) in self.fresh for s in states for t in s.values() if isinstance(t, Tensor)):
-            return False
-        for t in self.touched.values():
-            own = t.storage.__dict__
-            own["value"] = None if t.buffer is not None else t.value
-            if t.buffer is not None:
-                t.buffer[...] = host_array(t.value)
-            t.storage.version, t.storage.writes = t.version, t.writes
-        for log in self.grads.values():
-            log.tensor._grad = log.initial
-        self.forget_cached()
-        return True
-
     # ---- running
 
     def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -532,7 +504,7 @@ class Session:
                 return result
             except BaseException:
                 if self.broken is None:
-                    self.broken = _RAISED
+                    self.broken = RAISED
                     self.materialize()
                     self.settle()
                 raise
@@ -555,70 +527,6 @@ class Session:
                 self.graph = graphs[0].graph
 
 
-def host_state(guards: Guards, session: Session) -> Callable[[], None]:
-    """What undoes a call's effects on the host: counts of optimizers, and random numbers drawn."""
-    numbers = [
-        (t._storage, t._storage.number)
-        for optimizer in guards.optimizers
-        for state in optimizer.state.values()
-        for t in state.values()
-        if isinstance(t, Tensor) and type(t._storage) is NumberStorage
-    ]
-
-    def undo() -> None:
-        for stream, state in session.streams.values():
-            stream.set_state(state)
-        known = {id(storage) for storage, _ in numbers}
-        for optimizer in guards.optimizers:
-            for state in optimizer.state.values():
-                for t in state.values():
-                    storage = t._storage if isinstance(t, Tensor) else None
-                    if type(storage) is NumberStorage and id(storage) not in known:
-                        storage.number = 0.0  # counting began in this call
-        for storage, number in numbers:
-            if number is not None:
-                storage.number = number
-
-    return undo
-
-
 def _numpy_state() -> Any:
     state: Any = np.random.get_state()
     return state[1:3]
-
-
-def watch_output(session: Any) -> Callable[[], None]:
-    """A function that prints or logs does so in every call; returns what ends the watch.
-
-    One that starts a thread may wait for it, and the thread for a number.
-    """
-    says: list[tuple[Any, str, str, Callable[..., bool]]] = [
-        (builtins, "print", "prints", lambda *_: True),
-        (logging.Logger, "handle", "logs", lambda logger, *_: logger.name.partition(".")[0] not in _ENGINE),
-        (threading.Thread, "start", "starts a thread", lambda *_: session.numbers_held()),
-    ]
-    originals = [getattr(owner, name) for owner, name, _, _ in says]
-    for (owner, name, does, counts), original in zip(says, originals, strict=True):
-
-        def watched(
-            *args: Any, original: Any = original, does: str = does, counts: Any = counts, **kwargs: Any
-        ) -> Any:
-            if settings.session is session and session.thread == threading.get_ident() and counts(*args):
-                session.leave(does, _speaker())
-            return original(*args, **kwargs)
-
-        setattr(owner, name, watched)
-
-    def unwatch() -> None:
-        for (owner, name, _, _), original in zip(says, originals, strict=True):
-            setattr(owner, name, original)
-
-    return unwatch
-
-
-def _speaker() -> str:
-    """The line that prints, or asked :mod:`logging` to."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("logging"):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

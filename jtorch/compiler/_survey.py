@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jtorch.compiler._session import HELD, watch_output
+from jtorch.compiler._session import HELD
+from jtorch.compiler._watching import watch_output
 from jtorch.trace import flush_all, nodes, recorders, settings, user_line
 
 __all__ = ["ExplainOutput", "GraphBreakReason", "explain_call"]
