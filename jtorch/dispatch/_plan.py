@@ -300,6 +300,9 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     places: list[Any] = []  # per parameter: index into operands, list of those, or a constant
     promoted: list[int] = []
     args = [x.value if type(x) is Baked else x for x in args]
+    if args and args[0] is None and op.kinds[0] == OPERAND and op.defaults[0] is not None:
+        name = op.name.rsplit(".", 1)[-1]
+        raise TypeError(f"{name}(): argument '{op.params[0]}' (position 1) must be Tensor, not NoneType")
     for parameter, kind, x in zip(op.params, op.kinds, args, strict=True):
         if kind == LIST and x is not None:
             places.append(("list", [len(operands) + i for i in range(len(x))]))
