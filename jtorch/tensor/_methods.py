@@ -239,7 +239,7 @@ def _sizes(name: str, parameter: str, args: tuple[Any, ...], kwargs: dict[str, A
         raise TypeError(f'{name}() missing 1 required positional arguments: "{parameter}"')
     try:
         return sizes_from(args)
-    except (AttributeError, TypeError):
+    except TypeError:
         raise _no_size(name, parameter, args) from None
 
 
@@ -263,12 +263,21 @@ def _no_size(name: str, parameter: str, args: tuple[Any, ...]) -> TypeError:
 @method
 def view(self: Tensor, *args: Any, dtype: Any = None, **size: Any) -> Tensor:
     """The same memory under another shape (``size``), or read as another dtype."""
-    if dtype is not None or (len(args) == 1 and isinstance(args[0], dtypes.dtype)):
-        return views.view_dtype(self, dtype if dtype is not None else args[0])
-    if len(args) < 2 and not size:
-        known = args and (isinstance(args[0], tuple | list) or hasattr(args[0], "__index__"))
-        if not known:
-            raise _no_view(args)
+    if args and not size and dtype is None:
+        first = args[0]
+        if type(first) is not dtypes.dtype:
+            try:
+                sizes = sizes_from(args)
+            except TypeError:
+                if len(args) > 1 or isinstance(first, tuple | list):
+                    raise _no_size("view", "size", args) from None
+                raise _no_view(args) from None
+            return views.view_shape(self, sizes)
+        dtype = first
+    if dtype is not None:
+        return views.view_dtype(self, dtype)
+    if not size:
+        raise _no_view(args)
     return views.view_shape(self, _sizes("view", "size", args, size))
 
 
