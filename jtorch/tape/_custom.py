@@ -150,6 +150,8 @@ class PackedNode(Node):
         if create_graph or any(not isinstance(g, Value) for g in passed):
             operands = bridge.connect(self, saved)
             made = bridge.apply(plan, [*operands, *(engine.as_tensor(g) for g in passed)])
+        elif plan.signature is None:
+            made = engine.without_data(plan)
         else:
             values = [bridge.unwrap(x) if bridge.is_tensor(x) else x for x in saved]
             made = record(plan.signature, [*values, *passed])

@@ -319,6 +319,8 @@ def _step(
     if create_graph or any(not isinstance(gradients[i], Value) for i in given):
         operands = [*bridge.saved_tensors(node), *(as_tensor(gradients[i]) for i in given)]
         made = bridge.apply(plan, operands)
+    elif plan.signature is None:
+        made = without_data(plan)
     else:
         made = record(plan.signature, [*node.saved, *(gradients[i] for i in given)])
         if plan.signature.single is not None:
@@ -328,6 +330,11 @@ def _step(
     for i, gradient in zip(node.needs, made, strict=True):
         results[i] = gradient
     return results
+
+
+def without_data(plan: Any) -> list[Value]:
+    """The results of a plan on the meta device."""
+    return [bridge.unwrap(bridge.zeros(aval)) for aval in plan.outputs]
 
 
 def _row_by_row(

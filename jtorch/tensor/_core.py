@@ -463,9 +463,7 @@ def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
         op, shown = OPS["_put." + step.op.name[6:]], step.plan.operands[0]
         plan = plan_for(op, (shown, step.aval, *(type(n) for n in step.numbers), *step.static))
         needs = (1,) if edge is None else (0, 1)
-        made = class_of(plan)(
-            plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ()
-        )
+        made = class_of(plan)(plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ())
         new = made, 0
     if base._retains:
         move_retained(base, *new)
@@ -503,7 +501,7 @@ def _sources(tensor: Tensor, base: Tensor) -> tuple[list[View], list[Tensor]]:
     sources = [base]
     edge = base._edge()
     for step in steps[:-1]:
-        value = record(step.plan.signature, [value_of(sources[-1]), *step.numbers])
+        (value,) = record_or_meta(step.plan, [value_of(sources[-1]), *step.numbers])
         stand_in = from_value(value)
         if edge is not None:
             stand_in._fn = view_fn(step.plan, edge, step.numbers)
@@ -577,6 +575,15 @@ def meta_value(aval: Aval) -> Value:
     value = Value(aval)
     value.array = META
     return value
+
+
+def record_or_meta(plan: Plan, operands: Sequence[Any]) -> list[Value]:
+    """The results of a plan as a list; on the meta device nothing is recorded."""
+    signature = plan.signature
+    if signature is None:
+        return [meta_value(a) for a in plan.outputs]
+    made = record(signature, operands)
+    return [made] if signature.single is not None else made
 
 
 def run(op: Op, args: Sequence[Any]) -> Any:
@@ -678,7 +685,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         _move(plan, operands)
     signature = plan.signature
     if signature is None:
-        return _results(plan, [meta_value(a) for a in plan.outputs])
+        return _run_on_meta(plan, track, tensors, operands)
     made = record(signature, operands)
     level = modes.level
     if plan.single:
@@ -699,6 +706,18 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         _attach(plan, tensors, operands, results)
     elif level == INFERENCE:
         for r in results:
+            r._inference = True
+    return results
+
+
+def _run_on_meta(plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequence[Any]) -> Any:
+    """Results that have avals and a history, and nothing else."""
+    results = _results(plan, [meta_value(a) for a in plan.outputs])
+    made = (results,) if plan.single else results
+    if track and modes.level == GRAD and plan.differentiable:
+        _attach(plan, tensors, operands, made)
+    elif modes.level == INFERENCE:
+        for r in made:
             r._inference = True
     return results
 
@@ -888,16 +907,18 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         node = watched_node(plan, cls, tensors, edges, needs, saved, checks)
     else:
         node = cls(plan, edges, needs, saved, checks)
-    graph = plan.signature.recorder.graph
-    tape = graph.notes
-    if tape is None:
-        tape = tape_of(graph)
-    if watch or type(results[0]._storage.value) is TracedValue:
-        tape.whole = False
-        if modes.captured is not None and type(results[0]._storage.value) is TracedValue:
-            modes.captured.note(tensors, operands)
-    elif tape.whole:
-        tape.add(node, graph.nodes)
+    signature = plan.signature
+    if signature is not None:  # the meta device records nothing that could be replayed
+        graph = signature.recorder.graph
+        tape = graph.notes
+        if tape is None:
+            tape = tape_of(graph)
+        if watch or type(results[0]._storage.value) is TracedValue:
+            tape.whole = False
+            if modes.captured is not None and type(results[0]._storage.value) is TracedValue:
+                modes.captured.note(tensors, operands)
+        elif tape.whole:
+            tape.add(node, graph.nodes)
     if plan.single:
         results[0]._fn = node
         return
@@ -978,10 +999,7 @@ def apply(plan: Plan, operands: Sequence[Any]) -> list[Tensor]:
     values = [value_of(x) if isinstance(x, Tensor) else x for x in operands]
     if plan.moved:
         _move(plan, values)
-    if plan.signature is None:
-        return [from_value(meta_value(a)) for a in plan.outputs]
-    made = record(plan.signature, values)
-    results = [from_value(made)] if plan.signature.single is not None else [from_value(v) for v in made]
+    results = [from_value(v) for v in record_or_meta(plan, values)]
     if (
         modes.level == GRAD
         and plan.differentiable

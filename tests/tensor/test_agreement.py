@@ -179,3 +179,48 @@ WRITES = [
 @pytest.mark.parametrize("expression", WRITES)
 def test_writes_agree_with_torch(agree, expression):
     agree(expression, SETUP)
+
+
+ON_META = """
+a = torch.ones(2, 3, device="meta", requires_grad=True)
+b = torch.ones(3, device="meta", requires_grad=True)
+c = torch.ones(2, 3, device="meta")
+def gradients(y, *inputs, **kwargs):
+    return torch.autograd.grad(y.sum(), inputs or (a, b), allow_unused=True, **kwargs)
+def assigned(x, index, value):
+    x[index] = value
+    return x
+def through(module, x):
+    module = module.to("meta")
+    return gradients(module(x), *module.parameters())
+def packed(y, seen):
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: seen.append(x) or x, lambda x: x):
+        return gradients(y()), len(seen)
+"""
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a * 2",
+        "(a @ b, a.max(1), a.sort())",
+        "(a.argmax(), a > 0, a.long())",
+        "c.mul_(a)",
+        "assigned(c.clone(), 0, b)",
+        "a.fill_(1)",
+        "gradients(a * b)",
+        "gradients(a.exp() + a)",
+        "gradients(torch.cat([a, c]) ** 2)",
+        "gradients(a.double() @ b.double())",
+        "gradients(a.exp(), create_graph=True)[0]",
+        "gradients(a.exp().add_(1))",
+        "gradients(assigned(c.clone(), 0, b * 2))",
+        "gradients(c.clone().view(6).mul_(a.view(6)))",
+        "gradients(a.exp(), b)",
+        "packed(lambda: a.exp() * b, [])",
+        "through(torch.nn.Linear(3, 4), c)",
+        "through(torch.nn.LayerNorm(3), c)",
+    ],
+)
+def test_history_on_the_meta_device_agrees_with_torch(agree, expression):
+    agree(expression, ON_META)
