@@ -49,7 +49,7 @@ __all__ = ["HELD", "RAISED", "Session", "Touched"]
 #: Why a recording ended that an exception ended.
 RAISED = "the call raised an exception"
 #: Reasons to run a graph that a recording passes over.
-HELD = frozenset({"step", "backward", "cap", "eager", "next batch", "compile"})
+HELD = frozenset({"step", "optimizer", "eval", "backward", "cap", "eager", "next batch", "compile"})
 
 
 class Touched:

@@ -127,6 +127,9 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+        # Data and parameters have been prepared: that is no part of the first step, which would be another
+        # program than the steps after it.
+        flush_all("optimizer")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -3,6 +3,7 @@
 import pytest
 
 import jtorch
+from jtorch import nn
 from jtorch.compiler import lower
 from jtorch.dispatch import clear_plans
 from jtorch.ops._registry import OPS
@@ -37,6 +38,20 @@ def test_steady_training_loop_compiles_one_program():
     assert loop(lambda i: losses.append(train_step(w, x, y, 0.1))) <= 2
     assert losses == sorted(losses, reverse=True)
     assert jtorch.metrics()["cache_hits"] >= 4
+
+
+def test_preparing_data_is_no_part_of_the_first_step():
+    x = (jtorch.rand(20, 4) * 3 - 1).float()
+    y = x.sum(1, keepdim=True) > 0
+    model = nn.Linear(4, 1)
+    optimizer = jtorch.optim.Adam(model.parameters())
+    before = jtorch.metrics()["programs_compiled"]
+    for _ in range(3):
+        loss = nn.functional.binary_cross_entropy_with_logits(model(x), y.float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert jtorch.metrics()["programs_compiled"] == before + 1
 
 
 def test_schedule_of_learning_rates_never_recompiles():

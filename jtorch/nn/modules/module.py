@@ -17,6 +17,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._creation import empty_like
 from jtorch.tensor._leaks import in_transform, is_traced, mark_inside, refuse
+from jtorch.trace import flush_all
 
 __all__ = [
     "Module",
@@ -1182,6 +1183,8 @@ class Module:
 
     def eval(self: Self) -> Self:
         """Switch the whole tree to evaluation behaviour."""
+        if self.training:
+            flush_all("eval")  # what prepared the data is no part of the first call, as with a new optimizer
         return self.train(False)
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
