@@ -797,13 +797,16 @@ def operand(leaf: Value, device: Any) -> Any:
         return array
     host = leaf.host
     assert host is not None
-    if (
-        not leaf.used
-        and leaf.aval.device is CPU
-        and (host.nbytes <= SMALL_BYTES or not host.__array_interface__["data"][0] % ALIGNMENT)
-    ):
-        leaf.used = True
-        return host
+    if leaf.aval.device is CPU:
+        large = host.nbytes > SMALL_BYTES
+        in_place = large and not host.__array_interface__["data"][0] % ALIGNMENT
+        if not leaf.used and (in_place or not large):
+            leaf.used = True
+            return host
+        if large and not in_place:  # a copy is made, and one is enough
+            array = leaf.array = jax.device_put(host, device, may_alias=False)
+            leaf.host = None
+            return array
     array = leaf.array = jax.device_put(host, device)
     return array
 

@@ -5,6 +5,8 @@ import pytest
 
 import jtorch
 from jtorch.tensor import _storage
+from jtorch.tensor._core import from_value
+from jtorch.trace import aligned, from_host
 
 
 def test_unchanged_memory_is_one_value(lazy):
@@ -95,3 +97,18 @@ def test_large_memory_is_read_anew_and_lies_where_xla_can_use_it(lazy, dtype):
         now = source.copy()
         assert not np.array_equal(pending.numpy(), now)
         assert np.array_equal((x + 0).numpy(), now)
+
+
+@pytest.mark.parametrize("shift", [0, 16])
+def test_large_contents_are_in_memory_once(lazy, shift):
+    room = aligned((1 << 19) + 64)[shift : shift + (1 << 19)]
+    host = room.view(np.float32)
+    host[:] = np.arange(host.size)
+    value = from_host(host)
+    x = from_value(value)
+    for _ in range(2):
+        assert (x + 1).sum().item() == host.sum(dtype=np.float64) + host.size
+        assert value.array is None or value.host is None or shift == 0
+    assert np.array_equal(x.numpy(), host)
+    x.add_(1)
+    assert x[-1].item() == host.size
