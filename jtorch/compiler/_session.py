@@ -48,6 +48,8 @@ __all__ = ["HELD", "RAISED", "Session", "Touched"]
 
 #: Why a recording ended that an exception ended.
 RAISED = "the call raised an exception"
+#: Seconds after which another thread no longer waits for a number: the recording may be waiting for it.
+WAIT = 60.0
 #: Reasons to run a graph that a recording passes over.
 HELD = frozenset({"step", "optimizer", "eval", "backward", "cap", "eager", "next batch", "compile"})
 
@@ -253,7 +255,12 @@ class Session:
     def needs_number(self, what: str) -> None:
         """Something that cannot be followed asks for a number."""
         if self.thread != threading.get_ident():
-            self.over.wait()
+            if not self.over.wait(WAIT):
+                raise RuntimeError(
+                    f"A number that {self.name} reads from a tensor is needed in another thread ({what}) "
+                    "while the call is recorded, and the call seems to wait for that thread; hand over "
+                    "float(number) instead"
+                )
         elif self.broken is None:
             settings.session = self
             self.leave(f"uses a number that it read from a tensor for {what}")

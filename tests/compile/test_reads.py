@@ -7,13 +7,14 @@ import pickle
 import queue
 import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import jtorch
 from jtorch import nn
-from jtorch.compiler import explain
+from jtorch.compiler import _session, explain
 
 pytestmark = pytest.mark.usefixtures("lazy")
 
@@ -733,3 +734,17 @@ def test_scan_of_steps_that_return_numbers():
         rows, _ = jtorch.scan(step, x)
     assert total.tolist() == [60.0, 72.0]
     assert rows[-1].tolist() == total.tolist()
+
+
+def test_a_call_that_waits_for_another_threads_use_of_a_number_goes_on(monkeypatch):
+    monkeypatch.setattr(_session, "WAIT", 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()  # the thread is there before the recording
+
+        @jtorch.compile
+        def f(x):
+            s = x.sum().item()
+            return pool.submit(lambda: math.sqrt(s)).result()
+
+        for i in range(4):
+            assert f(jtorch.full((4,), float(i))) == math.sqrt(4 * i)
