@@ -10,18 +10,19 @@ import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device, platform_available
-from jtorch.dispatch import INFERENCE, modes
+from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import FLOAT, INT, dtype
 from jtorch.ops._checks import check_fits
 from jtorch.tensor._core import Tensor, meta_value, to_device, write
 from jtorch.tensor._inplace import resize_to
 from jtorch.tensor._layout import strided
+from jtorch.tensor._out_checks import check_memory
 from jtorch.tensor._storage import Storage
 from jtorch.trace import aval_of, from_host
 
 __all__ = [
-    "as_dtype", "check_layout", "filled", "into", "make", "number_dtype", "number_of", "size_from",
-    "sizes_of",
+    "as_dtype", "check_layout", "filled", "into", "make", "number_dtype", "number_of", "out_dtype",
+    "size_from", "sizes_of",
 ]  # fmt: skip
 
 _new = object.__new__
@@ -125,20 +126,66 @@ def make(
     return result
 
 
-def into(out: Tensor, array: np.ndarray[Any, Any] | Tensor, given: dtype | None = None) -> Tensor:
-    """Store an array, or a tensor that is on its device, in an ``out=`` tensor, resizing that if needed."""
+#: Functions that make their tensor anew, which autograd does not see, in place of ``out``.
+_RESIZING = frozenset({"empty", "randn"})
+
+
+def out_dtype(name: str, out: Any, *, aten: bool = True) -> dtype:
+    """The dtype of an ``out=`` tensor that a function without tensors among its operands writes to.
+
+    Raises:
+        TypeError: no tensor.
+        RuntimeError: it requires grad.
+    """
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if out.requires_grad:
+        if name in _RESIZING:
+            raise RuntimeError("cannot resize variables that require grad")
+        if modes.level == GRAD and (out.is_leaf or not aten):
+            raise RuntimeError(
+                f"{'aten::' * aten}{name}(): functions with out=... arguments don't support automatic "
+                "differentiation, but one of the arguments requires grad."
+            )
+    return out._aval().dtype
+
+
+def into(
+    out: Tensor,
+    array: np.ndarray[Any, Any] | Tensor,
+    given: dtype | None = None,
+    *,
+    requires_grad: bool | None = None,
+    uniform: bool = False,
+) -> Tensor:
+    """Store an array, or a tensor that is on its device, in an ``out=`` tensor, resizing that if needed.
+
+    Args:
+        out: a tensor.
+        array: its new contents.
+        given: the dtype that was asked for.
+        requires_grad: what ``out`` does from now on; ``None``: as before.
+        uniform: elements may share memory.
+
+    Raises:
+        RuntimeError: another dtype than ``given``, or memory that overlaps.
+    """
     aval = out._aval()
     if given is not None and given is not aval.dtype:
         names = dtypes.scalar_type_name(given), dtypes.scalar_type_name(aval.dtype)
         raise RuntimeError(f"dtype {names[0]} does not match dtype of out parameter ({names[1]})")
+    if not uniform:
+        check_memory("", out, tuple(array.shape), ())
     if aval.shape != array.shape:
         resize_to(out, array.shape)
     if isinstance(array, Tensor):
         write(out, array if array._aval().dtype is aval.dtype else array.to(aval.dtype))
-        return out
-    with np.errstate(all="ignore"):
-        new = make(array.astype(aval.dtype.numpy, copy=False), aval.device)
-    write(out, new)
+    else:
+        with np.errstate(all="ignore"):
+            new = make(array.astype(aval.dtype.numpy, copy=False), aval.device)
+        write(out, new)
+    if requires_grad is not None and out.is_leaf and out._requires is not requires_grad:
+        out.requires_grad_(requires_grad)
     return out
 
 

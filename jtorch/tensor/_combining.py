@@ -11,7 +11,7 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, named_result, run
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import fill_, write_out
-from jtorch.tensor._out_checks import check_memory
+from jtorch.tensor._out_checks import check_memory, check_out_dtype
 from jtorch.tensor._size import Size
 from jtorch.tensor._views import expand, unsqueeze, view_shape
 
@@ -234,6 +234,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     if out is None:
         return result
     check_memory("masked_select", out, result._aval().shape, (input, mask))
+    check_out_dtype(OPS["_masked_select"], out, result)
     return write_out(out, result, "masked_select")
 
 

@@ -23,6 +23,7 @@ from jtorch.tensor._arguments import (
     make,
     number_dtype,
     number_of,
+    out_dtype,
     sizes_of,
 )
 from jtorch.tensor._core import Tensor
@@ -116,8 +117,9 @@ def _constant(
         check_layout(layout, pin_memory, name)
     d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
     if out is not None:
-        array = (np.zeros if zero else np.ones)(shape, out._aval().dtype.numpy)
-        return into(out, array, None if dtype is None else d)
+        array = (np.zeros if zero else np.ones)(shape, out_dtype(name, out).numpy)
+        given = None if dtype is None else d
+        return into(out, array, given, requires_grad=requires_grad, uniform=True)
     strides = None if format is None else format_strides(shape, format)
     where = as_device(device)
     if where is META:
@@ -171,7 +173,8 @@ def full(
     number = number_of(fill_value, "full", "fill_value", 2)
     if out is not None:
         given = None if dtype is None else as_dtype(dtype, "full")
-        return into(out, filled(shape, number, out._aval().dtype), given)
+        array = filled(shape, number, out_dtype("full", out))
+        return into(out, array, given, requires_grad=requires_grad, uniform=True)
     d = number_dtype(number) if dtype is None else as_dtype(dtype, "full")
     where = as_device(device)
     if where is META:
@@ -319,7 +322,8 @@ def eye(
     check_layout(layout, pin_memory, "eye")
     if out is not None:
         given = None if dtype is None else as_dtype(dtype, "eye")
-        return into(out, np.eye(rows, columns, dtype=out._aval().dtype.numpy), given)
+        array = np.eye(rows, columns, dtype=out_dtype("eye", out).numpy)
+        return into(out, array, given, requires_grad=requires_grad, uniform=True)
     d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, "eye")
     return make(np.eye(rows, columns).astype(d.numpy), as_device(device), requires_grad)
 

@@ -15,7 +15,7 @@ from jtorch.tensor import _specialised  # noqa: F401  (run uses it from now on)
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._old_forms import arranged
-from jtorch.tensor._out_checks import check_memory, check_out_dtype
+from jtorch.tensor._out_checks import check_memory, check_out_dtype, takes_dtype_of
 from jtorch.tensor._value_checks import checked, runner
 
 __all__ = ["NAMESPACES", "derived"]
@@ -114,7 +114,8 @@ def make_function(op: Op) -> Callable[..., Any]:
             bound = bind(op, args, kwargs)
             if out is None:
                 return apply(op, bound)
-            return give_out(op, out, without_autocast(apply, op, bound), bound)
+            given = takes_dtype_of(op, out, bound)
+            return give_out(op, out, without_autocast(apply, op, given), given)
         if len(args) != total or total != op.positional:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return apply(op, args)

@@ -13,7 +13,7 @@ from jtorch.dtypes import dtype
 from jtorch.ops._registry import OPS
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, run
-from jtorch.tensor._inplace import check_writable, copy_, fill_, zero_
+from jtorch.tensor._inplace import assign, check_writable, copy_, fill_, zero_
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
 from jtorch.tensor._strides import pointwise_strides
@@ -596,6 +596,24 @@ def __invert__(self: Tensor) -> Tensor:
         raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
     inverted: Tensor = call("bitwise_not", self)
     return inverted
+
+
+@method
+def float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """In-place form of :meth:`float_power`.
+
+    Raises:
+        RuntimeError: this tensor is neither of float64 nor, as the result may have to be, of complex128.
+    """
+    check_writable(self)
+    result = call("float_power", self, exponent)
+    mine, wanted = self._aval().dtype, result._aval().dtype
+    if mine is not wanted:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {dtypes.scalar_type_name(mine)} but the operation's "
+            f"result requires dtype {dtypes.scalar_type_name(wanted)}"
+        )
+    return assign(self, result)
 
 
 # Views that change the tensor itself.

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jtorch.dtypes import scalar_type_name
+from jtorch.dtypes import BOOL, FLOAT, INT, int32, scalar_type_name
+from jtorch.errors import warn_user
 from jtorch.ops._checks import c_name
 from jtorch.ops._registry import Op
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._storage import contiguous_strides
 
-__all__ = ["check_memory", "check_out_dtype"]
+__all__ = ["check_memory", "check_out_dtype", "takes_dtype_of"]
 
 _STRUCTURED = "Expected out tensor to have dtype {c_want}, but got {c_got} instead"
 
@@ -39,18 +40,24 @@ _EXACT = {
     "linalg.solve_triangular": "expected scalar type {want} but found {got}",
     "linalg.vecdot": "linalg.vecdot: Expected out of dtype{want} but found {got}",
     "logcumsumexp": "expected scalar_type {want} but found {got}",
+    "_masked_select": "masked_select(): self and result must have the same scalar type",
     "nan_to_num": "nan_to_num: dtype of out: {got} should be same as input: {want}",
     "nanquantile": "quantile() out tensor must be same dtype as the input tensor",
+    "nansum": "nansum: provided dtype must match dtype of result. Got {got} and {want}.",
     "nonzero": "nonzero: Expected out tensor to have scalar type {want} but got scalar type{got}",
     "ormqr": "torch.ormqr: Expected input and result to have the same dtype, but input has dtype{want} and "
     "result has "
     "dtype {got}",
     "quantile": "quantile() out tensor must be same dtype as the input tensor",
+    "searchsorted": "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or "
+    "Long(int64) depending on whether out_int32 flag is True, but we got output tensor's dtype {got} and "
+    "out_int32 flag is {narrow}",
     "signbit": "signbit does not support non-boolean outputs.",
     "take": "take(): self and out expected to have the same dtype, but got self.dtype = {want} and "
     "out.dtype = {got}",
     "where": "Expected out type to be {want} but got {got}",
 }
+_EXACT["bucketize"] = _EXACT["searchsorted"]
 _EXACT["amin"] = _EXACT["amax"]
 _EXACT["polar"] = _EXACT["complex"]
 _EXACT["tensordot"] = _EXACT["inner"]
@@ -64,6 +71,8 @@ for _name in [
     "baddbmm",
     "bmm",
     "cross",
+    "cumprod",
+    "cumsum",
     "diag",
     "gather",
     "index_add",
@@ -72,18 +81,26 @@ for _name in [
     "linalg.cross",
     "linalg.det",
     "linalg.eigvalsh",
+    "linalg.inv",
     "linalg.ldl_solve",
     "linalg.lu_solve",
     "linalg.svdvals",
     "linalg.vector_norm",
+    "log_softmax",
     "lu_solve",
+    "matmul",
+    "mean",
     "mm",
     "msort",
+    "mv",
     "norm",
+    "prod",
     "renorm",
     "scatter",
     "scatter_add",
     "scatter_reduce",
+    "softmax",
+    "sum",
     "take_along_dim",
     "tril",
     "triu",
@@ -114,10 +131,28 @@ def check_out_dtype(op: Op, out: Tensor, result: Tensor) -> None:
     got, want = out._aval().dtype, result._aval().dtype
     if got is want or op.name not in _EXACT:
         return
-    if got.category < want.category and _EXACT[op.name].startswith("Found"):
+    if got.category < want.category and (op.name == "mean" or _EXACT[op.name].startswith("Found")):
         return  # a loss of category is the more general error
-    names = {"got": scalar_type_name(got), "want": scalar_type_name(want)}
+    names = {"got": scalar_type_name(got), "want": scalar_type_name(want), "narrow": want is int32}
     raise RuntimeError(_EXACT[op.name].format(c_got=c_name(got), c_want=c_name(want), **names))
+
+
+#: Ops that compute in the dtype of ``out`` unless one is given, with its lowest category.
+_IN_OUT_DTYPE = {"cumprod": INT, "cumsum": INT, "mean": FLOAT, "nansum": FLOAT, "prod": BOOL, "sum": BOOL}
+
+
+def takes_dtype_of(op: Op, out: Any, operands: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of an op of which the dtype may be that of ``out``."""
+    lowest = _IN_OUT_DTYPE.get(op.name)
+    if lowest is None or not isinstance(out, Tensor):
+        return operands
+    place, dtype = op.params.index("dtype"), out._aval().dtype
+    given = operands[0]._aval().dtype
+    if operands[place] is not None or dtype.category < min(lowest, given.category):
+        return operands
+    if given.is_complex and dtype.category in (INT, FLOAT):
+        warn_user("Casting complex values to real discards the imaginary part")
+    return [*operands[:place], dtype, *operands[place + 1 :]]
 
 
 #: Ops that read their operands after they have begun to write: not even the same memory will do.

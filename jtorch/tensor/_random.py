@@ -28,7 +28,7 @@ from jtorch.rng._permutation import randperm as draw_permutation
 from jtorch.rng._philox_state import Philox
 from jtorch.rng._streams import KeyStream
 from jtorch.rng._uniform import uniform as draw_uniform
-from jtorch.tensor._arguments import as_dtype, check_layout, into, make, sizes_of
+from jtorch.tensor._arguments import as_dtype, check_layout, into, make, out_dtype, sizes_of
 from jtorch.tensor._core import Tensor, call, from_value, value_of
 from jtorch.tensor._counter_draws import counter_draw, counter_permutation
 from jtorch.tensor._formats import format_strides, strides_like
@@ -448,9 +448,13 @@ def _create(
         check_layout(layout, pin_memory, name)
     d = (fallback or dtypes.get_default_dtype()) if dtype is None else as_dtype(dtype, name)
     if out is not None:
-        d = out._aval().dtype if dtype is None else d
-        made = sample(draw, sizes, d, parameters, generator, out._aval().device)
-        return into(out, made)
+        kind = out_dtype(name, out)
+        where = out._aval().device
+        d = kind if dtype is None else d
+        if where is META:
+            return into(out, make(np.zeros(sizes, d.numpy), META), requires_grad=requires_grad)
+        made = sample(draw, sizes, d, parameters, generator, where)
+        return into(out, made, requires_grad=requires_grad)
     target = as_device(where)
     if target is META:
         return make(np.zeros(sizes, d.numpy), META, requires_grad, strides)
@@ -563,6 +567,8 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else as_dtype(dtype, "randperm")
+    if out is not None:
+        out_dtype("randperm", out)
     where = as_device(device) if out is None else out._aval().device
     if modes.mapped and modes.mapped[-1].randomness != "same":
 
@@ -572,13 +578,14 @@ def randperm(
 
         return by_sample(rows, where)
     if where is META:
-        return make(np.zeros(n, d.numpy), META, requires_grad)
+        made = make(np.zeros(n, d.numpy), META, requires_grad)
+        return made if out is None else into(out, made, requires_grad=requires_grad)
     stream = stream_of(generator, where)
     if not isinstance(stream, MT19937):
         made = counter_permutation(source_of(generator, where), n, d, where)
-        return made if out is None else into(out, made)
+        return made if out is None else into(out, made, requires_grad=requires_grad)
     if out is not None:
-        return into(out, draw_permutation(stream, n, d.numpy))
+        return into(out, draw_permutation(stream, n, d.numpy), requires_grad=requires_grad)
     return drawn(lambda engine: draw_permutation(engine, n, d.numpy), stream, generator, where, requires_grad)
 
 
@@ -703,6 +710,7 @@ def normal(
             noise = sample(draw_normal, shape, first._aval().dtype, spread, generator, first._aval().device)
             result = noise + mean
     if out is not None:
+        out_dtype("normal", out, aten=False)
         return into(out, result)
     form = 3 if means and stds else 1 if means else 2
     return with_history(result, f"NormalBackward{form}", mean if means else None, std if stds else None)
@@ -741,6 +749,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
         return with_history((drawn < chance).to(aval.dtype), "BernoulliBackward0", input)
     made = sample(draw_bernoulli, aval.shape, aval.dtype, (chance,), generator, aval.device, False, strides)
     if out is not None:
+        out_dtype("bernoulli", out, aten=False)
         return into(out, made)
     node = "BernoulliBackward0" if p is None else "NotImplemented"
     return with_history(made, node, input)

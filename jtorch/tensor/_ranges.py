@@ -11,7 +11,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import as_device
 from jtorch.dtypes import INT, dtype
-from jtorch.tensor._arguments import as_dtype, check_layout, filled, into, make, number_of
+from jtorch.tensor._arguments import as_dtype, check_layout, filled, into, make, number_of, out_dtype
 from jtorch.tensor._core import Tensor
 
 __all__ = ["arange", "linspace", "logspace", "range"]
@@ -63,7 +63,7 @@ def arange(
     else:
         d = dtypes.get_default_dtype()
     if out is not None:
-        return into(out, _arange(low, high, by, out._aval().dtype))
+        return into(out, _arange(low, high, by, out_dtype("arange", out)), requires_grad=requires_grad)
     return make(_arange(low, high, by, d), as_device(device), requires_grad)
 
 
@@ -130,14 +130,16 @@ def range(
     check_layout(layout, pin_memory, "range")
     d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, "range")
     if out is not None:
-        d = out._aval().dtype
+        d = out_dtype("range", out)
     _check_range(low, high, by)
     count = math.floor((high - low) / by) + 1
     if d.category == INT:
         array: Any = (int(low) + int(by) * np.arange(count)).astype(d.numpy)
     else:
         array = (low + by * np.arange(count).astype(np.float64)).astype(d.numpy)
-    return into(out, array) if out is not None else make(array, as_device(device), requires_grad)
+    if out is not None:
+        return into(out, array, requires_grad=requires_grad)
+    return make(array, as_device(device), requires_grad)
 
 
 def _bounds(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
@@ -173,8 +175,7 @@ def _bounds(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]
 
 def _space_dtype(name: str, dtype: Any, out: Any, start: Any, end: Any) -> dtypes.dtype:
     if out is not None:
-        found: dtypes.dtype = out._aval().dtype
-        return found
+        return out_dtype(name, out)
     if dtype is not None:
         return as_dtype(dtype, name)
     d = dtypes.get_default_dtype()
@@ -192,7 +193,9 @@ def linspace(
     if d.category == dtypes.BOOL or d in dtypes.FLOAT8:
         raise NotImplementedError(f"\"linspace_cpu\" not implemented for '{dtypes.scalar_type_name(d)}'")
     array = _linspace(low, high, count, d)
-    return into(out, array) if out is not None else make(array, as_device(device), requires_grad)
+    if out is not None:
+        return into(out, array, requires_grad=requires_grad)
+    return make(array, as_device(device), requires_grad)
 
 
 def _linspace(start: Any, end: Any, count: int, d: dtype) -> np.ndarray[Any, Any]:
@@ -241,7 +244,9 @@ def logspace(
         array = _powers(float(base), low, high, count, d)
     with np.errstate(all="ignore"):
         array = array.astype(d.numpy)
-    return into(out, array) if out is not None else make(array, as_device(device), requires_grad)
+    if out is not None:
+        return into(out, array, requires_grad=requires_grad)
+    return make(array, as_device(device), requires_grad)
 
 
 def _powers(base: float, low: Any, high: Any, count: int, d: dtype) -> np.ndarray[Any, Any]:

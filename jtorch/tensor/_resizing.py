@@ -11,6 +11,7 @@ from jtorch.devices import CPU, META
 from jtorch.errors import warn_user
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, meta_value, to_device
+from jtorch.tensor._custom import counter
 from jtorch.tensor._inplace import check_writable, copy_, fill_
 from jtorch.tensor._methods import matrices_turned, method
 from jtorch.tensor._storage import Storage, contiguous_strides
@@ -45,6 +46,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         self._view, self._strides, self._offset = shown._view, shown._strides, shown._offset
         self._cached = None
         self._abase, self._adepth = None, 0
+        counter(self).version += 1
         return self
     if aval.device is META:
         made = Storage(meta_value(aval_of(shape, aval.dtype, META)))
@@ -54,7 +56,8 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         memory[self._offset : self._offset + held.size] = held[: count - self._offset]
         value = from_host(memory[self._offset :].reshape(shape).copy())
         made = Storage(value if aval.device is CPU else to_device(value, aval.device))
-    made.version = storage.version + 1
+    counter(self).version += 1
+    made.version = storage.version
     self._storage = made
     self._view = self._strides = self._cached = self._abase = None
     self._offset = self._adepth = 0

@@ -12,9 +12,10 @@ from jtorch.devices import CPU, META, as_device, device
 from jtorch.dtypes import dtype, from_numpy_dtype, uint8
 from jtorch.tensor._arguments import make
 from jtorch.tensor._core import Tensor, to_device
+from jtorch.tensor._custom import counter
 from jtorch.tensor._from_data import from_file
 from jtorch.tensor._inplace import check_writable
-from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._storage import Storage, Version, contiguous_strides
 from jtorch.tensor._views import as_strided, strides_of
 from jtorch.trace import from_host
 
@@ -441,6 +442,11 @@ def set_(
         view = as_strided(
             view, sizes, contiguous_strides(sizes) if stride is None else stride, storage_offset
         )
+    counted = counter(self)
+    counted.version += 1
+    # The tensor counts on by itself: the memory that it leaves has a count of its own, and so has the other.
+    self._own_version = Version()
+    self._own_version.version = counted.version
     self._storage = view._storage
     for name in ("_view", "_strides", "_offset"):
         setattr(self, name, getattr(view, name))

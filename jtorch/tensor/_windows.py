@@ -12,7 +12,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import as_device
 from jtorch.dtypes import FLOAT, dtype
-from jtorch.tensor._arguments import as_dtype, check_layout, into, make
+from jtorch.tensor._arguments import as_dtype, check_layout, into, make, out_dtype
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._derive import derived
 from jtorch.tensor._layout import strided
@@ -395,7 +395,7 @@ def _frequencies(
     check_layout(layout, False, name)
     values = counts / (n * d) if n else counts.astype(np.float64)
     if out is not None:
-        return into(out, values.astype(out._aval().dtype.numpy))
+        return into(out, values.astype(out_dtype(name, out).numpy), requires_grad=requires_grad)
     to: dtype = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
     if not (to.is_floating_point or to.is_complex):
         raise RuntimeError(f"{name} requires a floating point or complex dtype")

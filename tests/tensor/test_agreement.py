@@ -224,3 +224,58 @@ def packed(y, seen):
 )
 def test_history_on_the_meta_device_agrees_with_torch(agree, expression):
     agree(expression, ON_META)
+
+
+OUT = [
+    "torch.sum(m, 0, out=torch.empty(4, dtype=torch.int64))",
+    "torch.sum(m / 3, 0, out=torch.empty(4, dtype=torch.float64))",
+    "torch.sum(m.half() * 300, 0, out=torch.empty(4, dtype=torch.float32))",
+    "torch.sum(z, 0, out=torch.empty(2))",
+    "torch.sum(m > 1, 0, out=torch.empty(4, dtype=torch.bool))",
+    "torch.sum(m, 0, dtype=torch.float64, out=torch.empty(4))",
+    "torch.prod(m.to(torch.uint8), 0, out=torch.empty(4, dtype=torch.uint8))",
+    "torch.cumsum(m + 0.5, 0, out=torch.empty(3, 4, dtype=torch.int32))",
+    "torch.mean(m, 0, dtype=torch.float64, out=torch.empty(4))",
+    "torch.mean(m, 0, out=torch.empty(4, dtype=torch.int64))",
+    "torch.nansum(m.int(), 0, out=torch.empty(4, dtype=torch.int32))",
+    "torch.nansum(m, 0, dtype=torch.float64, out=torch.empty(4))",
+    "torch.searchsorted(m, m, out=torch.empty(3, 4))",
+    "torch.searchsorted(m, m, out_int32=True, out=torch.empty(3, 4, dtype=torch.int64))",
+    "torch.bucketize(m, m[0], out=torch.empty(3, 4, dtype=torch.int32))",
+    "torch.matmul(m, m.T, out=torch.empty(3, 3, dtype=torch.float64))",
+    "torch.softmax(m, 0, out=torch.empty(3, 4, dtype=torch.float64))",
+    "torch.masked_select(m, m > 2, out=torch.empty(0, dtype=torch.float64))",
+    "torch.zeros(2, out=torch.empty(2, requires_grad=True))",
+    "torch.ones(2, out=torch.empty(2), requires_grad=True)",
+    "torch.full((2,), 1.0, out=torch.empty(2, requires_grad=True))",
+    "torch.empty(2, out=torch.empty(2, requires_grad=True))",
+    "torch.eye(2, out=torch.empty(2, 2, requires_grad=True))",
+    "torch.arange(2.0, out=torch.empty(2, requires_grad=True))",
+    "torch.arange(3.0, out=torch.empty(1).expand(3))",
+    "torch.linspace(0, 1, 3, out=torch.empty(3), requires_grad=True)",
+    "torch.zeros(3, out=torch.ones(1).expand(3))",
+    "torch.rand(2, out=torch.empty(2, requires_grad=True))",
+    "torch.randn(2, out=torch.empty(2, requires_grad=True))",
+    "torch.rand(3, out=torch.empty(3, device='meta'))",
+    "torch.randperm(3, out=torch.empty(3, device='meta'))",
+    "torch.normal(m, 1.0, out=torch.empty(3, 4, requires_grad=True))",
+    "m.float_power_(2)",
+    "m.double().float_power_(m + 1)",
+    "z.float_power_(2)",
+    "torch.ones(2).resize_(1)._version",
+    "(m[:1].resize_(2, 8), m._version)",
+    "m.set_(torch.ones(3))._version",
+    "(m[0].set_(), m._version)",
+]
+
+
+@pytest.mark.parametrize("expression", OUT)
+def test_out_agrees_with_torch(agree, expression):
+    agree(expression, SETUP)
+
+
+def test_without_history_creation_functions_stop_the_gradient_of_their_out(agree):
+    agree(
+        "stopped()",
+        "@torch.no_grad()\ndef stopped(): return torch.ones(2, out=torch.empty(2, requires_grad=True))",
+    )
