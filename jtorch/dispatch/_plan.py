@@ -34,13 +34,16 @@ class Plan:
         signature: in the trace; ``None`` on the meta device.
         node: name of the autograd node, or ``None``.
         saved: positions of operands that the backward reads (their values are kept, their versions checked).
-        saves_result: the backward reads the result in PyTorch, so it must not be modified.
+        saves_result: PyTorch's backward reads other things than the operands that this one's reads.
+        checks: then, what must not be modified: positions of operands, and ``-1 - n`` for result n.
         single: there is one result, not a tuple.
     """
 
     __slots__ = (
+        "_checked",
         "_kept",
         "_vjps",
+        "checks",
         "differentiable",
         "fn",
         "frees",
@@ -66,7 +69,7 @@ class Plan:
         device: device,
         node: str | None,
         saved: Sequence[int] | None = None,
-        saves_result: bool = False,
+        checks: frozenset[int] | None = None,
         single: bool = True,
         returns: Any = None,
     ) -> None:
@@ -88,7 +91,7 @@ class Plan:
             a.dtype.category >= DIFFERENTIABLE for a in self.outputs
         )
         self.saved = frozenset(range(len(self.operands)) if saved is None else saved)
-        self.saves_result = saves_result
+        self.saves_result, self.checks = checks is not None, checks or frozenset()
         #: a backward frees something, so that a second one is an error
         self.frees = any(isinstance(self.operands[i], Aval) for i in self.saved)
         #: positions of 0-dim CPU operands that go along to the op's device
@@ -97,6 +100,7 @@ class Plan:
         self.node_class: Any = None
         self._vjps: dict[Any, Plan] = {}
         self._kept: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._checked: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<plan {self.title}{list(self.operands)} -> {list(self.outputs)}>"
@@ -109,6 +113,17 @@ class Plan:
         found = self._kept.get(needs)
         if found is None:
             found = self._kept[needs] = _kept(self, needs)
+        return found
+
+    def checked(self, needs: tuple[int, ...]) -> tuple[int, ...]:
+        """What must not be modified until ``needs`` have gradients: operands, and ``-1 - n`` for result n."""
+        found = self._checked.get(needs)
+        if found is None:
+            found = self.kept(needs)
+            if self.saves_result:
+                results = sorted((i for i in self.checks if i < 0), reverse=True)
+                found = (*(i for i in found if i in self.checks), *results)
+            self._checked[needs] = found
         return found
 
     def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
@@ -365,7 +380,7 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
         device=where,
         node=node,
         saved=_saved(op, places, operands),
-        saves_result=op.saves is not None and "result" in op.saves,
+        checks=_checks(op, places),
         returns=op.returns,
     )
     plan.single = single_box[0]
@@ -400,8 +415,8 @@ def _node_name(op: Op, args: Sequence[Any]) -> str:
 
 
 def _saved(op: Op, places: Sequence[Any], operands: Sequence[Aval | type]) -> list[int] | None:
-    if op.saves is None or "result" in op.saves:
-        # jax.vjp recomputes the result from the operands, so these are kept; PyTorch's rule is checked apart.
+    if op.saves is None or not op.saves <= op.places.keys():
+        # jax.vjp recomputes results from the operands, so these are kept; PyTorch's rule is checked apart.
         return None
     kept = [i for i, x in enumerate(operands) if isinstance(x, type)]
     for parameter, (what, place) in zip(op.params, places, strict=True):
@@ -410,6 +425,22 @@ def _saved(op: Op, places: Sequence[Any], operands: Sequence[Aval | type]) -> li
         elif what == "list" and parameter in op.saves:
             kept.extend(place)
     return kept
+
+
+def _checks(op: Op, places: Sequence[Any]) -> frozenset[int] | None:
+    """``Plan.checks`` of an op whose backward reads results."""
+    if op.saves is None or op.saves <= op.places.keys():
+        return None
+    fields = ["result"] if op.returns is None else op.returns.split()[1:]
+    found: list[int] = []
+    for name in op.saves:
+        if name in op.places:
+            what, place = places[op.places[name]]
+            if what in ("operand", "list"):
+                found += place if what == "list" else [place]
+        elif name != "intermediate":
+            found.append(-1 - fields.index(name))
+    return frozenset(found)
 
 
 def _compute_dtypes(

@@ -246,7 +246,7 @@ def softshrink(input: Array, lambd: float = 0.5) -> Array:
     )
 
 
-@register("nn.functional.tanhshrink", node="SubBackward0", promote="float")
+@register("nn.functional.tanhshrink", node="SubBackward0", promote="float", saves="intermediate")
 def tanhshrink(input: Array) -> Array:
     """``input - tanh(input)``."""
     return input - jnp.tanh(input)

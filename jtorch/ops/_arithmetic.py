@@ -239,6 +239,7 @@ def floor_divide(input: Array, other: Array) -> Array:
     inplace=True,
     out=True,
     operators="__mod__ __rmod__ __imod__",
+    saves="intermediate",
 )
 def remainder(input: Array, other: Array) -> Array:
     """The rest of ``input`` after whole multiples of ``other``, with the sign of ``other`` (Python's ``%``).
@@ -373,6 +374,7 @@ def pow_(input: Array, exponent: Array) -> Array:
     method=True,
     inplace=True,
     out=True,
+    saves="intermediate",
 )
 def float_power(input: Array, exponent: Array) -> Array:
     """``input ** exponent`` in float64, or complex128 if either operand is complex."""
@@ -492,7 +494,7 @@ def real_sign(input: Array) -> Array:
     return jnp.where(jnp.isnan(input), jnp.zeros_like(input), jnp.sign(input))
 
 
-@register("sgn", node="SgnBackward0", promote=None, method=True, inplace=True, out=True)
+@register("sgn", node="SgnBackward0", promote=None, method=True, inplace=True, out=True, saves="input result")
 def sgn(input: Array) -> Array:
     """The sign; of a complex number ``input / abs(input)``, and 0 at 0."""
     if kind(input) != "c":
@@ -625,7 +627,16 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
     return jnp.where(jnp.abs(weight) < 0.5, input + weight * span, end - span * (1 - weight))
 
 
-@register("hypot", numbers="", node="HypotBackward0", promote="default", method=True, inplace=True, out=True)
+@register(
+    "hypot",
+    numbers="",
+    node="HypotBackward0",
+    promote="default",
+    method=True,
+    inplace=True,
+    out=True,
+    saves="input other result",
+)
 def hypot(input: Array, other: Array) -> Array:
     """``sqrt(input**2 + other**2)`` without overflow in the squares.
 

@@ -408,14 +408,14 @@ def i1_real(x: Array) -> Array:
     return jsp.i1(x)
 
 
-@unary("special.i0e", node="SpecialI0EBackward0")
+@unary("special.i0e", node="SpecialI0EBackward0", saves="input result")
 def i0e(input: Array) -> Array:
     """``exp(-abs(input)) * i0(input)``."""
     reject_kinds("i0e_cpu", "c", input)
     return jsp.i0e(input)
 
 
-@unary("special.i1", node="SpecialI1Backward0")
+@unary("special.i1", node="SpecialI1Backward0", saves="input result")
 def i1(input: Array) -> Array:
     """The modified Bessel function of the first kind of order 1."""
     reject_kinds("i1_cpu", "c", input)

@@ -189,7 +189,7 @@ def check_cross_entropy(
     node=cross_entropy_node,
     static=NLL + " label_smoothing",
     promote=None,
-    saves="input target weight",
+    saves="target weight intermediate",
 )
 def cross_entropy(
     input: Array,

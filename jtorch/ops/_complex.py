@@ -39,7 +39,7 @@ def complex_(real: Array, imag: Array) -> Array:
     return lax.complex(*jnp.broadcast_arrays(real, imag))
 
 
-@register("polar", numbers="", node="PolarBackward0", promote=None, out=True)
+@register("polar", numbers="", node="PolarBackward0", promote=None, out=True, saves="result")
 def polar(abs: Array, angle: Array) -> Array:
     """The number of modulus ``abs`` at ``angle`` radians from the positive real axis.
 

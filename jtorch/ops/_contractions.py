@@ -229,7 +229,9 @@ def tensordot(a: Array, b: Array, dims: Any = 2) -> Array:
     return jnp.tensordot(a, b, (left, right), precision=precision())
 
 
-@register(node="UnsafeViewBackward0", promote="default", opmath=False, method=True, out=True)
+@register(
+    node="UnsafeViewBackward0", promote="default", opmath=False, method=True, out=True, saves="intermediate"
+)
 def kron(input: Array, other: Array) -> Array:
     """Kronecker product: blocks of ``other``, one per element of ``input``, scaled by it."""
     ndim = max(input.ndim, other.ndim)

@@ -56,6 +56,7 @@ def root_of(total: Array, p: float) -> Array:
     static="p eps keepdim",
     promote="default",
     aliases="nn.functional.pairwise_distance",
+    saves="result",
 )
 def pairwise_distance(
     x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False

@@ -230,6 +230,7 @@ def check_bags(
     node="EmbeddingBagBackward0",
     static="max_norm norm_type scale_grad_by_freq mode sparse include_last_offset padding_idx",
     promote=None,
+    saves="input offsets per_sample_weights intermediate",
 )
 def embedding_bag(
     input: Array,

@@ -61,7 +61,15 @@ def check_not_empty(
     return axes
 
 
-@register("amax", node="AmaxBackward0", static="dim keepdim", promote=None, method=True, out=True)
+@register(
+    "amax",
+    node="AmaxBackward0",
+    static="dim keepdim",
+    promote=None,
+    method=True,
+    out=True,
+    saves="input result",
+)
 def amax(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
     """The largest value over ``dim`` (one, several, all if empty) or nan; ties share the gradient."""
     axes = check_not_empty("amax", input, dim)
@@ -69,7 +77,15 @@ def amax(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
     return extreme(input, axes, True, keepdim)
 
 
-@register("amin", node="AminBackward0", static="dim keepdim", promote=None, method=True, out=True)
+@register(
+    "amin",
+    node="AminBackward0",
+    static="dim keepdim",
+    promote=None,
+    method=True,
+    out=True,
+    saves="input result",
+)
 def amin(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
     """The smallest value over ``dim`` (one, several, all if empty) or nan; ties share the gradient."""
     axes = check_not_empty("amin", input, dim)
@@ -85,6 +101,7 @@ def amin(input: Array, dim: Dim = (), keepdim: bool = False) -> Array:
     method=True,
     out=True,
     returns="aminmax min max",
+    saves="input min max",
 )
 def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> tuple[Array, Array]:
     """Both extremes over one dimension or all; see :func:`amin` and :func:`amax`."""
@@ -100,7 +117,7 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> t
     return extreme(input, axes, False, keepdim), extreme(input, axes, True, keepdim)
 
 
-@register("max", node="MaxBackward1", promote=None, method=True, out=True)
+@register("max", node="MaxBackward1", promote=None, method=True, out=True, saves="input result")
 def max_all(input: Array) -> Array:
     """The largest value of all, nan if there is one; ties share the gradient.
 
@@ -111,7 +128,7 @@ def max_all(input: Array) -> Array:
     return shared(input, extreme(lax.stop_gradient(input), tuple(range(input.ndim)), True))
 
 
-@register("min", node="MinBackward1", promote=None, method=True, out=True)
+@register("min", node="MinBackward1", promote=None, method=True, out=True, saves="input result")
 def min_all(input: Array) -> Array:
     """The smallest value of all, nan if there is one; ties share the gradient.
 
@@ -130,6 +147,7 @@ def min_all(input: Array) -> Array:
     function=False,
     out=True,
     returns="max values indices",
+    saves="indices",
 )
 def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     """The largest value along ``dim`` and its first position, which alone receives the gradient."""
@@ -144,6 +162,7 @@ def max_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array
     function=False,
     out=True,
     returns="min values indices",
+    saves="indices",
 )
 def min_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     """The smallest value along ``dim`` and its first position, which alone receives the gradient."""

@@ -71,6 +71,7 @@ def indefinite_at(a: Array, factor: Array) -> Array:
     promote=None,
     out=True,
     returns="linalg_cholesky_ex L info",
+    saves="L",
 )
 def cholesky_ex(A: Array, *, upper: bool = False, check_errors: bool = False) -> tuple[Array, Array]:
     """Cholesky factor L of A = L L^H (or U of U^H U), and the order of the minor that prevents it, or 0.
@@ -89,7 +90,7 @@ def cholesky_ex(A: Array, *, upper: bool = False, check_errors: bool = False) ->
     return factor, indefinite_at(adjoint(stopped) if upper else stopped, lax.stop_gradient(factor))
 
 
-@register("_cholesky", node="CholeskyBackward0", static="upper", promote=None, function=False)
+@register("_cholesky", node="CholeskyBackward0", static="upper", promote=None, function=False, saves="result")
 def old_cholesky(input: Array, upper: bool = False) -> tuple[Array, Array]:
     """What ``torch.cholesky`` is made of: :func:`cholesky_ex` with other texts.
 
@@ -123,6 +124,7 @@ def check_lu(op: str, a: Array, pivot: bool) -> None:
     promote=None,
     out=True,
     returns="linalg_lu_factor_ex LU pivots info",
+    saves="LU pivots",
 )
 def lu_factor_ex(
     A: Array,
@@ -160,7 +162,13 @@ def _permutation_matrix(order: Array, dtype: Any) -> Array:
 
 
 @register(
-    "linalg.lu", node="LinalgLuBackward0", static="pivot", promote=None, out=True, returns="linalg_lu P L U"
+    "linalg.lu",
+    node="LinalgLuBackward0",
+    static="pivot",
+    promote=None,
+    out=True,
+    returns="linalg_lu P L U",
+    saves="P L U",
 )
 def lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
     """Factors of A = P L U: a permutation, a lower triangle with ones on its diagonal, an upper triangle.

@@ -251,6 +251,7 @@ def affine_points(theta: Array, size: Sequence[int], align_corners: bool) -> Arr
     static="size align_corners",
     promote=None,
     opmath=True,
+    saves="intermediate",
 )
 def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = None) -> Array:
     """A grid for ``grid_sample`` that shows its input under affine maps.

@@ -273,6 +273,7 @@ def check_reducible(input: Array, reduce: str) -> None:
     method=True,
     inplace=True,
     out=True,
+    saves="input index source result",
 )
 def index_reduce(
     input: Array, dim: int, index: Array, source: Array, reduce: str, *, include_self: bool = True

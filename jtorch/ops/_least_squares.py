@@ -71,7 +71,9 @@ def check_pinv(a: Array, hermitian: bool) -> None:
         check_hermitian(a, "L")
 
 
-@register("linalg.pinv", node="LinalgPinvBackward0", static="hermitian", promote=None, out=True)
+@register(
+    "linalg.pinv", node="LinalgPinvBackward0", static="hermitian", promote=None, out=True, saves="A result"
+)
 def pinv(A: Array, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Array:
     """Moore-Penrose pseudoinverse: shape ``(*, m, n)`` to ``(*, n, m)``.
 
@@ -144,6 +146,7 @@ def check_lstsq(a: Array, b: Array, driver: str) -> bool:
     promote=None,
     out=True,
     returns="linalg_lstsq solution residuals rank singular_values",
+    saves="A B solution",
 )
 def lstsq(
     A: Array,

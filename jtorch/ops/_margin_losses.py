@@ -36,6 +36,7 @@ def hinge(x: Array) -> Array:
     promote="default",
     function=False,
     aliases="nn.functional.margin_ranking_loss",
+    saves="intermediate",
 )
 def margin_ranking_loss(
     input1: Array,
@@ -84,6 +85,7 @@ def margin_ranking_loss(
     opmath=False,  # the margin is rounded to the type of the input, too
     function=False,
     aliases="nn.functional.hinge_embedding_loss",
+    saves="intermediate",
 )
 def hinge_embedding_loss(
     input: Array,
@@ -120,6 +122,7 @@ def hinge_embedding_loss(
     promoted="input1 input2",
     function=False,
     aliases="nn.functional.cosine_embedding_loss",
+    saves="input1 input2 intermediate",
 )
 def cosine_embedding_loss(
     input1: Array,
@@ -180,6 +183,7 @@ TRIPLET = "margin p eps swap " + LEGACY
     promote="default",
     function=False,
     aliases="nn.functional.triplet_margin_loss",
+    saves="intermediate",
 )
 def triplet_margin_loss(
     anchor: Array,

@@ -376,6 +376,7 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Any = 1, alpha: Any = 1
     method=True,
     inplace=True,
     out=True,
+    saves="vec1 vec2",
 )
 def addr(input: Array, vec1: Array, vec2: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
     """``beta * input + alpha * outer(vec1, vec2)``; a ``beta`` of 0 hides nan and inf of ``input``.

@@ -108,7 +108,7 @@ def _check_weights(name: str) -> Callable[[np.ndarray[Any, Any], Mapping[str, An
 VALUE_CHECKS["cov"] = {name: _check_weights(name) for name in ("fweights", "aweights")}
 
 
-@register(node="SqueezeBackward0", static="correction", promote=None, method=True)
+@register(node="SqueezeBackward0", static="correction", promote=None, method=True, saves="intermediate")
 def cov(
     input: Array, *, correction: int = 1, fweights: Array | None = None, aweights: Array | None = None
 ) -> Array:
@@ -155,7 +155,7 @@ def _covariance(x: Array, correction: int, fweights: Array | None, aweights: Arr
     return jnp.squeeze(out)
 
 
-@register(node="ClampBackward1", promote=None, method=True)
+@register(node="ClampBackward1", promote=None, method=True, saves="intermediate")
 def corrcoef(input: Array) -> Array:
     """Pearson's correlations of variables (rows) over observations (columns); a vector is one variable.
 

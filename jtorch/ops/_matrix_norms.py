@@ -78,6 +78,7 @@ def check_identity(x: Array, order: float, dim: Any, axes: tuple[int, ...]) -> N
     static="ord dim keepdim dtype",
     promote=None,
     out=True,
+    saves="x result",
 )
 def vector_norm(
     x: Array,
@@ -235,7 +236,7 @@ def _cond_node(shapes: Any, static: Any) -> str:
     return "SqueezeBackward1" if static.get("p") in (None, 2, -2) else "NanToNumBackward0"
 
 
-@register("linalg.cond", node=_cond_node, static="p", promote=None, out=True)
+@register("linalg.cond", node=_cond_node, static="p", promote=None, out=True, saves="intermediate")
 def cond(A: Array, p: Any = None) -> Array:
     """Condition numbers: the norm of a matrix times that of its inverse, inf for singular ones.
 

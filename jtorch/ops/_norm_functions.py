@@ -67,7 +67,9 @@ def nuclear(x: Array, axes: tuple[int, ...]) -> Array:
     return jnp.expand_dims(jnp.sum(values, -1), axes)
 
 
-@register(node="DistBackward0", numbers="", static="p", promote="default", method=True)
+@register(
+    node="DistBackward0", numbers="", static="p", promote="default", method=True, saves="input other result"
+)
 def dist(input: Array, other: Array, p: float = 2) -> Array:
     """The norm of order ``p`` of ``input - other``; its gradient at 0 is 0.
 

@@ -82,7 +82,13 @@ def _only_r_jvp(primals: Any, tangents: Any) -> Any:
 
 
 @register(
-    "linalg.qr", node="LinalgQrBackward0", static="mode", promote=None, out=True, returns="linalg_qr Q R"
+    "linalg.qr",
+    node="LinalgQrBackward0",
+    static="mode",
+    promote=None,
+    out=True,
+    returns="linalg_qr Q R",
+    saves="Q R",
 )
 def qr(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
     """Factors of A = Q R: columns that are orthonormal, and an upper triangle.
@@ -100,7 +106,14 @@ def qr(A: Array, mode: str = "reduced") -> tuple[Array, Array]:
 
 
 @register(
-    "qr", node="LinalgQrBackward0", static="some", promote=None, method=True, out=True, returns="qr Q R"
+    "qr",
+    node="LinalgQrBackward0",
+    static="some",
+    promote=None,
+    method=True,
+    out=True,
+    returns="qr Q R",
+    saves="Q R",
 )
 def old_qr(input: Array, some: bool = True) -> tuple[Array, Array]:
     """The older name of ``torch.linalg.qr``; without ``some`` complete."""

@@ -187,9 +187,11 @@ def register(
             every operand by default.
         opmath: compute in float32 for float16 and bfloat16 arrays and round once at the end, as PyTorch's CPU
             kernels do. Default: on where ``promote`` is set.
-        saves: what PyTorch's backward reads: names of operands, ``"result"``, or ``""`` for nothing. Operands
-            left out are not kept alive (only their shape and dtype reach the gradient); modifying what is
-            listed in place before ``backward`` is an error. Default: every operand.
+        saves: what PyTorch's backward reads: names of operands, ``"result"``, fields of ``returns``,
+            ``"intermediate"`` for what the caller never sees, or ``""`` for nothing. Modifying what is listed
+            in place before ``backward`` is an error. Operands left out are not kept alive (only their shape
+            and dtype reach the gradient) unless something other than operands is listed, which is computed
+            from them. Default: every operand.
         function: exists as ``torch.<name>``.
         method: exists as ``Tensor.<name>``, or under the name given.
         varargs: a static parameter that may be spread over the positions of the method (``x.permute(1, 0)``).

@@ -107,7 +107,12 @@ def mse_loss(
     return reduced(jnp.square(input - target), reduction)
 
 
-@loss("nn.functional.l1_loss", node=unless_weighted(composed("AbsBackward0")), static=LEGACY)
+@loss(
+    "nn.functional.l1_loss",
+    node=unless_weighted(composed("AbsBackward0")),
+    static=LEGACY,
+    saves="intermediate",
+)
 def l1_loss(
     input: Array,
     target: Array,
@@ -238,6 +243,7 @@ def kl_div(
     node=composed("SubBackward0"),
     static="log_input full size_average eps reduce reduction",
     promote="float",
+    saves="target intermediate",
 )
 def poisson_nll_loss(
     input: Array,
@@ -287,6 +293,7 @@ VALUE_CHECKS["nn.functional.gaussian_nll_loss"] = {"var": check_variances}
     node=composed("MulBackward0"),
     static="full eps reduction",
     promote="default",
+    saves="intermediate",
 )
 def gaussian_nll_loss(
     input: Array,

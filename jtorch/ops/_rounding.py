@@ -123,7 +123,16 @@ def frexp_real_jvp(
     return (mantissa, exponent), (scaled, np.zeros(exponent.shape, jax.dtypes.float0))
 
 
-@register("ldexp", numbers="", node="LdexpBackward0", promote="float", method=True, inplace=True, out=True)
+@register(
+    "ldexp",
+    numbers="",
+    node="LdexpBackward0",
+    promote="float",
+    method=True,
+    inplace=True,
+    out=True,
+    saves="other intermediate",
+)
 def ldexp(input: Array, other: Array) -> Array:
     """``input * 2**other``."""
     check_broadcast(input, other)
@@ -139,6 +148,7 @@ def ldexp(input: Array, other: Array) -> Array:
     method=True,
     inplace=True,
     out=True,
+    saves="input result",
 )
 def copysign(input: Array, other: Array) -> Array:
     """The magnitude of ``input`` with the sign of ``other``; the gradient at 0 is 0.

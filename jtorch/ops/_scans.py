@@ -31,13 +31,13 @@ def cumsum(input: Array, dim: int, *, dtype: dtypes.dtype | None = None) -> Arra
     return scanned(lax.cumsum, accumulated(input, dtype), wrap_dim(dim, input.ndim))
 
 
-@scan("cumprod", node="CumprodBackward0", static="dim dtype", inplace=True)
+@scan("cumprod", node="CumprodBackward0", static="dim dtype", inplace=True, saves="input result")
 def cumprod(input: Array, dim: int, *, dtype: dtypes.dtype | None = None) -> Array:
     """The products of the first 1, 2, ... values along ``dim``; integers and booleans give int64."""
     return scanned(lax.cumprod, accumulated(input, dtype), wrap_dim(dim, input.ndim))
 
 
-@scan("logcumsumexp", node="LogcumsumexpBackward0", static="dim", opmath=True)
+@scan("logcumsumexp", node="LogcumsumexpBackward0", static="dim", opmath=True, saves="input result")
 def logcumsumexp(input: Array, dim: int) -> Array:
     """The logarithm of the cumulative sum of exponentials along ``dim``, without overflow.
 
@@ -77,7 +77,7 @@ def running_extreme(
     return jnp.take_along_axis(input, index, axis), index
 
 
-@scan("cummax", node="CummaxBackward0", static="dim", returns="cummax values indices")
+@scan("cummax", node="CummaxBackward0", static="dim", returns="cummax values indices", saves="input indices")
 def cummax(input: Array, dim: int) -> tuple[Array, Array]:
     """The largest of the first 1, 2, ... values along ``dim`` and the last position that has it.
 
@@ -87,7 +87,7 @@ def cummax(input: Array, dim: int) -> tuple[Array, Array]:
     return running_extreme("cummax", input, dim, jnp.greater_equal)
 
 
-@scan("cummin", node="CumminBackward0", static="dim", returns="cummin values indices")
+@scan("cummin", node="CumminBackward0", static="dim", returns="cummin values indices", saves="input indices")
 def cummin(input: Array, dim: int) -> tuple[Array, Array]:
     """The smallest of the first 1, 2, ... values along ``dim`` and the last position that has it.
 
@@ -123,6 +123,7 @@ def areas(y: Array, x: Array | None, dx: Array | float | None, axis: int) -> Arr
     promote="float",
     promoted="y x",
     aliases="trapz",
+    saves="intermediate",
 )
 def trapezoid(y: Array, x: Array | None = None, *, dx: Array | None = None, dim: int = -1) -> Array:
     """The integral along ``dim`` of the polygon through points spaced by ``dx`` (1), or at ``x``."""
@@ -138,6 +139,7 @@ def trapezoid(y: Array, x: Array | None = None, *, dx: Array | None = None, dim:
     static="dim",
     promote="float",
     promoted="y x",
+    saves="intermediate",
 )
 def cumulative_trapezoid(
     y: Array, x: Array | None = None, *, dx: Array | None = None, dim: int = -1

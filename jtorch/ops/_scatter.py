@@ -171,6 +171,7 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
     method=True,
     inplace=True,
     out=True,
+    saves="input index src result",
 )
 def scatter_reduce(
     input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True

@@ -78,7 +78,15 @@ def first_zero(packed: Array) -> Array:
 # --- determinants ---
 
 
-@register("linalg.det", node="LinalgDetBackward0", promote=None, out=True, aliases="det", method=True)
+@register(
+    "linalg.det",
+    node="LinalgDetBackward0",
+    promote=None,
+    out=True,
+    aliases="det",
+    method=True,
+    saves="A result",
+)
 def det(A: Array) -> Array:
     """Determinants of square matrices.
 
@@ -105,6 +113,7 @@ def _sign_and_log(op: str, a: Array) -> tuple[Array, Array]:
     promote=None,
     out=True,
     returns="linalg_slogdet sign logabsdet",
+    saves="A sign",
 )
 def slogdet(A: Array) -> tuple[Array, Array]:
     """Sign and logarithm of the absolute value of determinants: sign 0 and -inf where they vanish.
@@ -116,7 +125,12 @@ def slogdet(A: Array) -> tuple[Array, Array]:
 
 
 @register(
-    "slogdet", node="LinalgSlogdetBackward0", promote=None, method=True, returns="slogdet sign logabsdet"
+    "slogdet",
+    node="LinalgSlogdetBackward0",
+    promote=None,
+    method=True,
+    returns="slogdet sign logabsdet",
+    saves="input sign",
 )
 def old_slogdet(input: Array) -> tuple[Array, Array]:
     """The older name of ``torch.linalg.slogdet``."""
@@ -146,6 +160,7 @@ def logdet(input: Array) -> Array:
     promote=None,
     out=True,
     returns="linalg_inv_ex inverse info",
+    saves="inverse",
 )
 def inv_ex(A: Array, *, check_errors: bool = False) -> tuple[Array, Array]:
     """Inverses of square matrices, and for each the number of the zero pivot that prevents it, or 0.
@@ -199,6 +214,7 @@ def with_common_batch(a: Array, b: Array) -> tuple[Array, Array]:
     promote=None,
     out=True,
     returns="linalg_solve_ex result info",
+    saves="A result",
 )
 def solve_ex(
     A: Array,

@@ -28,7 +28,7 @@ def sort_along(input: Array, axis: int, descending: bool) -> tuple[Array, Array]
     node=lambda shapes, static: f"SortBackward{int(static['stable'] is not None)}",
     static="dim descending stable",
     promote=None,
-    saves="input",
+    saves="indices",
     method=True,
     out=True,
     returns="sort values indices",
@@ -53,7 +53,7 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, *, stable: bo
     return sort_along(input, wrap_dim(dim, input.ndim), descending)[1]
 
 
-@register("msort", node="SortBackward0", promote=None, saves="input", method=True, out=True)
+@register("msort", node="SortBackward0", promote=None, saves="intermediate", method=True, out=True)
 def msort(input: Array) -> Array:
     """The values in increasing order along the first dimension."""
     return sort_along(input, 0, descending=False)[0]
@@ -73,7 +73,7 @@ def check_topk(input: Array, k: int, axis: int) -> None:
     node="TopkBackward0",
     static="k dim largest sorted",
     promote=None,
-    saves="input",
+    saves="indices",
     method=True,
     out=True,
     returns="topk values indices",

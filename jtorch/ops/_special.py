@@ -41,7 +41,7 @@ def erfinv(input: Array) -> Array:
     return lax.erf_inv(input)
 
 
-@special("special.erfcx", node="SpecialErfcxBackward0")
+@special("special.erfcx", node="SpecialErfcxBackward0", saves="input result")
 def erfcx(input: Array) -> Array:
     """``exp(input**2) * erfc(input)``, which falls off slowly."""
     reject_kinds("erfcx_cpu", "c", input)
@@ -233,14 +233,14 @@ def entr_real(x: Array) -> Array:
     return jnp.where(x < 0, -jnp.inf, value)
 
 
-@special("special.ndtr", node="MulBackward1")
+@special("special.ndtr", node="MulBackward1", saves="intermediate")
 def ndtr(input: Array) -> Array:
     """The standard normal distribution function."""
     reject_kinds("erf_vml_cpu", "c", input)
     return 0.5 * lax.erfc(-input * math.sqrt(0.5))
 
 
-@special("special.ndtri", node="SpecialNdtriBackward0")
+@special("special.ndtri", node="SpecialNdtriBackward0", saves="result")
 def ndtri(input: Array) -> Array:
     """The inverse of the standard normal distribution function."""
     reject_kinds("ndtri_cpu", "c", input)
@@ -253,7 +253,7 @@ def ndtri_real(x: Array) -> Array:
     return jsp.ndtri(x)
 
 
-@special("special.log_ndtr", node="SpecialLogNdtrBackward0")
+@special("special.log_ndtr", node="SpecialLogNdtrBackward0", saves="input result")
 def log_ndtr(input: Array) -> Array:
     """The logarithm of the standard normal distribution function."""
     reject_kinds("log_ndtr_cpu", "c", input)

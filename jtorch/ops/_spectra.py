@@ -76,6 +76,7 @@ def check_svd(a: Array, driver: str | None = None) -> None:
     promote=None,
     out=True,
     returns="linalg_svd U S Vh",
+    saves="U S Vh",
 )
 def svd(
     A: Array,
@@ -106,6 +107,7 @@ def svd(
     method=True,
     out=True,
     returns="svd U S V",
+    saves="U S V",
 )
 def old_svd(input: Array, some: bool = True, compute_uv: bool = True) -> tuple[Array, Array, Array]:
     """The older form of ``torch.linalg.svd``, with V instead of V^H; zeros without ``compute_uv``."""
@@ -123,7 +125,9 @@ def _values(a: Array) -> Array:
     return jnp.linalg.svd(a, compute_uv=False)
 
 
-@register("linalg.svdvals", node="LinalgSvdBackward0", static="driver", promote=None, out=True)
+@register(
+    "linalg.svdvals", node="LinalgSvdBackward0", static="driver", promote=None, out=True, saves="result"
+)
 def svdvals(A: Array, *, driver: str | None = None) -> Array:
     """Singular values, falling.
 
@@ -173,6 +177,7 @@ def hermitian_pair(a: Array, triangle: str = "L") -> tuple[Array, Array]:
     promote=None,
     out=True,
     returns="linalg_eigh eigenvalues eigenvectors",
+    saves="eigenvalues eigenvectors",
 )
 def eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
     """Eigenvalues of Hermitian matrices, real and rising, and their eigenvectors as columns.
@@ -189,7 +194,9 @@ def eigh(A: Array, UPLO: str = "L") -> tuple[Array, Array]:
     return hermitian_pair(A, UPLO)
 
 
-@register("linalg.eigvalsh", node="LinalgEighBackward0", static="UPLO", promote=None, out=True)
+@register(
+    "linalg.eigvalsh", node="LinalgEighBackward0", static="UPLO", promote=None, out=True, saves="result"
+)
 def eigvalsh(A: Array, UPLO: str = "L") -> Array:
     """Eigenvalues of Hermitian matrices, real and rising (see ``torch.linalg.eigh``).
 
@@ -238,6 +245,7 @@ def check_eig(op: str, a: Array) -> None:
     promote=None,
     out=True,
     returns="linalg_eig eigenvalues eigenvectors",
+    saves="eigenvalues eigenvectors",
 )
 def eig(A: Array) -> tuple[Array, Array]:
     """Eigenvalues of square matrices, complex and in no particular order, and eigenvectors of norm 1.
@@ -250,7 +258,7 @@ def eig(A: Array) -> tuple[Array, Array]:
     return pair(A)
 
 
-@register("linalg.eigvals", node="LinalgEigBackward0", promote=None, out=True)
+@register("linalg.eigvals", node="LinalgEigBackward0", promote=None, out=True, saves="result")
 def eigvals(A: Array) -> Array:
     """Eigenvalues of square matrices, complex and in no particular order.
 

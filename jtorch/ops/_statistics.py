@@ -104,7 +104,12 @@ def var_mean(
 
 
 @register(
-    "std_mean", node="StdMeanBackward0", static="dim unbiased keepdim correction", promote=None, opmath=True
+    "std_mean",
+    node="StdMeanBackward0",
+    static="dim unbiased keepdim correction",
+    promote=None,
+    opmath=True,
+    saves="input result",
 )
 def std_mean(
     input: Array,
@@ -149,13 +154,13 @@ def median_along(name: str, input: Array, dim: int, keepdim: bool, skip_nan: boo
     return along(input, axis, index, keepdim), index if keepdim else jnp.squeeze(index, axis)
 
 
-@register("median", node="MedianBackward0", promote=None, method=True)
+@register("median", node="MedianBackward0", promote=None, method=True, saves="input result")
 def median(input: Array) -> Array:
     """The lower median of all values, nan if there is one; equal values share the gradient."""
     return median_of_all(input, skip_nan=False)
 
 
-@register("nanmedian", node="NanmedianBackward0", promote=None, method=True)
+@register("nanmedian", node="NanmedianBackward0", promote=None, method=True, saves="input result")
 def nanmedian(input: Array) -> Array:
     """The lower median of all values that are not nan; equal values share the gradient."""
     return median_of_all(input, skip_nan=True)
@@ -169,6 +174,7 @@ def nanmedian(input: Array) -> Array:
     function=False,
     out=True,
     returns="median values indices",
+    saves="indices",
 )
 def median_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     """The lower median along ``dim``, nan if there is one, and a position that has it."""
@@ -183,6 +189,7 @@ def median_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Ar
     function=False,
     out=True,
     returns="nanmedian values indices",
+    saves="indices",
 )
 def nanmedian_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array, Array]:
     """The lower median of what is not nan along ``dim``, and a position that has it."""
@@ -197,6 +204,7 @@ def nanmedian_dim(input: Array, dim: int, keepdim: bool = False) -> tuple[Array,
     method=True,
     out=True,
     returns="kthvalue values indices",
+    saves="indices",
 )
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The ``k``-th smallest value along ``dim`` (1 is the smallest, nan are largest) and its position.
@@ -224,6 +232,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> tupl
     method=True,
     out=True,
     returns="mode values indices",
+    saves="indices",
 )
 def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The most frequent value along ``dim``, the smallest of several, and the last position that has it."""
@@ -313,6 +322,7 @@ def quantile_along(
     baked="q",
     method=True,
     out=True,
+    saves="intermediate",
 )
 def quantile(
     input: Array, q: Array, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
@@ -341,6 +351,7 @@ def quantile(
     baked="q",
     method=True,
     out=True,
+    saves="intermediate",
 )
 def nanquantile(
     input: Array, q: Array, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"

@@ -33,6 +33,7 @@ def substitute(
     static="upper left unitriangular",
     promote=None,
     out=True,
+    saves="A result",
 )
 def solve_triangular(
     A: Array,
@@ -78,6 +79,7 @@ def solve_triangular(
     method=True,
     out=True,
     returns="triangular_solve solution cloned_coefficient",
+    saves="b A solution",
 )
 def triangular_solve(
     b: Array,
@@ -136,7 +138,9 @@ def _solve_by_factor_jvp(upper: bool, primals: Any, tangents: Any) -> tuple[Arra
     return x, _solve_by_factor(factor, db - product(half + adjoint(half), x), upper)
 
 
-@register(node="CholeskySolveBackward0", static="upper", promote=None, method=True, out=True)
+@register(
+    node="CholeskySolveBackward0", static="upper", promote=None, method=True, out=True, saves="B L result"
+)
 def cholesky_solve(B: Array, L: Array, upper: bool = False) -> Array:
     """Solve A X = B for a positive definite A = L L^H (U^H U if ``upper``) given by its factor.
 
@@ -156,7 +160,9 @@ def cholesky_solve(B: Array, L: Array, upper: bool = False) -> Array:
     return _solve_by_factor(factor, b, upper)
 
 
-@register(node="CholeskyInverseBackward0", static="upper", promote=None, method=True, out=True)
+@register(
+    node="CholeskyInverseBackward0", static="upper", promote=None, method=True, out=True, saves="L result"
+)
 def cholesky_inverse(L: Array, upper: bool = False) -> Array:
     """Inverse of A = L L^H (U^H U if ``upper``) from its factor.
 

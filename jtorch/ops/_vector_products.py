@@ -36,7 +36,7 @@ def check_cdist(x1: Array, x2: Array, p: float, mode: str) -> None:
     check_broadcast(*(ShapeDtypeStruct(x.shape[:-2], x.dtype) for x in (x1, x2)))
 
 
-@register(node="CdistBackward0", static="p compute_mode", promote=None)
+@register(node="CdistBackward0", static="p compute_mode", promote=None, saves="x1 x2 result")
 def cdist(
     x1: Array, x2: Array, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
 ) -> Array:

@@ -354,8 +354,8 @@ def as_tensor(gradient: Any) -> Any:
 
 
 def _modified(node: OpNode, operand: int, found: int, expected: int) -> RuntimeError:
-    """The error for a saved value that was written to; ``operand`` is -1 for the node's own result."""
-    aval = node.plan.outputs[0] if operand < 0 else node.plan.operands[operand]
+    """The error for a saved value that was written to; ``operand`` is ``-1 - n`` for the own result n."""
+    aval = node.plan.outputs[-1 - operand] if operand < 0 else node.plan.operands[operand]
     return modified(bridge.describe(aval), bridge.source_name(node, operand), found, expected)
 
 

@@ -89,11 +89,13 @@ class _Bridge:
 
     def source_name(self, node: OpNode, operand: int) -> str:
         if operand < 0:
+            if node.plan.outputs[-1 - operand].dtype.category < dtypes.FLOAT:
+                return ""
             if node.viewed is not None:
                 view, fn = (reference() for reference in node.viewed)
                 if view is not None and view._fn is fn:
                     node = fn
-            return f"output 0 of {short_name(node)}"
+            return f"output {-1 - operand} of {short_name(node)}"
         edge = node.edges[operand]
         if edge is None or not isinstance(edge[0], Node):
             return ""
@@ -149,7 +151,7 @@ class _Bridge:
     def read_saved(self, node: OpNode, name: str) -> Any:
         op = OPS.get(node.plan.title)
         wanted = name.removeprefix("_saved_")
-        if op is not None and wanted == "result" and node.plan.saves_result:
+        if op is not None and wanted == "result" and node.plan.saves_result and -1 in node.plan.checks:
             level, modes.level = modes.level, NO_GRAD
             try:
                 made = apply(node.plan, self.saved_tensors(node))[0]
@@ -159,9 +161,10 @@ class _Bridge:
             return made
         operands = [] if op is None else [p for p, k in zip(op.params, op.kinds, strict=True) if k == OPERAND]
         wanted = "input" if wanted == "self" else wanted
-        if wanted not in operands or node.plan.saves_result:
+        place = operands.index(wanted) if wanted in operands else -1
+        if place < 0 or (node.plan.saves_result and place not in node.plan.checks):
             raise AttributeError(f"'{type(node).__name__}' object has no attribute '{name}'")
-        place, kept = operands.index(wanted), node.plan.kept(node.needs)
+        kept = node.plan.kept(node.needs)
         if place not in kept:
             return None
         edge = node.edges[place]

@@ -476,13 +476,13 @@ def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
 def _recheck(fn: Any, tensor: Tensor, counter: Any) -> None:
     """What an in-place operation saved: former contents cannot change any more, the result moved."""
     found = []
-    if tensor._fn is not fn and fn.plan.saves_result:
+    if tensor._fn is not fn and any(operand < 0 for _, _, operand in fn.checks):
         tensor._renew()
         fn.viewed = ref(tensor), ref(tensor._fn)
     for check in fn.checks:
         reference, _, operand = check
         if operand < 0:
-            found.append((ref(counter), counter.version, -1))
+            found.append((ref(counter), counter.version, operand))
         elif operand or reference() is not counter:
             found.append(check)
     if fn.tape is not None:
@@ -884,21 +884,19 @@ def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results
         else:
             edges.append(None)
     needs = tuple(needed)
-    saved: list[Any] = []
+    saved = [operands[i] for i in plan._kept.get(needs) or plan.kept(needs)]
     checks: list[Any] = []
-    for i in plan._kept.get(needs) or plan.kept(needs):
-        saved.append(operands[i])
-        t = tensors[i]
-        if t is not None:
+    for i in plan._checked.get(needs) or plan.checked(needs):
+        if i < 0:
+            storage = results[-1 - i]._storage
+            checks.append((ref(storage), storage.version, i))
+        elif (t := tensors[i]) is not None:
             if t._inference:
                 raise RuntimeError(SAVED_IN_INFERENCE)
             counter = t._own_version
             if counter is None:
                 counter = t._storage
             checks.append((ref(counter), counter.version, i))
-    if plan.saves_result:
-        storage = results[0]._storage
-        checks = [(ref(storage), storage.version, -1)]
     cls = plan.node_class
     if cls is None:
         cls = class_of(plan)

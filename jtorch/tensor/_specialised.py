@@ -212,22 +212,22 @@ _attachers: dict[Any, Any] = {}
 def _attacher(
     plan: Plan, places: Sequence[int], ways: Sequence[int], operands: int, needs: tuple[int, ...]
 ) -> Callable[..., Any]:
-    kept = plan.kept(needs)
-    key = tuple(places), tuple(ways), operands, kept, plan.saves_result
+    kept, checked = plan.kept(needs), plan.checked(needs)
+    key = tuple(places), tuple(ways), operands, kept, checked
     make = _attachers.get(key)
     if make is None:
         names: dict[str, Any] = {
             "INFERENCE": SAVED_IN_INFERENCE, "new": object.__new__, "ref": ref, "sequence": sequence,
             "tape_of": tape_of, "needs": needs,
         }  # fmt: skip
-        source = _attacher_source(places, ways, operands, kept, plan.saves_result)
+        source = _attacher_source(places, ways, operands, kept, checked)
         exec(compile(source, f"<node of {operands} operands>", "exec"), names)
         make = _attachers[key] = names["make"]
     return make(plan, class_of(plan))  # type: ignore[no-any-return]
 
 
 def _attacher_source(
-    places: Sequence[int], ways: Sequence[int], operands: int, kept: Sequence[int], saves_result: bool
+    places: Sequence[int], ways: Sequence[int], operands: int, kept: Sequence[int], checked: Sequence[int]
 ) -> str:
     """As ``_attach`` in ``_core.py`` and ``Tape.add``, for an op with one result."""
     tensor_at = {place: n for n, place in enumerate(places)}
@@ -244,14 +244,14 @@ def _attacher_source(
         if way == _TO_NODE:
             put(f"  f{place} = t{place}._fn")
     checks = []
-    for j in kept:
-        if j in tensor_at:
+    for j in checked:
+        if j < 0:
+            checks.append(f"(ref(storage), storage.version, {j})")
+        elif j in tensor_at:
             put(f"  if t{j}._inference: raise RuntimeError(INFERENCE)")
             put(f"  c{j} = t{j}._own_version")
             put(f"  if c{j} is None: c{j} = t{j}._storage")
             checks.append(f"(ref(c{j}), c{j}.version, {j})")
-    if saves_result:
-        checks = ["(ref(storage), storage.version, -1)"]
     put("  node = new(cls)")
     put("  node.plan = plan")
     put(f"  node.edges = [{', '.join(edges)}]")
