@@ -63,7 +63,6 @@ NO_METHOD = {
     "nested and oneDNN layouts": "to_mkldnn to_padded_tensor",
     "devices that JAX does not run on": "ipu mtia xpu",
     "removed: PyTorch keeps them to raise an error": "eig lstsq reinforce solve symeig volatile",
-    "dtypes of gradients apart from the tensor's": "grad_dtype",
     "first-class dimensions (functorch.dim)": "index",
     "symbolic sizes": "slice_inverse",
     "typed storages": "storage_type",

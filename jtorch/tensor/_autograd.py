@@ -740,6 +740,30 @@ def is_leaf(self: Tensor) -> bool:
     return self.grad_fn is None
 
 
+def get_grad_dtype(self: Tensor) -> Any:
+    """The dtype that gradients of this leaf are accumulated in: its own.
+
+    Raises:
+        RuntimeError: a tensor that is no leaf.
+    """
+    if not self.is_leaf:
+        raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+    return self.dtype
+
+
+def set_grad_dtype(self: Tensor, kind: Any) -> None:
+    """Only the tensor's own dtype can be asked for."""
+    if kind is not None and not isinstance(kind, dtypes.dtype):
+        raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(kind).__name__}")
+    if not self.is_leaf:
+        raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+    if kind is not self.dtype:
+        raise NotImplementedError(
+            "grad_dtype other than the tensor's own dtype; convert the gradient in a hook after it has been "
+            "accumulated (register_post_accumulate_grad_hook)"
+        )
+
+
 Tensor.backward = tensor_backward  # type: ignore[attr-defined]
 for _f in (
     detach, detach_, requires_grad_, retain_grad, register_hook, register_post_accumulate_grad_hook,
@@ -750,6 +774,7 @@ Tensor.requires_grad = property(Tensor.requires_grad.fget, set_requires_grad)  #
 Tensor.grad = property(get_grad, set_grad, lambda self: set_grad(self, None))  # type: ignore[attr-defined]
 Tensor.data = property(get_data, set_data)  # type: ignore[attr-defined]
 Tensor.is_leaf = property(is_leaf)  # type: ignore[attr-defined]
+Tensor.grad_dtype = property(get_grad_dtype, set_grad_dtype)  # type: ignore[attr-defined]
 Tensor.retains_grad = property(lambda self: self._retains)  # type: ignore[attr-defined]
 Tensor.output_nr = property(lambda self: self._nr)  # type: ignore[attr-defined]
 

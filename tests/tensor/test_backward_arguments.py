@@ -2,6 +2,8 @@
 
 import pytest
 
+import jtorch
+
 SETUP = """
 x = torch.arange(1.0, 4.0).requires_grad_()
 w = torch.ones(3, requires_grad=True)
@@ -65,3 +67,23 @@ def test_calls_match_torch(agree, call):
 def test_a_mask_that_was_modified_is_named_as_in_torch(agree):
     setup = SETUP + "mask = x > 1\ny = torch.where(mask, x, w).sum()\nmask.fill_(True)"
     agree("y.backward()", setup)
+
+
+def test_grad_dtype_is_the_tensors_own(torch):
+    def attempts(t):
+        leaf = t.ones(2, requires_grad=True)
+        found = [str(leaf.grad_dtype), str(t.ones(2, dtype=t.int64).grad_dtype)]
+        leaf.grad_dtype = t.float32
+        for x, value in ((leaf, 3), (leaf * 2, t.float32), (leaf * 2, None)):
+            try:
+                if value is None:
+                    found.append(x.grad_dtype)
+                else:
+                    x.grad_dtype = value
+            except RuntimeError as error:
+                found.append(str(error))
+        return found
+
+    assert attempts(jtorch) == attempts(torch)
+    with pytest.raises(NotImplementedError, match="grad_dtype"):
+        jtorch.ones(2).grad_dtype = jtorch.float16
