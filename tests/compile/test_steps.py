@@ -434,20 +434,29 @@ def test_counts_as_pytorch(torch):
     assert counters.programs_compiled
 
 
+def _trained(compiled, model, **settings):
+    """A step of mean squared errors and SGD, compiled or not."""
+    optimizer = jtorch.optim.SGD(model.parameters(), **settings)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = ((model(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return (jtorch.compile(step) if compiled else step), optimizer
+
+
+def _perceptron():
+    jtorch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+
+
 def test_gradients_are_left_out_until_somebody_looks():
     def train(compiled):
-        jtorch.manual_seed(0)
-        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
-        optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-        def step(x, y):
-            optimizer.zero_grad()
-            loss = ((model(x) - y) ** 2).mean()
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-
-        run = jtorch.compile(step) if compiled else step
+        model = _perceptron()
+        run, _ = _trained(compiled, model, lr=0.1, momentum=0.9)
         looks = []
         for i, (x, y) in enumerate(data(6, 4)):
             run(x, y)
@@ -493,18 +502,8 @@ def test_counts_that_part_between_calls():
 
 def _unread_steps(compiled, meddle):
     """Losses and gradients of steps between which ``meddle(model, i)`` does something to gradients."""
-    jtorch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
-    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = ((model(x) - y) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    run = jtorch.compile(step) if compiled else step
+    model = _perceptron()
+    run, _ = _trained(compiled, model, lr=0.1)
     kept, losses = [], []
     for i, (x, y) in enumerate(data(14, 4)):
         losses.append(run(x, y).item())
@@ -563,18 +562,8 @@ def _outputs(deferred):
 
 
 def test_gradients_that_stay_are_no_new_tensors_and_free_their_operands():
-    jtorch.manual_seed(0)
     model = nn.Linear(4, 3)
-    optimizer = jtorch.optim.SGD(model.parameters(), lr=0.1)
-
-    @jtorch.compile
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = ((model(x) - y) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
+    step, _ = _trained(True, model, lr=0.1)
     seen = []
     for x, y in data(6, 4):
         step(x, y)
@@ -594,18 +583,8 @@ def test_gradients_that_stay_are_no_new_tensors_and_free_their_operands():
 def test_a_rate_in_a_tensor_and_one_of_zero_are_read_anew():
     def train(compiled):
         jtorch.manual_seed(0)
-        model = nn.Linear(4, 3)
         rate = jtorch.tensor(0.1)
-        optimizer = jtorch.optim.SGD(model.parameters(), lr=rate, momentum=0, weight_decay=0.0)
-
-        def step(x, y):
-            optimizer.zero_grad()
-            loss = ((model(x) - y) ** 2).mean()
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-
-        run = jtorch.compile(step) if compiled else step
+        run, optimizer = _trained(compiled, nn.Linear(4, 3), lr=rate, momentum=0, weight_decay=0.0)
         losses = []
         for i, (x, y) in enumerate(data(8, 4)):
             losses.append(run(x, y).item())
