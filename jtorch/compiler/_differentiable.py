@@ -30,7 +30,7 @@ class CompiledPlan(Plan):
         self.title, self.fn, self.operands, self.outputs = title, fn, tuple(operands), tuple(outputs)
         self.node, self.single, self.returns, self.owner = _NODE, False, None, owner
         self.signature = Signature(title, fn, self.operands, self.outputs)
-        self.differentiable, self.saves_result, self.frees = True, False, True
+        self.differentiable, self.checks, self.frees = True, None, True
         self.saved: frozenset[int] = frozenset()
         self.moved, self.node_class = (), None
         self._vjps, self._kept = {}, {}

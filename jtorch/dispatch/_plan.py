@@ -34,8 +34,8 @@ class Plan:
         signature: in the trace; ``None`` on the meta device.
         node: name of the autograd node, or ``None``.
         saved: positions of operands that the backward reads (their values are kept, their versions checked).
-        saves_result: PyTorch's backward reads other things than the operands that this one's reads.
-        checks: then, what must not be modified: positions of operands, and ``-1 - n`` for result n.
+        checks: what must not be modified, if PyTorch's backward reads other things than the operands that
+            this one's reads: positions of operands, and ``-1 - n`` for result n; else ``None``.
         single: there is one result, not a tuple.
     """
 
@@ -54,7 +54,6 @@ class Plan:
         "outputs",
         "returns",
         "saved",
-        "saves_result",
         "signature",
         "single",
         "title",
@@ -91,7 +90,7 @@ class Plan:
             a.dtype.category >= DIFFERENTIABLE for a in self.outputs
         )
         self.saved = frozenset(range(len(self.operands)) if saved is None else saved)
-        self.saves_result, self.checks = checks is not None, checks or frozenset()
+        self.checks = checks
         #: a backward frees something, so that a second one is an error
         self.frees = any(isinstance(self.operands[i], Aval) for i in self.saved)
         #: positions of 0-dim CPU operands that go along to the op's device
@@ -120,7 +119,7 @@ class Plan:
         found = self._checked.get(needs)
         if found is None:
             found = self.kept(needs)
-            if self.saves_result:
+            if self.checks is not None:
                 results = sorted((i for i in self.checks if i < 0), reverse=True)
                 found = (*(i for i in found if i in self.checks), *results)
             self._checked[needs] = found
@@ -180,7 +179,7 @@ def _spec(x: Aval | type) -> jax.ShapeDtypeStruct:
 
 def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     saved = tuple(sorted(plan.saved))
-    if plan.saves_result or not any(isinstance(plan.operands[i], Aval) for i in saved):
+    if plan.checks is not None or not any(isinstance(plan.operands[i], Aval) for i in saved):
         return saved
     others = [
         i

@@ -151,7 +151,8 @@ class _Bridge:
     def read_saved(self, node: OpNode, name: str) -> Any:
         op = OPS.get(node.plan.title)
         wanted = name.removeprefix("_saved_")
-        if op is not None and wanted == "result" and node.plan.saves_result and -1 in node.plan.checks:
+        checks = node.plan.checks
+        if op is not None and wanted == "result" and checks is not None and -1 in checks:
             level, modes.level = modes.level, NO_GRAD
             try:
                 made = apply(node.plan, self.saved_tensors(node))[0]
@@ -162,7 +163,7 @@ class _Bridge:
         operands = [] if op is None else [p for p, k in zip(op.params, op.kinds, strict=True) if k == OPERAND]
         wanted = "input" if wanted == "self" else wanted
         place = operands.index(wanted) if wanted in operands else -1
-        if place < 0 or (node.plan.saves_result and place not in node.plan.checks):
+        if place < 0 or (checks is not None and place not in checks):
             raise AttributeError(f"'{type(node).__name__}' object has no attribute '{name}'")
         kept = node.plan.kept(node.needs)
         if place not in kept:
