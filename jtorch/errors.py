@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "warn_user", "with_hint"]
+__all__ = [
+    "AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "no_such_form", "warn_user",
+    "with_hint",
+]  # fmt: skip
 
 E = TypeVar("E", bound=BaseException)
 
@@ -34,6 +38,20 @@ class AsyncExecutionError(RuntimeError):
 
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
+
+
+def no_such_form(name: str, given: str, forms: Iterable[str], wrong: str = "") -> TypeError:
+    """PyTorch's error for arguments that fit none of a function's forms.
+
+    Args:
+        name: of the function.
+        given: types of the arguments.
+        forms: types and names of the parameters, one text each.
+        wrong: the arguments that do not fit, between exclamation marks.
+    """
+    why = f"      didn't match because some of the arguments have invalid types: ({wrong})\n" if wrong else ""
+    text = f"{name}() received an invalid combination of arguments - got ({given}), but expected one of:\n"
+    return TypeError(text + "".join(f" * ({form})\n{why}" for form in forms))
 
 
 def warn_user(text: str, category: type[Warning] = UserWarning) -> None:

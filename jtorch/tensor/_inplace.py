@@ -10,6 +10,7 @@ import numpy as np
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import INT, scalar_type_name
+from jtorch.errors import no_such_form
 from jtorch.ops._checks import check_fits
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
@@ -234,15 +235,7 @@ def fill_(input: Tensor, value: Any) -> Tensor:
         )
     if not isinstance(value, Tensor | int | float | complex | np.generic):
         kind = type(value).__name__
-        forms = "".join(
-            f" * ({form} value)\n      didn't match because some of the arguments have invalid types: "
-            f"(!{kind}!)\n"
-            for form in ("Tensor", "Number")
-        )
-        raise TypeError(
-            f"fill_() received an invalid combination of arguments - got ({kind}), but expected one of:\n"
-            + forms
-        )
+        raise no_such_form("fill_", kind, ("Tensor value", "Number value"), f"!{kind}!")
     check_writable(input, uniform=not isinstance(value, Tensor))
     if isinstance(value, Tensor):
         return overwrite(input, value, _FILL_TENSOR)

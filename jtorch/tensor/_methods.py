@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from jtorch import dtypes
 from jtorch.devices import device
 from jtorch.dtypes import dtype
+from jtorch.errors import no_such_form
 from jtorch.ops._registry import OPS
 from jtorch.tensor import _views as views
 from jtorch.tensor._core import Tensor, call, run
@@ -283,14 +284,8 @@ def view(self: Tensor, *args: Any, dtype: Any = None, **size: Any) -> Tensor:
 
 def _no_view(args: tuple[Any, ...]) -> TypeError:
     given = "".join(type(x).__name__ for x in args)
-    forms = "".join(
-        f" * ({form})\n"
-        + f"      didn't match because some of the arguments have invalid types: (!{given}!)\n" * bool(args)
-        for form in ("torch.dtype dtype", "tuple of ints size")
-    )
-    return TypeError(
-        f"view() received an invalid combination of arguments - got ({given}), but expected one of:\n{forms}"
-    )
+    wrong = f"!{given}!" if args else ""
+    return no_such_form("view", given, ("torch.dtype dtype", "tuple of ints size"), wrong)
 
 
 @method
@@ -419,12 +414,12 @@ def tensor_split(
             )
         indices_or_sections = indices_or_sections.tolist()
     if not isinstance(indices_or_sections, int | list | tuple):
-        raise TypeError(
-            f"tensor_split() received an invalid combination of arguments - got (Tensor, "
-            f"{type(indices_or_sections).__name__}), but expected one of:\n * (Tensor input, tuple of ints "
-            "indices, int dim = 0)\n * (Tensor input, Tensor tensor_indices_or_sections, int dim = 0)\n * "
-            "(Tensor input, int sections, int dim = 0)\n"
+        forms = (
+            "Tensor input, tuple of ints indices, int dim = 0",
+            "Tensor input, Tensor tensor_indices_or_sections, int dim = 0",
+            "Tensor input, int sections, int dim = 0",
         )
+        raise no_such_form("tensor_split", f"Tensor, {type(indices_or_sections).__name__}", forms)
     return _cut(input, indices_or_sections, d)
 
 
@@ -448,15 +443,8 @@ def _split_along(name: str, dims: Callable[[int], int], least: int) -> None:
         sizes = self._aval().shape
         if not isinstance(indices_or_sections, int | list | tuple):
             got = type(indices_or_sections).__name__
-            forms = "".join(
-                f" * (Tensor input, {form})\n      didn't match because some of the arguments have invalid "
-                f"types: (Tensor, !{got}!)\n"
-                for form in ("int sections", "tuple of ints indices")
-            )
-            raise TypeError(
-                f"{name}() received an invalid combination of arguments - got (Tensor, {got}), but expected "
-                f"one of:\n{forms}"
-            )
+            forms = ("Tensor input, int sections", "Tensor input, tuple of ints indices")
+            raise no_such_form(name, f"Tensor, {got}", forms, f"Tensor, !{got}!")
         if len(sizes) < least:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
