@@ -516,7 +516,8 @@ def test_numbers_that_are_kept_elsewhere_are_plain_in_every_call():
     assert losses == [5.5, 4.5, 3.5, 2.5]
 
 
-def test_numbers_that_are_kept_in_one_case_alone():
+def _keeps_large():
+    """A function that keeps the numbers above 10 that it reads, and the list of them."""
     seen = []
 
     def f(x):
@@ -525,7 +526,11 @@ def test_numbers_that_are_kept_in_one_case_alone():
             seen.append(s)
         return x * s
 
-    c = jtorch.compile(f)
+    return jtorch.compile(f), seen
+
+
+def test_numbers_that_are_kept_in_one_case_alone():
+    c, seen = _keeps_large()
     for v in (1.0, 2.0, 20.0, 3.0, 30.0, 40.0, 4.0):
         assert c(jtorch.tensor([v])).item() == v * v
     assert seen == [20.0, 30.0, 40.0]
@@ -535,15 +540,7 @@ def test_numbers_that_are_kept_in_one_case_alone():
 
 def test_a_case_that_comes_first_when_recorded_and_keeps_its_number():
     """Nothing was known of this case, so the list gets what stands for the number, in this one call."""
-    seen = []
-
-    def f(x):
-        s = x.sum().item()
-        if s > 10:
-            seen.append(s)
-        return x * s
-
-    c = jtorch.compile(f)
+    c, seen = _keeps_large()
     for v in (1.0, 20.0, 30.0, 2.0):
         assert c(jtorch.tensor([v])).item() == v * v
     assert seen == [20.0, 30.0]
