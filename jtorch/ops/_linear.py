@@ -90,7 +90,7 @@ def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Arr
     transpositions back into the product, here and, since their transposition is a barrier too, in the
     gradient.
     """
-    features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 else (0, 0)
+    features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 and input.ndim else (0, 0)
     rows = math.prod(input.shape[:-1])
     narrow = 0 < min(features) <= 16 and max(features) <= 512 and rows >= 64
     few = rows > 1 and any(rows <= most and math.prod(features) >= size for size, most in FEW_ROWS)

@@ -8,8 +8,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from jtorch.ops._checks import kind
 from jtorch.ops._half import widened
-from jtorch.ops._pooling import avg_pool
+from jtorch.ops._pooling import avg_pool, max_pool
 from jtorch.ops._pooling_windows import Sizes, repeated
 from jtorch.ops._registry import register
 
@@ -21,12 +22,22 @@ def lp_pool(
 ) -> Array:
     """``sum(x ** norm_type) ** (1 / norm_type)`` of each window."""
     kernel = repeated(kernel_size, ndim, None, f"{name}: kernel_size must have {ndim} elements")
+    if ndim == 1 and not isinstance(kernel_size, int):
+        given = type(kernel_size).__name__  # PyTorch multiplies by what it is given
+        raise TypeError(f"mul(): argument 'other' (position 1) must be Tensor, not {given}")
+    if math.isinf(norm_type):
+        x = jnp.abs(input) if norm_type > 0 else -jnp.abs(input)
+        largest: Array = max_pool(f"max_pool{ndim}d", ndim, x, kernel, stride, 0, 1, ceil_mode, False)
+        return largest if norm_type > 0 else -largest
     x = widened(input)
+    if kind(x) == "i" and isinstance(norm_type, float):
+        x = x.astype(jnp.float32)
     mean = avg_pool(f"avg_pool{ndim}d", ndim, x**norm_type, kernel, stride, 0, ceil_mode, True, None)
     total = mean * math.prod(kernel)
     # The root has no finite slope at 0, where PyTorch takes 0; of negative sums it is nan.
     zero = total == 0
-    return jnp.where(zero, 0, jnp.where(zero, 1, total) ** (1.0 / norm_type)).astype(input.dtype)
+    result = jnp.where(zero, 0, jnp.where(zero, 1, total) ** (1.0 / norm_type))
+    return result.astype(jnp.float32 if kind(input) == "i" else input.dtype)
 
 
 @register("nn.functional.lp_pool1d", node="PowBackward0", static=LP_POOL, promote=None)

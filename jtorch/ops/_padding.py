@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
-from jtorch.ops._checks import kind, not_implemented
+from jtorch.ops._checks import TYPE_CHECKS, VALUE_CHECKS, kind, not_implemented
 from jtorch.ops._registry import register
 
 __all__ = ["pad"]
@@ -94,8 +95,6 @@ def pad(
         return constant_pad_nd(input, pad)
     if mode == "constant":
         return constant_pad_nd(input, pad, 0 if value is None else value)
-    if value is not None and not (isinstance(value, int | float) and value == 0):
-        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if mode not in MODES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     count = len(pad) // 2
@@ -119,6 +118,25 @@ def pad(
             input = extend(input, axis, max(before, 0), max(after, 0))
             input = cropped(input, axis, before, after)
     return input
+
+
+def _check_pad(input: Any, pad: Any, mode: str, value: Any) -> None:
+    """The constant is a number."""
+    is_tensor = hasattr(value, "ndim")
+    if value is not None and (value.ndim if is_tensor else value not in (bool, int, float)):
+        given = "Tensor" if is_tensor else value.__name__
+        raise TypeError(f"pad(): argument 'value' (position 4) must be float, not {given}")
+
+
+def _check_constant(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) -> None:
+    """Other modes have none."""
+    mode = arguments["mode"]
+    if mode != "constant" and values != 0:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+
+
+TYPE_CHECKS["nn.functional.pad"] = _check_pad
+VALUE_CHECKS["nn.functional.pad"] = {"value": _check_constant}
 
 
 def cropped(x: Array, axis: int, before: int, after: int) -> Array:

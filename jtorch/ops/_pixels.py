@@ -96,6 +96,8 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
                 f"pixel_unshuffle expects {label} to be divisible by downscale_factor, "
                 f"but input.size({place})={size} is not divisible by {r}"
             )
+    if not input.size:
+        return input  # as it is, in PyTorch
     x = input.reshape(*batch, channels, height // r, r, width // r, r)
     return jnp.moveaxis(x, (-3, -1), (-4, -3)).reshape(*batch, channels * r * r, height // r, width // r)
 

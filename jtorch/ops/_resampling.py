@@ -42,8 +42,10 @@ def taps_of(
         antialias: widen the filter when making smaller.
         real: NumPy's float32 or float64, to compute positions in.
     """
-    step = step_of(size, count, align_corners, factor, real)
     i = np.arange(count).astype(real)
+    if count == size and (antialias or mode == "linear"):
+        return np.arange(count)[:, None], np.ones((count, 1), real)  # whatever the factor is
+    step = step_of(size, count, align_corners, factor, real)
     if mode in ("nearest", "nearest-exact"):
         at = i * step if mode == "nearest" else (i + real(0.5)) * step
         place = np.minimum(np.floor(at).astype(np.int64), size - 1)

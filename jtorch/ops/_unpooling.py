@@ -39,8 +39,8 @@ def unpooled_size(
     sizes = input.shape[-ndim:]
     default = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(sizes, steps, kernel, pad, strict=True)]
     if output_size is None:
-        return tuple(default)
-    given = list(output_size)
+        return checked_sizes(default)
+    given = tuple(output_size)
     if len(given) == ndim + 2:
         given = given[2:]
     if len(given) != ndim:
@@ -51,10 +51,19 @@ def unpooled_size(
         )
     for i, (n, d, s) in enumerate(zip(given, default, steps, strict=True)):
         if not d - s < n < d + s:
+            raise ValueError(f'invalid output_size "{given}" (dim {i} must be between {d - s} and {d + s})')
+    return checked_sizes(given)
+
+
+def checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """The sizes, none of which is negative."""
+    for i, n in enumerate(sizes):
+        if n < 0:
             raise ValueError(
-                f'invalid output_size "{tuple(given)}" (dim {i} must be between {d - s} and {d + s})'
+                "max_unpooling: output_size must contain non-negative spatial dimensions, but got "
+                f"output_size[{i}]={n}"
             )
-    return tuple(given)
+    return tuple(sizes)
 
 
 def max_unpool(name: str, ndim: int, input: Array, indices: Array, sizes: tuple[int, ...]) -> Array:

@@ -389,11 +389,14 @@ for _old_function in (hamming_window, hann_window, blackman_window, bartlett_win
 
 
 def _frequencies(
-    name: str, counts: np.ndarray[Any, Any], n: int, d: float, out: Any, dtype: Any, layout: Any, device: Any,
-    requires_grad: bool,
+    name: str, counts: np.ndarray[Any, Any], size: int, n: int, d: float, out: Any, dtype: Any, layout: Any,
+    device: Any, requires_grad: bool,
 ) -> Tensor:  # fmt: skip
     check_layout(layout, False, name)
-    values = counts / (n * d) if n else counts.astype(np.float64)
+    if size < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {size}: [{size}]")
+    with np.errstate(all="ignore"):
+        values = counts / np.float64(n * d)
     if out is not None:
         return into(out, values.astype(out_dtype(name, out).numpy), requires_grad=requires_grad)
     to: dtype = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
@@ -408,7 +411,7 @@ def fftfreq(
 ) -> Tensor:  # fmt: skip
     """Frequencies of the ``n`` points of ``torch.fft.fft``, for samples ``d`` apart; negative ones last."""
     counts = np.concatenate([np.arange((n + 1) // 2), np.arange(-(n // 2), 0)])
-    return _frequencies("fftfreq", counts, n, d, out, dtype, layout, device, requires_grad)
+    return _frequencies("fftfreq", counts, n, n, d, out, dtype, layout, device, requires_grad)
 
 
 def rfftfreq(
@@ -416,7 +419,9 @@ def rfftfreq(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Frequencies of the points of ``torch.fft.rfft``, for ``n`` samples that are ``d`` apart."""
-    return _frequencies("rfftfreq", np.arange(n // 2 + 1), n, d, out, dtype, layout, device, requires_grad)
+    size = int(n / 2) + 1
+    counts = np.arange(size)
+    return _frequencies("rfftfreq", counts, size, n, d, out, dtype, layout, device, requires_grad)
 
 
 _install("fft", fftfreq)

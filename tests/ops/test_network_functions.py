@@ -56,6 +56,9 @@ def test_padding_matches_torch(compare, same_error, mode):
     if mode != "constant":
         same_error(F + "pad", IMAGE, (1, 1), mode)
         same_error(F + "pad", X[0], (1, 1), mode)
+        compare(F + "pad", X, (1, 1), mode, 0)
+        same_error(F + "pad", X, (1, 1), mode, 1.5)
+    same_error(F + "pad", X, (1, 1), mode, 1j)
     if mode in ("reflect", "circular"):
         same_error(F + "pad", IMAGE, (9, 9, 0, 0), mode)
 
@@ -69,6 +72,11 @@ def test_padding_matches_torch(compare, same_error, mode):
         ("bilinear", {"size": (2, 3), "antialias": True}),
         ("bicubic", {"scale_factor": (1.5, 0.8), "recompute_scale_factor": True}),
         ("area", {"size": 3}),
+        # Factors that leave or double a size (2D, small): the elements themselves, whatever the factor is.
+        ("nearest", {"scale_factor": (1.1, 2.1)}),
+        ("bilinear", {"scale_factor": (1.2, 1.3), "align_corners": False}),
+        # PyTorch's gradient is not that of its forward here.
+        ("bilinear", {"scale_factor": (1.2, 0.7), "antialias": True, "grad": False}),
     ],
     ids=str,
 )
@@ -100,6 +108,7 @@ def test_attention_matches_torch(compare):
 def test_pixels_and_distances_match_torch(compare):
     compare(F + "pixel_shuffle", np.arange(48, dtype=np.float32).reshape(1, 8, 2, 3), 2)
     compare(F + "pixel_unshuffle", IMAGE[..., :4].copy(), 2)
+    compare(F + "pixel_unshuffle", np.zeros((0, 4, 2, 2), np.float32), 2, grad=False)
     compare(F + "channel_shuffle", IMAGE, 2)
     compare(F + "cosine_similarity", X, X[::-1].copy(), dim=-1)
     compare(F + "pairwise_distance", X, X[::-1].copy(), 3.0, keepdim=True)
@@ -128,6 +137,7 @@ def test_errors_are_torchs(same_error):
     same_error(F + "grid_sample", IMAGE, GRID.repeat(2, 0))
     same_error(F + "grid_sample", IMAGE, GRID, mode="other")
     same_error(F + "glu", X[:, :3].copy())
+    same_error(F + "linear", np.array(1, np.float32), X)
     same_error(F + "pixel_shuffle", IMAGE, 2)
     same_error(F + "linear", X, TABLE)
     same_error(F + "scaled_dot_product_attention", *HEADS[:2], HEADS[2].astype(np.float64))

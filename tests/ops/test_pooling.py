@@ -31,6 +31,9 @@ def test_pools_by_hand():
         ("adaptive_avg_pool2d", IMAGE, ((2, None),), {}),
         ("adaptive_max_pool2d", IMAGE, ((3, 4),), {"return_indices": True}),
         ("lp_pool2d", np.abs(IMAGE), (2.0, 2), {}),
+        ("lp_pool1d", SIGNAL, (float("inf"), 2), {}),
+        ("lp_pool2d", IMAGE, (float("-inf"), (2, 1)), {}),
+        ("lp_pool2d", np.arange(16).reshape(1, 4, 4), (2, 2), {"grad": False}),
         ("unfold", IMAGE, ((2, 3),), {"padding": 1, "dilation": 2}),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
@@ -62,6 +65,9 @@ def test_errors_of_pools_are_torchs(same_error, dims, x):
         same_error(name, x, (2,) * (dims + 1))
         same_error(name, x, None)
         same_error(name, x[:, :, :0].copy(), 2)
+    places = np.zeros(x.shape, np.int64)
+    same_error(f"nn.functional.max_unpool{dims}d", x, places, 1, 2, 9)
+    same_error(f"nn.functional.max_unpool{dims}d", x, places, 2, output_size=(1,) * dims)
 
 
 def test_errors_of_folds_are_torchs(same_error):
