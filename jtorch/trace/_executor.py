@@ -650,8 +650,8 @@ def _run(graph: Graph, values: list[Value], live: list[int], device: Any) -> Non
         postpone(part, graph.leaves, (graph.floats, graph.ints), [values[i] for i in layout.left])
     if new:
         _wasted += program.seconds
-        # One program that takes long to compile is no storm.
-        storm = _wasted >= WASTED_SECONDS and _storm >= STORM / 2
+        # The few programs of a first step may take long to compile; that is no storm.
+        storm = _wasted >= WASTED_SECONDS and _storm >= STORM
         note_compilation(_key(graph, layout, donated), program.seconds, storm=storm)
 
 

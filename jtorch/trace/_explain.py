@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from typing import Any
 
+from jtorch.errors import warn_user
 from jtorch.trace._graph import SIGNATURES, nodes
 from jtorch.trace._metrics import counters, user_line
 
@@ -27,12 +27,11 @@ def note_compilation(key: Any, seconds: float, *, storm: bool) -> None:
     _recent.append(key)
     if storm and not _warned:
         _warned = True
-        warnings.warn(
+        warn_user(
             f"jtorch compiled many programs that were not used again (last: {_last}). Loops whose shapes or "
             "lengths change each time now run in pieces until a structure recurs. jtorch.explain() shows "
             "the reasons.",
             RuntimeWarning,
-            stacklevel=2,
         )
 
 
