@@ -1,6 +1,7 @@
 """Automatic differentiation (``torch.autograd``)."""
 
 from jtorch.autograd import anomaly_mode as anomaly_mode
+from jtorch.autograd import forward_ad as forward_ad
 from jtorch.autograd import function as function
 from jtorch.autograd import functional as functional
 from jtorch.autograd import grad_mode as grad_mode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,10 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value
 from jtorch.tensor._custom import Saved, connect
 from jtorch.trace import TracedValue, from_jax
+from jtorch.utils._pytree import tree_flatten
+from jtorch.utils._pytree._functions import _broadcast_to_and_flatten
 
-__all__ = ["apply_traced", "is_traced"]
+__all__ = ["apply_traced", "check_batchable", "is_traced"]
 
 
 def is_traced(x: Any) -> bool:
@@ -131,33 +134,131 @@ class _Traced:
             for r, t in zip(results, made, strict=True)
         )
 
+    def with_rule(self, forwards: bool, inner: Any = None) -> Any:
+        """The function of arrays, with the user's rule for its derivative.
+
+        Args:
+            forwards: the rule is ``jvp``, not ``backward``.
+            inner: the function with the rules for derivatives of that derivative; itself by default.
+        """
+        forward = self.forward if inner is None else inner
+        if forwards:
+            rule = jax.custom_jvp(forward)
+
+            @rule.defjvp
+            def derivative(primals: Any, tangents: Any) -> Any:
+                results = (inner or rule)(*primals)
+                return results, self.tangents(primals, results, tangents)
+
+            return rule
+        other = jax.custom_vjp(forward)
+
+        def first(*arrays: Any) -> Any:
+            results = (inner or other)(*arrays)
+            self.node = self.set_up(arrays, results)
+            return results, [None if t is None else t.jax() for t in self.node.to_save]
+
+        other.defvjp(first, self.backward)
+        return other
+
+    def batchable(self) -> Any:
+        """:meth:`forward` with the function's own rule for batches."""
+        rule = jax.custom_batching.custom_vmap(self.forward)
+
+        @rule.def_vmap
+        def batch(size: int, batched: Any, *arrays: Any) -> Any:
+            return self.batch(size, batched, arrays)
+
+        return rule
+
+    def batch(self, size: int, batched: Sequence[bool], arrays: Any) -> tuple[tuple[Any, ...], Any]:
+        """Results for a batch by the user's ``vmap``, and which of them are batches.
+
+        Raises:
+            RuntimeError: it does not return what it should.
+        """
+        dims: list[Any] = [None] * len(self.args)
+        for i, b in zip(self.places, batched, strict=True):
+            dims[i] = 0 if b else None
+        mapped = modes.mapped
+        info = VmapInfo(size, mapped[-1].randomness)
+        modes.mapped = mapped[:-1]
+        try:
+            made = self.cls.vmap(info, tuple(dims), *self.given(arrays))
+        finally:
+            modes.mapped = mapped
+        if not isinstance(made, tuple) or len(made) != 2:
+            raise RuntimeError(
+                "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree "
+                f"structure compatible with the output. Got a {type(made)} instead"
+            )
+        self.output, out_dims = made
+        leaves, spec = tree_flatten(self.output)
+        places = _broadcast_to_and_flatten(out_dims, spec)
+        if places is None:
+            raise RuntimeError(
+                "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) "
+                f"tuple. Expected out_dims={out_dims} to be compatible with the structure of `output`. "
+                f"out_dims has structure {tree_flatten(out_dims)[1]} but output has structure {spec}. {_MORE}"
+            )
+        found = [(x.jax(), d) for x, d in zip(leaves, places, strict=True) if isinstance(x, Tensor)]
+        return (
+            tuple(x if d is None else jnp.moveaxis(x, d, 0) for x, d in found),
+            tuple(d is not None for _, d in found),
+        )
+
+
+class VmapInfo(NamedTuple):
+    """What the ``vmap`` of a function is told: the size of the batch, and how random functions behave."""
+
+    batch_size: int
+    randomness: str
+
+
+_MORE = "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
+
+
+def check_batchable(name: str, own: bool, generated: bool) -> None:
+    """Refuse to apply a function to batches that has no rule for it, or two.
+
+    Args:
+        name: of the function.
+        own: it defines ``vmap``.
+        generated: it wants the rule to be derived.
+
+    Raises:
+        RuntimeError: it is so.
+    """
+    if own is generated:
+        raise RuntimeError(
+            f"You tried to vmap over {name}, but it "
+            + (
+                "has both generate_vmap_rule=True and an overridden vmap staticmethod. Please set "
+                "generate_vmap_rule=False or delete the overridden vmap staticmethod to avoid ambiguity. "
+                if own
+                else "does not have vmap support. Please override and implement the vmap staticmethod or "
+                "set generate_vmap_rule=True. "
+            )
+            + _MORE
+        )
+
 
 def apply_traced(cls: Any, args: tuple[Any, ...], *, backward: bool) -> Any:
-    """Call a function on tracers, so that JAX differentiates it by the function's own rule.
+    """Call a function on tracers, so that JAX follows the function's own rules.
 
     Args:
         cls: the function.
         args: of its ``forward``.
-        backward: by its ``backward``; else by its ``jvp``.
+        backward: it has a ``backward``, which is its rule where JAX alone knows what derivative is taken.
     """
     call = _Traced(cls, args)
-    if backward:
-        rule = jax.custom_vjp(call.forward)
-
-        def forward(*arrays: Any) -> Any:
-            results = rule(*arrays)
-            call.node = call.set_up(arrays, results)
-            return results, [None if t is None else t.jax() for t in call.node.to_save]
-
-        rule.defvjp(forward, call.backward)
-        results = rule(*(args[i].jax() for i in call.places))
+    if modes.mapped and not cls.generate_vmap_rule:
+        call.forward = call.batchable()  # type: ignore[method-assign]
+    if modes.derivatives:
+        # Innermost last: the rule of a transform is differentiated by those around it.
+        rule = call.forward
+        for forwards in modes.derivatives:
+            rule = call.with_rule(forwards, rule)
     else:
-        forwards = jax.custom_jvp(call.forward)
-
-        @forwards.defjvp
-        def derivative(primals: Any, tangents: Any) -> Any:
-            results = forwards(*primals)
-            return results, call.tangents(primals, results, tangents)
-
-        results = forwards(*(args[i].jax() for i in call.places))
-    return call.rebuilt(results)
+        rule = call.with_rule(not backward)
+    return call.rebuilt(rule(*(args[i].jax() for i in call.places)))

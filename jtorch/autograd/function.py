@@ -6,14 +6,17 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
-from jtorch.autograd._traced import apply_traced, is_traced
+from jtorch.autograd._moved import differentiate
+from jtorch.autograd._traced import apply_traced, check_batchable, is_traced
 from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.tape import CustomNode
 from jtorch.tensor import Tensor
 from jtorch.tensor._custom import connect, give_history, restore, save, tie
+from jtorch.tensor._duals import without_tangents
 
 __all__ = [
     "BackwardCFunction",
@@ -84,6 +87,7 @@ class BackwardCFunction(CustomNode, FunctionCtx):
 
     _forward_cls: Any
     _saved: Any = ()
+    _shown: Any = None  # during ``jvp``: what it has instead
 
     def __init__(self) -> None:  # the history comes once the forward has run
         pass
@@ -95,6 +99,8 @@ class BackwardCFunction(CustomNode, FunctionCtx):
         Raises:
             RuntimeError: the graph was freed, or a tensor was modified in place since.
         """
+        if self._shown is not None:
+            return self._shown  # type: ignore[no-any-return]
         saved = restore(self, self._saved)
         if self._forward_cls.clear_saved_tensors_on_access:
             self.freed = True
@@ -267,39 +273,52 @@ def _apply(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bo
     arguments = (*args, *kwargs.values())
     node.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in arguments)
     level = modes.level
+    if modes.mapped:
+        if not separate:
+            raise _without_context()
+        check_batchable(cls.__name__, cls.vmap is not Function.vmap, cls.generate_vmap_rule)
     track = level == GRAD and any(node.needs_input_grad)
     if not track and any(is_traced(x) for x in arguments):
         if separate:
             backward = cls.backward is not Function.backward or cls.vjp is not Function.vjp
             return apply_traced(cls, args, backward=backward or cls.jvp is Function.jvp)
         if modes.functional:
-            raise RuntimeError(
-                "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, "
-                "...), it must override the setup_context staticmethod. For more details, please see "
-                "https://pytorch.org/docs/main/notes/extending.func.html"
-            )
+            raise _without_context()
     if level == GRAD:
         modes.level = NO_GRAD
+    dual = modes.duals is not None
     try:
-        if separate:
-            output = cls.forward(*args, **kwargs)
-            cls.setup_context(node, arguments, output)
-        else:
-            output = cls.forward(node, *args, **kwargs)
+        with without_tangents() if dual else nullcontext():
+            if separate:
+                output = cls.forward(*args, **kwargs)
+                cls.setup_context(node, arguments, output)
+            else:
+                output = cls.forward(node, *args, **kwargs)
     finally:
         modes.level = level
     several = isinstance(output, tuple)
     results = output if several else (output,)
     if track:
         connect(node, arguments, results)
+    move = differentiate(node, arguments, results) if dual else None
     made = give_history(
         node if track else None, arguments, results, node.dirty_tensors, node.non_differentiable
     )
+    if move is not None:
+        move(made)
     if track:
         node._saved = save(node, node.to_save, made)
         node.to_save = ()
         node.dirty_tensors = node.non_differentiable = ()
     return tuple(made) if several else made[0]
+
+
+def _without_context() -> RuntimeError:
+    return RuntimeError(
+        "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, "
+        "...), it must override the setup_context staticmethod. For more details, please see "
+        "https://pytorch.org/docs/main/notes/extending.func.html"
+    )
 
 
 class _Twice(CustomNode):

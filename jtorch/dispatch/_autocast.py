@@ -33,6 +33,8 @@ class AutocastState(threading.local):
 
     Attributes:
         hook: ``hook(op, args) -> args`` that casts the arguments of a call; ``None`` where nothing is to do.
+        idle: what ``hook`` is while autocast is off; not ``None`` while dual tensors want operations to be
+            applied the general way.
         installed: the same hook, whether or not it is in use.
         enabled: types of devices that are switched on.
         cache: tensors by ``id``, each with its version and the tensor that it was cast to.
@@ -40,6 +42,7 @@ class AutocastState(threading.local):
     """
 
     hook: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
+    idle: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
     installed: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
     nesting = 0
     cache_enabled = True
@@ -55,7 +58,13 @@ class AutocastState(threading.local):
             self.enabled.add(kind)
         else:
             self.enabled.discard(kind)
-        self.hook = type(self).installed if self.enabled else None
+        self.hook = type(self).installed if self.enabled else self.idle
+
+    def set_idle(self, hook: Callable[[Any, Sequence[Any]], Sequence[Any]] | None) -> None:
+        """Say what the hook is while autocast is off."""
+        if self.hook is self.idle:
+            self.hook = hook
+        self.idle = hook
 
     def snapshot(self) -> tuple[frozenset[str], dict[str, dtype], bool]:
         """What is switched on and how, for :meth:`as_in`."""
@@ -67,7 +76,7 @@ class AutocastState(threading.local):
         saved, cache, hook = self.snapshot(), self.cache, self.hook
         enabled, kinds, self.cache_enabled = snapshot
         self.enabled, self.dtypes, self.cache = set(enabled), dict(kinds), {}
-        self.hook = type(self).installed if enabled else None
+        self.hook = type(self).installed if enabled else self.idle
         try:
             yield
         finally:
@@ -80,7 +89,7 @@ autocast_state = AutocastState()
 
 def without_autocast(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function whose operations are not to be cast: PyTorch's in-place and ``out=`` forms."""
-    saved, autocast_state.hook = autocast_state.hook, None
+    saved, autocast_state.hook = autocast_state.hook, autocast_state.idle
     try:
         return function(*args, **kwargs)
     finally:

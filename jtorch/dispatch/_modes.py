@@ -26,7 +26,9 @@ class Modes(threading.local):
         host_draws: random numbers that are drawn while a transform traces become operands, not constants.
         captured: notes what a function that is transformed takes from outside, and where.
         mapped: the ``vmap`` calls under way, innermost last.
-        watch: any of the above holds, so that recording has more to do.
+        derivatives: per transform that differentiates, innermost last, whether it goes forwards.
+        duals: the open level of forward-mode differentiation (``tensor/_duals.py``).
+        watch: nodes are made in another way than usual, so that recording has more to do.
         at_once: samples are being made: exact operations on host memory are computed at their line.
     """
 
@@ -40,6 +42,8 @@ class Modes(threading.local):
     host_draws = False
     captured: Any = None
     mapped: tuple[Any, ...] = ()
+    derivatives: tuple[bool, ...] = ()
+    duals: Any = None
     at_once = False
     watch = False
 
@@ -47,7 +51,9 @@ class Modes(threading.local):
         """Change modes and keep ``watch`` up to date."""
         for name, value in changes.items():
             setattr(self, name, value)
-        self.watch = bool(self.anomaly or self.saved_hooks or self.unchecked)
+        self.watch = bool(
+            self.anomaly or self.saved_hooks or self.unchecked or self.duals is not None
+        )
 
 
 modes = Modes()

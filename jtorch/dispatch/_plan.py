@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device
@@ -41,6 +42,7 @@ class Plan:
 
     __slots__ = (
         "_checked",
+        "_jvps",
         "_kept",
         "_vjps",
         "checks",
@@ -98,6 +100,7 @@ class Plan:
         #: class of the autograd node, filled in by the tape
         self.node_class: Any = None
         self._vjps: dict[Any, Plan] = {}
+        self._jvps: dict[tuple[int, ...], tuple[Plan, frozenset[int]]] = {}
         self._kept: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._checked: dict[tuple[int, ...], tuple[int, ...]] = {}
 
@@ -140,6 +143,22 @@ class Plan:
         if found is None:
             found = self._vjps[key] = _vjp_plan(self, needs, given)
         return found
+
+    def jvp(self, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]:
+        """The plan of the forward derivative, and positions of the operands that it reads.
+
+        Its operands are those of the plan, then a tangent per position in ``needs``; its results the tangents
+        of the results in :attr:`moving`.
+        """
+        found = self._jvps.get(needs)
+        if found is None:
+            found = self._jvps[needs] = _jvp_plan(self, needs)
+        return found
+
+    @property
+    def moving(self) -> list[int]:
+        """Numbers of the results that can have a derivative."""
+        return [i for i, a in enumerate(self.outputs) if a.dtype.category >= DIFFERENTIABLE]
 
     def batched(self, size: int, plain: int) -> Plan:
         """The plan for a batch: operands from the ``plain``-th on, and results, have a leading dimension."""
@@ -188,7 +207,7 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     ]
     if not others:
         return saved
-    given = tuple(i for i, a in enumerate(plan.outputs) if a.dtype.category >= DIFFERENTIABLE)
+    given = tuple(plan.moving)
     specs = [_spec(plan.operands[i]) for i in saved] + [_spec(plan.outputs[i]) for i in given]
     with jax.enable_x64(True):
         jaxpr = jax.make_jaxpr(_backward_function(plan, needs, given, saved))(*specs).jaxpr
@@ -236,6 +255,36 @@ def _vjp_plan(plan: Plan, needs: tuple[int, ...], given: tuple[int, ...]) -> Pla
         node=derivative_node(plan.node or plan.title),
         single=False,
     )
+
+
+def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]:
+    given, count = plan.moving, len(plan.operands)
+
+    def forward(*arrays: Any) -> tuple[Any, ...]:
+        primals, tangents = arrays[:count], arrays[count:]
+
+        def moved(*wanted: Any) -> tuple[Any, ...]:
+            full = list(primals)
+            for i, x in zip(needs, wanted, strict=True):
+                full[i] = x
+            results = plan.fn(*full)
+            return tuple(results[i] for i in given)
+
+        made: tuple[Any, ...] = jax.jvp(moved, tuple(primals[i] for i in needs), tangents)[1]
+        return made
+
+    made = Plan(
+        plan.title + "_jvp",
+        forward,
+        [*plan.operands, *(plan.operands[i] for i in needs)],
+        device=plan.outputs[0].device,
+        node=plan.node,  # that of a linear operation, whose derivative is the operation itself
+        single=False,
+    )
+    with jax.enable_x64(True):
+        jaxpr = jax.make_jaxpr(forward)(*map(_spec, made.operands)).jaxpr
+    _, read = dce_jaxpr(jaxpr, [True] * len(given))
+    return made, frozenset(i for i in range(count) if read[i])
 
 
 def _zeros(x: Aval | type) -> Any:

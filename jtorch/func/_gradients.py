@@ -73,14 +73,16 @@ class _Call:
         self.count = len(args)
         self.where = self.tensors[0].device if self.tensors else None
         self.output: Any = None
+        self.forwards = False
 
     def check(self, api: str) -> None:
-        """Refuse to differentiate by integers.
+        """Note which transform differentiates; refuse to differentiate by integers.
 
         Raises:
             RuntimeError: in reverse.
             ValueError: forwards.
         """
+        self.forwards = api in ("jvp", "jacfwd", "linearize")
         for t in self.tensors:
             if not (t.is_floating_point() or t.is_complex()):
                 if api in ("grad", "vjp", "jacrev"):
@@ -97,7 +99,7 @@ class _Call:
         given = [wrap(a, t.device) for a, t in zip(arrays, self.tensors, strict=True)]
         for i, x in zip(self.chosen, self.spec.build(iter(given)), strict=True):
             args[i] = x
-        with inside():
+        with inside(self.forwards):
             return self.func(*args, **kwargs)
 
     def split(self, arrays: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -42,14 +42,18 @@ def conjugate(x: Any) -> Any:
 
 
 @contextmanager
-def inside() -> Any:
-    """Inside a transform: an outer ``no_grad`` does not matter, one inside stops gradients."""
-    level, functional = modes.level, modes.functional
-    modes.level, modes.functional = GRAD, True
+def inside(forwards: bool) -> Any:
+    """Inside a transform: an outer ``no_grad`` does not matter, one inside stops gradients.
+
+    Args:
+        forwards: the transform takes derivatives forwards, not backwards.
+    """
+    level, functional, derivatives = modes.level, modes.functional, modes.derivatives
+    modes.level, modes.functional, modes.derivatives = GRAD, True, (*derivatives, forwards)
     try:
         yield
     finally:
-        modes.level, modes.functional = level, functional
+        modes.level, modes.functional, modes.derivatives = level, functional, derivatives
 
 
 class Mapping:
@@ -154,14 +158,15 @@ class Captures:
         return made
 
     def note(self, tensors: Sequence[Any], operands: Sequence[Any]) -> None:
-        """An operation with a history was applied: those of its operands that have one are its tensors."""
+        """An operation on tensors with a history or a tangent was applied: they are its operands."""
         captured = [
             t
             for t, x in zip(tensors, operands, strict=False)
             if isinstance(x, Value) and type(x) is not TracedValue
         ]
         for t, (_, made) in zip(reversed(captured), reversed(self.uses), strict=False):
-            if t is not None and t.requires_grad:
+            dual = modes.duals is not None and t is not None and modes.duals.of(t) is not None
+            if t is not None and (t.requires_grad or dual):
                 self.tensors[id(made)] = t
 
     def operand(self, const: Any, where: device) -> Tensor:

@@ -62,7 +62,7 @@ class CustomNode(Node):
                 results.append(None)
                 continue
             fitted = bridge.fit(gradient, aval, i, self)
-            results.append(fitted if create_graph else bridge.unwrap(fitted))
+            results.append(fitted if create_graph or bridge.is_dual(fitted) else bridge.unwrap(fitted))
         if not keep_graph:
             self.release()
         return results
@@ -147,7 +147,7 @@ class PackedNode(Node):
                     f"unpack hook gave one of size {list(x.shape)}"
                 )
         plan = self.plan.vjp(self.needs, tuple(given))
-        if create_graph or any(not isinstance(g, Value) for g in passed):
+        if create_graph or any(not isinstance(g, Value) for g in passed) or any(map(bridge.is_dual, saved)):
             operands = bridge.connect(self, saved)
             made = bridge.apply(plan, [*operands, *(engine.as_tensor(g) for g in passed)])
         elif plan.signature is None:

@@ -52,6 +52,9 @@ class Bridge(Protocol):
     def is_tensor(self, x: Any) -> bool:
         """Whether an object is a tensor."""
 
+    def is_dual(self, x: Any) -> bool:
+        """Whether an object is a tensor that has a tangent."""
+
     def zeros(self, aval: Any) -> Any:
         """A tensor of zeros."""
 

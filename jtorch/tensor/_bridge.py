@@ -84,6 +84,9 @@ class _Bridge:
     def unwrap(self, tensor: Tensor) -> Value:
         return value_of(tensor)
 
+    def is_dual(self, x: Any) -> bool:
+        return isinstance(x, Tensor) and modes.duals is not None and modes.duals.of(x) is not None
+
     def describe(self, aval: Aval) -> str:
         return describe(aval)
 
@@ -253,7 +256,7 @@ def _own(gradient: Tensor, create_graph: bool) -> Tensor:
 
 def connected(tensor: Tensor, edge: Any) -> Tensor:
     """A tensor's contents with a history that leads to ``edge``."""
-    made = from_value(value_of(tensor))
+    made = from_value(value_of(tensor)) if modes.duals is None else modes.duals.copy(tensor)
     if edge is not None:
         made._fn, made._nr = edge
     return made

@@ -250,13 +250,16 @@ def moved(x: Tensor, where: device) -> Tensor:
             result._fn = _TRANSFER(edge, value.aval.device)
     elif modes.level > GRAD and x._inference:
         result._inference = True
+    tangent = None if modes.duals is None else modes.duals.of(x)
+    if tangent is not None:
+        modes.duals.give(result, moved(tangent, where))
     return result
 
 
 def cast(x: Tensor, d: dtype) -> Tensor:
     """A copy of another dtype, with history; what is on the host and untracked is converted there at once."""
-    host = host_contents(x)
-    if host is None and not (modes.level == GRAD and x.requires_grad):
+    host = host_contents(x) if modes.duals is None else None
+    if host is None and not (modes.level == GRAD and x.requires_grad) and modes.duals is None:
         host = _readable(x)
     if host is not None:
         result = from_value(from_host(cast_array(host, d), aval_of(host.shape, d, CPU)))
@@ -586,6 +589,7 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
         return f"tensor(<traced {aval!r}>)"
     default = dtypes.get_default_dtype()
     here = default_device()
+    tangent = None if modes.duals is None else modes.duals.of(self)
     return tensor_str(
         None if meta else self._host(),
         shape=aval.shape,
@@ -597,6 +601,7 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
         requires_grad=self.requires_grad,
         grad_fn_name=None if fn is None else type(fn).__name__,
         is_meta=meta,
+        tangent=None if tangent is None else str(tangent),
     )
 
 

@@ -117,6 +117,7 @@ class Tensor(metaclass=TensorMeta):
     _own_version: Version | None = None
     _retains = False
     _snapshot: ref[Snapshot] | None = None
+    _tangent: Any = None
     _storage: Storage
 
     if TYPE_CHECKING:
@@ -432,6 +433,8 @@ def write(tensor: Tensor, new: Tensor) -> None:
         target, fn, nr = base, result._fn, result._nr
     else:
         target, result, nr = tensor, new, new._nr
+    if modes.duals is not None:
+        modes.duals.written(tensor, new)
     if own is not None:
         own.version += 1
     if target._view is None:
@@ -596,9 +599,11 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     Returns:
         A tensor, or a tuple of tensors.
     """
-    autocast = autocast_state.hook
-    if autocast is not None:
-        args = autocast(op, args)
+    hook = autocast_state.hook
+    if hook is not None:
+        args = hook(op, args)
+        if modes.duals is not None:
+            return _run(op, args, dual=True)
     if op.quick is not None and modes.at_once and modes.level != INFERENCE:
         made = op.quick(args)
         if made is not None:
@@ -611,6 +616,11 @@ def run(op: Op, args: Sequence[Any]) -> Any:
             return made
     elif variant is None:
         specialise(op, kinds)
+    return _run(op, args)
+
+
+def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
+    """The general way to apply an op; with ``dual`` tensors may have tangents."""
     key: list[Any] = []
     operands: list[Any] = []
     tensors: list[Any] = []
@@ -685,7 +695,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         _move(plan, operands)
     signature = plan.signature
     if signature is None:
-        return _run_on_meta(plan, track, tensors, operands)
+        return _run_on_meta(plan, track, tensors, operands, dual)
     made = record(signature, operands)
     level = modes.level
     if plan.single:
@@ -698,6 +708,8 @@ def run(op: Op, args: Sequence[Any]) -> Any:
             _attach(plan, tensors, operands, (result,))
         elif level == INFERENCE:
             result._inference = True
+        if dual:
+            modes.duals.push(plan, tensors, operands, (result,))
         return result
     if signature.single is not None:
         made = [made]
@@ -707,10 +719,14 @@ def run(op: Op, args: Sequence[Any]) -> Any:
     elif level == INFERENCE:
         for r in results:
             r._inference = True
+    if dual:
+        modes.duals.push(plan, tensors, operands, results)
     return results
 
 
-def _run_on_meta(plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequence[Any]) -> Any:
+def _run_on_meta(
+    plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequence[Any], dual: bool
+) -> Any:
     """Results that have avals and a history, and nothing else."""
     results = _results(plan, [meta_value(a) for a in plan.outputs])
     made = (results,) if plan.single else results
@@ -719,6 +735,8 @@ def _run_on_meta(plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequ
     elif modes.level == INFERENCE:
         for r in made:
             r._inference = True
+    if dual:
+        modes.duals.push(plan, tensors, operands, made)
     return results
 
 
@@ -998,12 +1016,15 @@ def apply(plan: Plan, operands: Sequence[Any]) -> list[Tensor]:
     if plan.moved:
         _move(plan, values)
     results = [from_value(v) for v in record_or_meta(plan, values)]
+    tensors = [x if isinstance(x, Tensor) else None for x in operands]
     if (
         modes.level == GRAD
         and plan.differentiable
         and any(isinstance(x, Tensor) and (x._fn is not None or x._requires) for x in operands)
     ):
-        _attach(plan, [x if isinstance(x, Tensor) else None for x in operands], values, results)
+        _attach(plan, tensors, values, results)
+    if modes.duals is not None:
+        modes.duals.push(plan, tensors, values, results)
     return results
 
 

@@ -38,7 +38,7 @@ class Saved:
         self.packed: Packed | None = None
         self.edge: Any = None
         if nr >= 0:
-            tensor = detach(tensor)
+            tensor = _detached(tensor)
         if modes.unchecked:
             self.packed = Packed(from_value(value_of(tensor)), lambda saved: saved, None)
             self.edge = tensor._edge()
@@ -66,9 +66,18 @@ class Saved:
             raise modified(describe(tensor._aval()), source, found, self.version)
         if self.nr < 0:
             return tensor
-        result = detach(tensor)
+        result = _detached(tensor)
         result._fn, result._nr = node, self.nr
         return result
+
+
+def _detached(tensor: Tensor) -> Tensor:
+    """The tensor without its history, but with its tangent."""
+    result = detach(tensor)
+    tangent = None if modes.duals is None else modes.duals.of(tensor)
+    if tangent is not None:
+        modes.duals.give(result, tangent)
+    return result
 
 
 def tie(saved: Sequence[Saved | None], gradients: Sequence[Any]) -> Sequence[Any]:

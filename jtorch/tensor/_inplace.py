@@ -105,6 +105,11 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one "
             "of the arguments requires grad."
         )
+    if modes.duals is not None and (modes.duals.of(out) is not None or modes.duals.of(result) is not None):
+        raise NotImplementedError(
+            f"Trying to use forward AD with {name}_out that does not support it because it is an out= "
+            "function"
+        )
     mine, new = out._aval(), result._aval()
     if mine.dtype is not new.dtype and not can_cast(new.dtype, mine.dtype):
         raise RuntimeError(
@@ -162,13 +167,13 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
     if given.device is not mine.device:
         source = from_value(to_device(value_of(src), mine.device))
         edge = src._edge()
-        if edge is not None:
+        if edge is not None or modes.duals is not None:
             source = src.to(mine.device)
         src = source
         given = src._aval()
     if given.shape != mine.shape and not _expands(given.shape, mine.shape):
         raise RuntimeError(_expand_error(given.shape, mine.shape))
-    if modes.level != GRAD or not (self.requires_grad or src.requires_grad):
+    if (modes.level != GRAD or not (self.requires_grad or src.requires_grad)) and modes.duals is None:
         value = value_of(src)
         if value.host is not None and mine.device is CPU and (self._view is None or _on_host(self)):
             if given.dtype is mine.dtype and given.shape == mine.shape:

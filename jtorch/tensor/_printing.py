@@ -228,6 +228,7 @@ def tensor_str(
     is_parameter: bool = False,
     is_meta: bool = False,
     prefix: str = "tensor(",
+    tangent: str | None = None,
 ) -> str:
     """The whole text of a tensor, as ``repr`` returns it.
 
@@ -244,6 +245,7 @@ def tensor_str(
         is_parameter: whether the text starts with ``Parameter containing:``.
         is_meta: whether there are no values to show.
         prefix: for a subclass, its name and an opening bracket.
+        tangent: text of a dual tensor's tangent.
     """
     known = {default_dtype_name}
     suffixes = [] if is_default_device else [f"device='{device_str}'"]
@@ -263,6 +265,8 @@ def tensor_str(
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     text = _with_suffixes(prefix + body, suffixes, len(prefix))
     return _as_parameter(text, prefix) if is_parameter else text
 

@@ -772,6 +772,7 @@ def fill_with(self: Tensor, draw: Draw, generator: Any, *parameters: Any) -> Ten
         and aval.device is CPU
         and self._fn is None
         and not (self._requires and modes.level == GRAD)
+        and modes.duals is None
     ):
         self._storage.write(value_of(noise), count=self._own_version is None)
         return self

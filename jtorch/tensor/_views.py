@@ -10,7 +10,7 @@ from jtorch import dtypes
 from jtorch.dispatch import GRAD, modes
 from jtorch.dtypes import INT, dtype
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, plan_for, run, value_of, view, view_fn
+from jtorch.tensor._core import Tensor, apply, plan_for, run, value_of, view, view_fn
 from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import contiguous_strides
@@ -476,11 +476,17 @@ def as_strided(
     layout = input._storage.strides
     result = view(base, "as_strided", (offset,), (shape, strides, layout), _row_major(shape, strides), offset)
     if base is not input:
-        if modes.level == GRAD and input.requires_grad:
-            # Gradients reach the elements that the viewed tensor has, and no others of the storage.
+        tangent = None if modes.duals is None else modes.duals.of(input)
+        tracked = modes.level == GRAD and input.requires_grad
+        if tracked or tangent is not None:
+            # Derivatives are of the elements that the viewed tensor has, and no others of the storage.
             static = (held // itemsize, strides_of(input), shape, strides)
             plan = plan_for(OPS["_view.geometry"], (input._aval(), int, int, *static))
-            result._fn = view_fn(plan, input._edge(), (input._offset, offset))
+            numbers = (input._offset, offset)
+            if tracked:
+                result._fn = view_fn(plan, input._edge(), numbers)
+            if tangent is not None:
+                modes.duals.give(result, apply(plan, [tangent, *numbers])[0])
         if input._creation:
             result._creation = input._creation
     return result

@@ -1,4 +1,4 @@
-"""Nodes made while someone watches: anomaly mode, hooks on saved values, saved values left unchecked."""
+"""Nodes made while someone watches: anomaly mode, hooks on saved values or none, tangents of saved values."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ def pack(tensor: Any) -> Packed:
     return Packed(content, unpack, tie)
 
 
+def _itself(content: Any) -> Any:
+    return content
+
+
 def watched_node(
     plan: Plan,
     cls: Any,
@@ -53,12 +57,21 @@ def watched_node(
     saved: list[Any],
     checks: list[Any],
 ) -> Node:
-    """The autograd node of an operation, made by ``cls`` unless hooks want the saved values."""
+    """The autograd node of an operation, made by ``cls`` unless saved values go to hooks or have tangents."""
     node: Node
     if modes.saved_hooks:
         kept = plan.kept(needs)
         packed = [
             pack(tensors[i]) if isinstance(x, Value) and tensors[i] is not None else x
+            for x, i in zip(saved, kept, strict=True)
+        ]
+        node = node_class(cls.__name__, PackedNode)(plan, edges, needs, packed)
+    elif modes.duals is not None and any(t is not None and modes.duals.of(t) is not None for t in tensors):
+        kept = plan.kept(needs)
+        packed = [
+            Packed(modes.duals.copy(tensors[i]), _itself, None)
+            if isinstance(x, Value) and tensors[i] is not None
+            else x
             for x, i in zip(saved, kept, strict=True)
         ]
         node = node_class(cls.__name__, PackedNode)(plan, edges, needs, packed)
