@@ -366,7 +366,7 @@ class FusedOptimizer(Optimizer):
 class StepNumbers:
     """The numbers among a step's operands, asked for anew whenever a recorded step is replayed."""
 
-    __slots__ = ("flags", "given", "group", "optimizer", "params", "settings", "shared", "states")
+    __slots__ = ("flags", "given", "group", "known", "optimizer", "params", "settings", "shared", "states")
 
     def __init__(
         self,
@@ -379,6 +379,7 @@ class StepNumbers:
         self.optimizer, self.group, self.params, self.flags = optimizer, group, params, flags
         self.shared = shared
         self.states = [optimizer.state[p] for p in params] if optimizer._slots(flags) else None
+        self.known: Sequence[Any] = ()
         self.given: Sequence[Any] = ()
         self.settings: list[float] = []
 
@@ -389,10 +390,17 @@ class StepNumbers:
             self.settings = [x if type(x) is float else float(x) for x in settings]
             # What is in a tensor may change.
             self.given = settings if all(type(x) is float for x in settings) else ()
-        if self.shared and self.states is not None:
-            counts = [_count(state) for state in self.states]
-            if counts.count(counts[0]) != len(counts):
-                return False
+        if self.states is not None:
+            now = self.optimizer.state.values()
+            if len(now) != len(self.known) or not all(map(is_, now, self.known)):
+                state_of = self.optimizer.state.get
+                if any(state_of(p) is not state for p, state in zip(self.params, self.states, strict=True)):
+                    return False  # somebody cleared or replaced it
+                self.known = tuple(now)
+            if self.shared:
+                counts = [_count(state) for state in self.states]
+                if counts.count(counts[0]) != len(counts):
+                    return False
         return flags == self.flags
 
     def __call__(self) -> list[float]:

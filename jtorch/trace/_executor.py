@@ -251,6 +251,8 @@ def computed(value: Value) -> Any:
         with LOCK:
             if value.pending:
                 flush(recorder(value.aval.device), "read")
+                if type(value.array) is Withheld:  # a gradient that the program left out
+                    value.array.reveal()
             if value.array is None:
                 value.array = to_device(value)
     if type(value.array) is Failed:
@@ -288,6 +290,8 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
                     line = user_line()
                     counters.reads[line] += 1
                     flush(recorder(value.aval.device), "read")
+            if type(value.array) is Withheld:  # a gradient that the program left out
+                return host_array(value)
         if _run_on_host is not None:
             if value.host is not None:
                 return value.host
