@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from jtorch.tensor._overrides import EVERYTHING, Disabled
+from jtorch.tensor._overrides import disabled_torch_function as _disabled_torch_function_impl
+
+__all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass"]
+
+
+class DisableTorchFunctionSubclass(Disabled):
+    """A block in which subclasses of tensors do not take over functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class DisableTorchFunction(Disabled):
+    """A block in which neither subclasses nor modes take over functions."""
+
+    def __init__(self) -> None:
+        super().__init__(EVERYTHING)
+
+
+_disabled_torch_function_impl = _disabled_torch_function_impl  # programs make it a class's own
 
 
 def _log_api_usage_once(event: str) -> None:

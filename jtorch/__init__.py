@@ -94,8 +94,8 @@ _NAMESPACES = frozenset(
     [
         "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu",
         "cuda", "distributed", "distributions", "export", "fft", "func", "fx", "hub", "jit", "library",
-        "linalg", "masked", "mps", "nn", "optim", "profiler", "random", "safetensors", "serialization",
-        "signal", "special", "testing", "utils", "version", "vision", "xpu",
+        "linalg", "masked", "mps", "nn", "optim", "overrides", "profiler", "random", "safetensors",
+        "serialization", "signal", "special", "testing", "utils", "version", "vision", "xpu",
     ]
 )
 # fmt: on

@@ -9,6 +9,7 @@ from typing import Any
 from jtorch.tensor import Tensor
 from jtorch.tensor._creation import empty
 from jtorch.tensor._leaks import in_transform, mark_inside
+from jtorch.tensor._overrides import disabled_torch_function
 
 __all__ = [
     "Buffer",
@@ -54,6 +55,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         data: the tensor whose memory it shares; empty if ``None``.
         requires_grad: whether gradients are computed for it.
     """
+
+    __torch_function__ = disabled_torch_function
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
@@ -156,6 +159,7 @@ class UninitializedTensorMixin:
     """A tensor of a lazy module before its shape is known: only its device and dtype can be asked for."""
 
     cls_to_become: Any = None
+    __torch_function__ = disabled_torch_function
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary parameter or buffer of this shape, not initialised."""

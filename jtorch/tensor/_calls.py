@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jtorch.devices import CPU
+from jtorch.tensor import _core
 from jtorch.tensor._arguments import make
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._data import array_from_data
@@ -57,6 +58,7 @@ def as_subclass(self: Tensor, cls: Any) -> Any:
     """This tensor's memory and history as an instance of a subclass of :class:`Tensor`."""
     if not isinstance(cls, type):
         raise TypeError(f"cls must be a type (got {type(cls).__name__})")
+    _core.notice(cls)
     result = alias(self)
     result.__class__ = cls
     return result
@@ -64,6 +66,7 @@ def as_subclass(self: Tensor, cls: Any) -> Any:
 
 def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
     """An instance of a subclass on the memory of ``data``, outside its history."""
+    _core.notice(cls)
     result = data.detach()
     result.__class__ = cls
     if require_grad:

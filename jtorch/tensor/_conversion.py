@@ -590,6 +590,7 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
     default = dtypes.get_default_dtype()
     here = default_device()
     tangent = None if modes.duals is None else modes.duals.of(self)
+    kind = type(self)
     return tensor_str(
         None if meta else self._host(),
         shape=aval.shape,
@@ -601,6 +602,7 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
         requires_grad=self.requires_grad,
         grad_fn_name=None if fn is None else type(fn).__name__,
         is_meta=meta,
+        prefix="tensor(" if kind is Tensor or kind.__name__ == "Parameter" else f"{kind.__name__}(",
         tangent=None if tangent is None else str(tangent),
     )
 

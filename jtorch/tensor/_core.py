@@ -614,8 +614,10 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         made = variant(*args)
         if made is not None:
             return made
-    elif variant is None:
-        specialise(op, kinds)
+    elif variant is None and specialise(op, kinds):
+        made = found_at(op, args)
+        if made is not None:
+            return made
     return _run(op, args)
 
 
@@ -664,6 +666,9 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
                     return joined
             for t in x:
                 if not isinstance(t, Tensor):
+                    made = found_at(op, args)
+                    if made is not None:
+                        return made
                     raise TypeError(
                         f"expected Tensor as element {len(avals)} in argument {len(key)}, but got "
                         f"{type(t).__name__}"
@@ -740,8 +745,26 @@ def _run_on_meta(
     return results
 
 
-def specialise(op: Op, kinds: tuple[type, ...]) -> None:
-    """Set by ``_specialised.py``: called for types of arguments that ``op.variants`` lacks."""
+def specialise(op: Op, kinds: tuple[type, ...]) -> bool:
+    """Set by ``_specialised.py``: called for types of arguments that ``op.variants`` lacks.
+
+    Returns:
+        Whether one of them may take over functions of tensors (``_overrides.py``).
+    """
+    return False
+
+
+def found_at(op: Op, args: Sequence[Any]) -> Any:
+    """Set by ``_overrides.py``: the result from an argument that takes over the op, or ``None``."""
+
+
+def takes_part(kind: type) -> bool:
+    """Set by ``_overrides.py``: whether objects of a class may take over functions of tensors."""
+    return False
+
+
+def notice(kind: type) -> None:
+    """Set by ``_overrides.py``: called for the class of a tensor that is made."""
 
 
 #: Lists up to this length are operands of one program. XLA's time to compile a concatenation grows faster

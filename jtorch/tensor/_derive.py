@@ -11,7 +11,11 @@ import numpy as np
 from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
-from jtorch.tensor import _specialised  # noqa: F401  (run uses it from now on)
+from jtorch.tensor import (
+    _core,
+    _overrides,  # noqa: F401  (run uses it from now on)
+    _specialised,  # noqa: F401
+)
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._old_forms import arranged
@@ -205,7 +209,7 @@ def make_binary_operator(op: Op) -> Callable[..., Any]:
 
     def operator(self: Tensor, other: Any) -> Any:
         if not isinstance(other, NUMBERS):
-            return NotImplemented
+            return _unknown(op, self, other)
         return apply(op, (self, other, *rest))
 
     return operator
@@ -223,10 +227,16 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
                 f"'{type(self).__name__}' object"
             )
         if not isinstance(other, NUMBERS):
-            return NotImplemented
+            return _unknown(op, other, self)
         return apply(op, (other, self, *rest))
 
     return operator
+
+
+def _unknown(op: Op, first: Any, second: Any) -> Any:
+    """An operator's result with something that is neither tensor nor number."""
+    made = _core.found_at(op, (first, second))
+    return NotImplemented if made is None else made
 
 
 def make_inplace_operator(op: Op) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from jtorch import devices, dtypes
 from jtorch.devices import CPU, as_device, device, platform_available
 from jtorch.dtypes import FLOAT, dtype
+from jtorch.tensor import _core
 from jtorch.tensor._arguments import make, size_from
 from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import convert
@@ -149,6 +150,7 @@ def new_tensor_object(cls: builtins.type, *args: Any, **kwargs: Any) -> Tensor:
     where = devices.default_device()
     result = construct(args, kwargs, dtypes.get_default_dtype(), where, any_dtype=True)
     if cls is not Tensor:
+        _core.notice(cls)
         result.__class__ = cls
     return result
 

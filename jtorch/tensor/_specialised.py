@@ -33,13 +33,16 @@ _NUMBERS = {float: "float", int: "int", bool: "bool"}
 _NOWHERE, _TO_NODE, _TO_LEAF = range(3)
 
 
-def specialise(op: Op, kinds: tuple[type, ...]) -> None:
+def specialise(op: Op, kinds: tuple[type, ...]) -> bool:
     """Note a call with arguments of these types; write the function if they come often."""
+    if any(_core.takes_part(k) for k in kinds):
+        return True
     key = op, kinds
     count = _counts[key] = _counts.get(key, 0) + 1
     if count >= CALLS:
         del _counts[key]
         op.variants[kinds] = _variant(op, kinds) or False
+    return False
 
 
 def _variant(op: Op, kinds: tuple[type, ...]) -> Callable[..., Tensor | None] | None:

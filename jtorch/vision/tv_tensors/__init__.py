@@ -10,6 +10,7 @@ from typing import Any
 
 import jtorch
 from jtorch.tensor import Tensor
+from jtorch.tensor._overrides import disabled_torch_function
 
 __all__ = [
     "BoundingBoxFormat",
@@ -27,6 +28,8 @@ __all__ = [
 
 class TVTensor(Tensor):
     """Base of the kinds."""
+
+    __torch_function__ = disabled_torch_function
 
     @classmethod
     def _make(cls, data: Any, dtype: Any, device: Any, requires_grad: bool | None) -> Tensor:
