@@ -13,6 +13,7 @@ from jtorch._install import install
 from jtorch.devices import device
 from jtorch.dtypes import dtype, finfo, iinfo
 from jtorch.tensor import Size, Tensor
+from jtorch.tensor import _at_once as _at_once
 from jtorch.tensor import _bridge as _bridge
 from jtorch.tensor import _calls as _calls
 from jtorch.tensor import _derive as _derive

@@ -53,6 +53,7 @@ class Op:
         "promote",
         "promoted",
         "quick",
+        "quick_always",
         "raw",
         "required",
         "result_like",
@@ -107,6 +108,8 @@ class Op:
         self.promoted = frozenset(operands if promoted is None else promoted.split())
         #: computes it at once where that is all the same, or returns ``None`` (``tensor/_at_once.py``)
         self.quick: Callable[[Sequence[Any]], Any] | None = None
+        #: whether that is so for any code, not just while samples are made
+        self.quick_always = False
         #: plan cache of dispatch: call signature -> Plan
         self.plans: dict[Any, Any] = {}
         #: functions that apply the op to arguments of certain types; ``False`` where there can be none

@@ -1,4 +1,4 @@
-"""Exact operations on host memory, computed at once with NumPy while samples are made.
+"""Exact operations on host memory, computed at once with NumPy while samples are made; joining anywhere.
 
 A data set transforms thousands of small tensors, each in a few operations and each read right away by
 whoever makes the batch, so there is nothing to fuse, and recording an operation takes longer than NumPy takes
@@ -21,7 +21,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.dispatch import INFERENCE, modes
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, host_contents
+from jtorch.tensor._core import Tensor, host_contents, seen_contents
 from jtorch.tensor._storage import Storage
 from jtorch.trace import Value, from_host, settings
 
@@ -224,9 +224,16 @@ def _joined(function: Callable[..., Any], any_size: bool) -> Quick:
         tensors, dim = args[0], args[1]
         if type(tensors) not in (list, tuple) or not tensors or type(dim) is not int:
             return None
-        arrays = [host_contents(t) for t in tensors]
+        if not modes.at_once and (settings.session is not None or modes.captured is not None or modes.watch):
+            return None  # the result has to follow from the operands
+        arrays = []
+        for t in tensors:
+            array = seen_contents(t)
+            if array is None:
+                return None
+            arrays.append(array)
         first = arrays[0]
-        if first is None or not first.ndim:
+        if not first.ndim and any_size:
             return None
         dtype, shape, ndim = first.dtype, first.shape, first.ndim
         for a in arrays:
@@ -274,3 +281,8 @@ for _name, _function in {
     "cat": _joined(np.concatenate, any_size=True),
 }.items():
     OPS[_name].quick = _function
+
+# Which tensors are drawn from a memory differs from step to step, and so does whether one is drawn twice (as
+# a state and as what follows another): recorded, each such batch would be a structure of its own.
+for _name in ("stack", "cat"):
+    OPS[_name].quick_always = True

@@ -297,6 +297,17 @@ def host_contents(x: Any) -> np.ndarray[Any, Any] | None:
     return _strided_host(x, value.host) if value.aval.device is CPU else None
 
 
+def seen_contents(x: Any) -> np.ndarray[Any, Any] | None:
+    """:func:`host_contents`, and those of a view that somebody has read."""
+    found = host_contents(x)
+    if found is not None or type(x) is not Tensor or x._view is None or x._strides is not None:
+        return found
+    if x.requires_grad or x._cached_writes != x._storage.writes:
+        return None
+    value = x._cached
+    return value.host if type(value) is Value and value.aval.device is CPU else None
+
+
 def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -> np.ndarray[Any, Any]:
     class Holder:
         __array_interface__: ClassVar[dict[str, Any]] = {
@@ -604,7 +615,7 @@ def run(op: Op, args: Sequence[Any]) -> Any:
         args = hook(op, args)
         if modes.duals is not None:
             return _run(op, args, dual=True)
-    if op.quick is not None and modes.at_once and modes.level != INFERENCE:
+    if op.quick is not None and (modes.at_once or op.quick_always) and modes.level != INFERENCE:
         made = op.quick(args)
         if made is not None:
             return made
