@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 __all__ = [
-    "AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "no_such_form", "warn_user",
-    "with_hint",
+    "AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "no_such_form", "type_name",
+    "warn_user", "with_hint",
 ]  # fmt: skip
 
 E = TypeVar("E", bound=BaseException)
@@ -52,6 +52,17 @@ def no_such_form(name: str, given: str, forms: Iterable[str], wrong: str = "") -
     why = f"      didn't match because some of the arguments have invalid types: ({wrong})\n" if wrong else ""
     text = f"{name}() received an invalid combination of arguments - got ({given}), but expected one of:\n"
     return TypeError(text + "".join(f" * ({form})\n{why}" for form in forms))
+
+
+def type_name(kind: type) -> str:
+    """A type as PyTorch's errors about arguments name it: its own ones and NumPy's with their module."""
+    module = kind.__module__.partition(".")[0]
+    if module == __name__.partition(".")[0]:
+        return f"torch.{kind.__name__}" if kind.__name__ in _NAMED_WITH_MODULE else kind.__name__
+    return f"numpy.{kind.__name__}" if module == "numpy" else kind.__name__
+
+
+_NAMED_WITH_MODULE = frozenset({"Generator", "Size", "device", "dtype", "layout", "memory_format"})
 
 
 def warn_user(text: str, category: type[Warning] = UserWarning) -> None:

@@ -1,5 +1,6 @@
 """From a call to a recorded operation: promotion, device checks, modes."""
 
+from jtorch.dispatch._argument_types import wrong_type
 from jtorch.dispatch._autocast import (
     AutocastState,
     autocast_state,
@@ -14,5 +15,5 @@ from jtorch.dispatch._promotion import number_dtype, result_dtype
 __all__ = [
     "GRAD", "INFERENCE", "NO_GRAD", "AutocastState", "Baked", "Modes", "Plan", "autocast_state",
     "clear_plans", "common_device", "common_precision", "modes", "number_dtype", "plan_call", "policy_of",
-    "result_dtype", "without_autocast",
+    "result_dtype", "without_autocast", "wrong_type",
 ]  # fmt: skip

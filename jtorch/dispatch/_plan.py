@@ -12,6 +12,7 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device
+from jtorch.dispatch._argument_types import check_arguments, wrong_type
 from jtorch.dispatch._derivative_names import derivative_node
 from jtorch.dispatch._promotion import number_dtype, result_dtype
 from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
@@ -364,8 +365,7 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     promoted: list[int] = []
     args = [x.value if type(x) is Baked else x for x in args]
     if args and args[0] is None and op.kinds[0] == OPERAND and op.defaults[0] is not None:
-        name = op.name.rsplit(".", 1)[-1]
-        raise TypeError(f"{name}(): argument '{op.params[0]}' (position 1) must be Tensor, not NoneType")
+        raise wrong_type(op, 0, "Tensor", None)
     for parameter, kind, x in zip(op.params, op.kinds, args, strict=True):
         if kind == LIST and x is not None:
             places.append(("list", [len(operands) + i for i in range(len(x))]))
@@ -387,7 +387,7 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
                 raise ValueError("Overflow when unpacking long long")
             places.append(("constant", x))
     avals = [x for x in operands if isinstance(x, Aval)]
-    _check_numbers(op, args, not avals)
+    check_arguments(op, args, not avals)
     check = TYPE_CHECKS.get(op.name)
     if check is not None:
         check(*args)
@@ -437,22 +437,6 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
 
 
 _NUMBERS = frozenset({bool, int, float, complex})
-
-
-def _check_numbers(op: Op, args: Sequence[Any], alone: bool) -> None:
-    """Refuse Python numbers where PyTorch wants a tensor, and calls without any tensor."""
-    if op.numbers is None:
-        return
-    for i, (parameter, x) in enumerate(zip(op.params, args, strict=True)):
-        number = parameter not in op.static and (
-            x in _NUMBERS if isinstance(x, type) else type(x) in _NUMBERS
-        )
-        if number and x is not op.defaults[i] and (alone or parameter not in op.numbers):
-            given = x if isinstance(x, type) else type(x)
-            name = op.name.rsplit(".", 1)[-1]
-            raise TypeError(
-                f"{name}(): argument '{parameter}' (position {i + 1}) must be Tensor, not {given.__name__}"
-            )
 
 
 def _node_name(op: Op, args: Sequence[Any]) -> str:

@@ -362,7 +362,9 @@ def prelu(input: Array, weight: Array) -> Array:
     return jnp.where(input > 0, input, input * slope).astype(dtype)
 
 
-@activation("rrelu_with_noise", node="RreluWithNoiseBackward0", function=False, saves="input noise")
+@activation(
+    "rrelu_with_noise", node="RreluWithNoiseBackward0", numbers="noise", function=False, saves="input noise"
+)
 def rrelu_with_noise(input: Array, noise: Array) -> Array:
     """``input`` where positive, else ``noise * input``; ``noise`` holds slopes drawn by the caller."""
     reject_kinds("leaky_relu_cpu", "bic", input)

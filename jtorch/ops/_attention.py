@@ -24,9 +24,14 @@ BLOCK = 64
 def attention_node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
     """The node of PyTorch's fused CPU kernel, where it takes the call, else of what it composes."""
     query, key, value, _, dropout, *_ = shapes
-    if len(query) == 4 and query[-1] == value[-1] and query[-2] and key[-2] and dropout is None:
+    if is_fused(query, key, value) and dropout is None:
         return "ScaledDotProductFlashAttentionForCpuBackward0"
     return "UnsafeViewBackward0" if len(query) > 2 else "MmBackward0"
+
+
+def is_fused(query: Sequence[int], key: Sequence[int], value: Sequence[int]) -> bool:
+    """Whether PyTorch's fused CPU kernel takes operands of these shapes."""
+    return len(query) == 4 and query[-1] == value[-1] and bool(query[-2] and key[-2])
 
 
 def check_attention(query: Array, key: Array, value: Array, mask: Array | None, enable_gqa: bool) -> None:
@@ -51,6 +56,8 @@ def check_attention(query: Array, key: Array, value: Array, mask: Array | None, 
     if kind(query) == "c":
         raise not_implemented("softmax_lastdim_kernel_impl", query)
     if enable_gqa:
+        if query.ndim < 3:
+            raise IndexError("Dimension out of range (expected to be in range of [-2, 1], but got -3)")
         heads = [x.shape[-3] for x in (query, key, value)]
         if heads[0] % heads[1] or heads[0] % heads[2]:
             raise RuntimeError("Number of heads in key and value must divide the number of heads in ")
@@ -70,7 +77,7 @@ def check_attention(query: Array, key: Array, value: Array, mask: Array | None, 
             f"[{count}, {key.shape[-2]}] but got: [{count}, {value.shape[-2]}]."
         )
     if mask is not None:
-        check_broadcast(_scores(query, key), mask)
+        check_broadcast(_scores(query, query if enable_gqa else key, key.shape[-2]), mask)
 
 
 class _Shape:
@@ -84,9 +91,9 @@ def _leading(x: Array) -> Any:
     return _Shape((*x.shape[:-2], 1, 1))
 
 
-def _scores(query: Array, key: Array) -> Any:
-    lead = jnp.broadcast_shapes(query.shape[:-2], key.shape[:-2])
-    return _Shape((*lead, query.shape[-2], key.shape[-2]))
+def _scores(query: Array, heads: Array, keys: int) -> Any:
+    lead = jnp.broadcast_shapes(query.shape[:-2], heads.shape[:-2])
+    return _Shape((*lead, query.shape[-2], keys))
 
 
 def plain_attention(
@@ -100,10 +107,15 @@ def plain_attention(
     enable_gqa: bool,
 ) -> Array:
     """:func:`scaled_dot_product_attention` composed of products and a softmax: what runs on the CPU."""
+    fused = is_fused(query.shape, key.shape, value.shape) and dropout_mask is None
+    if is_causal and attn_mask is not None and not fused:
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+        )
     check_attention(query, key, value, attn_mask, enable_gqa)
     if enable_gqa:
         key, value = (jnp.repeat(x, query.shape[-3] // x.shape[-3], axis=-3) for x in (key, value))
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
     lead = query.shape[:-2]
     flat = attn_mask is None and dropout_mask is None and lead == key.shape[:-2] == value.shape[:-2]
     if flat:

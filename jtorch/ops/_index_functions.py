@@ -230,7 +230,14 @@ def _index_fill_node(shapes: Any, static: Any) -> str:
 
 
 @register(
-    node=_index_fill_node, static="dim", promote=None, saves="index", method=True, inplace=True, out=True
+    node=_index_fill_node,
+    static="dim",
+    promote=None,
+    numbers="value",
+    saves="index",
+    method=True,
+    inplace=True,
+    out=True,
 )
 def index_fill(input: Array, dim: int, index: Array, value: Any) -> Array:
     """Write one number into the slices along ``dim`` that the int64 ``index`` names.

@@ -22,7 +22,9 @@ def _masked_fill_node(shapes: Any, static: Any) -> str:
     return f"MaskedFillBackward{int(shapes[2] is not None)}"
 
 
-@register(node=_masked_fill_node, promote=None, saves="mask", method=True, inplace=True, out=True)
+@register(
+    node=_masked_fill_node, promote=None, numbers="value", saves="mask", method=True, inplace=True, out=True
+)
 def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     """``value`` where the bool ``mask`` is set, ``input`` elsewhere; mask and input broadcast.
 

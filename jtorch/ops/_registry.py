@@ -60,6 +60,7 @@ class Op:
         "returns",
         "saves",
         "static",
+        "title",
         "varargs",
         "variants",
     )
@@ -93,6 +94,8 @@ class Op:
         **attributes: Any,
     ) -> None:
         self.name, self.fn = name, fn
+        #: what errors about its arguments call it (``linalg_inv``)
+        self.title = _title(name)
         self.static, self.lists = frozenset(static.split()), frozenset(lists.split())
         self.params, self.defaults, self.positional = _parameters(fn)
         self.places = {p: i for i, p in enumerate(self.params)}
@@ -119,6 +122,11 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+def _title(name: str) -> str:
+    space, *rest = name.removeprefix("nn.functional.").split(".")
+    return f"{space}_{rest[0]}" if space in ("fft", "linalg", "special") else space
 
 
 def _parameters(fn: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[Any, ...], int]:

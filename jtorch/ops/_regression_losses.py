@@ -293,6 +293,7 @@ VALUE_CHECKS["nn.functional.gaussian_nll_loss"] = {"var": check_variances}
     node=composed("MulBackward0"),
     static="full eps reduction",
     promote="default",
+    numbers="var",
     saves="intermediate",
 )
 def gaussian_nll_loss(

@@ -15,7 +15,17 @@ import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device, jax_device
-from jtorch.dispatch import GRAD, INFERENCE, NO_GRAD, Baked, Plan, autocast_state, modes, plan_call
+from jtorch.dispatch import (
+    GRAD,
+    INFERENCE,
+    NO_GRAD,
+    Baked,
+    Plan,
+    autocast_state,
+    modes,
+    plan_call,
+    wrong_type,
+)
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, note_hook, tape_of
@@ -740,9 +750,7 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
     return results
 
 
-def _run_on_meta(
-    plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequence[Any], dual: bool
-) -> Any:
+def _run_on_meta(plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequence[Any], dual: bool) -> Any:
     """Results that have avals and a history, and nothing else."""
     results = _results(plan, [meta_value(a) for a in plan.outputs])
     made = (results,) if plan.single else results
@@ -890,10 +898,7 @@ def _number(op: Op, i: int, x: Any, operands: list[Any], args: Sequence[Any]) ->
 
 
 def _refuse(op: Op, i: int, x: Any, wanted: str = "Tensor") -> NoReturn:
-    name = op.name.rsplit(".", 1)[-1]
-    raise TypeError(
-        f"{name}(): argument '{op.params[i]}' (position {i + 1}) must be {wanted}, not {type(x).__name__}"
-    )
+    raise wrong_type(op, i, wanted, x)
 
 
 def _freeze(op: Op, key: Sequence[Any]) -> tuple[Any, ...]:

@@ -36,10 +36,9 @@ NUMBERS = (Tensor, int, float, complex, np.number, np.bool_)
 
 
 def _missing(op: Op, i: int) -> TypeError:
-    name = _last(op)
     missing = [p for p, d in zip(op.params[i:], op.defaults[i:], strict=True) if d is _EMPTY]
     quoted = ", ".join(f'"{p}"' for p in missing)
-    return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
+    return TypeError(f"{op.title}() missing {len(missing)} required positional arguments: {quoted}")
 
 
 def bind(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -67,7 +66,7 @@ def _places(op: Op, given: int, names: Iterable[str]) -> tuple[int, ...]:
     """Positions of keyword arguments beside so many positional ones, worked out once per way to call."""
     if given > op.positional:
         raise TypeError(
-            f"{_last(op)}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but "
+            f"{op.title}() takes {op.positional} positional argument{'s' * (op.positional != 1)} but "
             f"{given} were given"
         )
     filled = set(range(given))
@@ -77,7 +76,7 @@ def _places(op: Op, given: int, names: Iterable[str]) -> tuple[int, ...]:
         if place is None:
             place = _renamed(op, key)
         if place < given:
-            raise TypeError(f"{_last(op)}() got multiple values for argument '{key}'")
+            raise TypeError(f"{op.title}() got multiple values for argument '{key}'")
         places.append(place)
         filled.add(place)
     if given < op.required:
@@ -85,6 +84,17 @@ def _places(op: Op, given: int, names: Iterable[str]) -> tuple[int, ...]:
             if default is _EMPTY and i not in filled:
                 raise _missing(op, i)
     return tuple(places)
+
+
+def _by_name(error: TypeError, names: Iterable[str]) -> TypeError:
+    """The error, without the position of an argument that was given by its name."""
+    text = str(error)
+    for name in names:
+        start = f"argument '{name}' (position "
+        if start in text:
+            head, _, rest = text.partition(start)
+            return TypeError(f"{head}argument '{name}'{rest.partition(')')[2]}")
+    return error
 
 
 def _last(op: Op) -> str:
@@ -102,7 +112,7 @@ def _renamed(op: Op, key: str) -> int:
         return op.params.index(other)
     if key in ("input", "self") and op.params[0] not in op.static:
         return 0  # functions of `torch` call their first operand so, whatever it is called in a namespace
-    raise TypeError(f"{op.name.rsplit('.', 1)[-1]}() got an unexpected keyword argument '{key}'")
+    raise TypeError(f"{op.title}() got an unexpected keyword argument '{key}'")
 
 
 def make_function(op: Op) -> Callable[..., Any]:
@@ -116,10 +126,13 @@ def make_function(op: Op) -> Callable[..., Any]:
         if kwargs:
             out = kwargs.pop("out", None) if has_out else None
             bound = bind(op, args, kwargs)
-            if out is None:
-                return apply(op, bound)
-            given = takes_dtype_of(op, out, bound)
-            return give_out(op, out, without_autocast(apply, op, given), given)
+            try:
+                if out is None:
+                    return apply(op, bound)
+                given = takes_dtype_of(op, out, bound)
+                return give_out(op, out, without_autocast(apply, op, given), given)
+            except TypeError as error:
+                raise _by_name(error, kwargs) from None
         if len(args) != total or total != op.positional:
             args = bind(op, args, kwargs)  # type: ignore[assignment]
         return apply(op, args)

@@ -96,13 +96,19 @@ def test_affine_grid_matches_torch(compare):
     compare(F + "affine_grid", RNG.normal(size=(2, 2, 3)).astype(np.float32), (2, 1, 3, 4), False)
 
 
-def test_attention_matches_torch(compare):
+def test_attention_matches_torch(compare, same_error):
     query, key, value = HEADS
     compare(F + "scaled_dot_product_attention", query, key, value, is_causal=True)
     mask = np.array([[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]], bool)
     compare(F + "scaled_dot_product_attention", query, key, value, mask, scale=0.3, grad=False)
     four = np.concatenate([query, key], 1)
     compare(F + "scaled_dot_product_attention", four, key, value, enable_gqa=True, grad=False)
+    scores = RNG.normal(size=(4, 1, 4)).astype(np.float32)
+    compare(F + "scaled_dot_product_attention", four, key, value, scores, enable_gqa=True, grad=False)
+    compare(F + "scaled_dot_product_attention", query, key, value, mask, is_causal=True, grad=False)
+    same_error(F + "scaled_dot_product_attention", query[0], key[0], value[0], mask, is_causal=True)
+    nothing = query[0, ..., :0].copy()
+    compare(F + "scaled_dot_product_attention", nothing, nothing, value[0])
 
 
 def test_pixels_and_distances_match_torch(compare):

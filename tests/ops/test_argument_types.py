@@ -1,0 +1,47 @@
+"""Arguments of types that a function does not take are refused with PyTorch's type and text."""
+
+import pytest
+
+import jtorch
+
+NAMES = ["abs", "ceil", "erf", "exp2", "frac", "i0", "selu", "sort", "sign", "lgamma", "trunc", "qr"]
+
+#: Calls with one wrong argument, of functions that PyTorch has in one form.
+CALLS = [
+    "torch.abs(1.5)", "torch.abs(torch.float32)", "torch.sgn(True)", "torch.sort(1)", "torch.aminmax(1.5)",
+    "torch.kron(x, 2.0)", "torch.inner(1.5, x)", "torch.outer(x[0], None)", "torch.mm(x, 3)",
+    "torch.addmm(1.0, x, x)", "torch.cumsum(x, 'a')", "torch.cumsum(x, dim='a')", "torch.cumsum(x, 0.5)",
+    "torch.topk(x, 1, 0, 7)", "torch.topk(x, k='a')", "torch.argmax(x, keepdim='a')",
+    "torch.amax(x, 0, 'a')", "torch.softmax(x, 'a')", "torch.kthvalue(x, 1.5)", "torch.mvlgamma(x, 1.5)",
+    "torch.flip(x, (0.5,))", "torch.gather(x, 0.5, x)", "torch.cat([x], 'a')", "torch.linalg.det(None)",
+    "torch.linalg.det(1.5)", "torch.linalg.det(x, bad=1)", "torch.linalg.det(x, 1)", "torch.linalg.det()",
+    "torch.linalg.svd(x, 7)", "torch.fft.fft(x, 1.5)", "torch.fft.fft(x, bad=1)",
+    "torch.special.entr(None)", "torch.nn.functional.relu(1.5)", "torch.nn.functional.gelu(2)",
+    "torch.nn.functional.prelu(x, 0.5)", "torch.nn.functional.linear(x, x, 1.5)",
+    "torch.nn.functional.cosine_similarity(x, 1.5)", "torch.nn.functional.pad(x, 'a')",
+    "torch.nn.functional.pad(x, 3)", "torch.nn.functional.avg_pool2d(x[None], 2.5)",
+]  # fmt: skip
+
+
+def message_of(package, call):
+    x = package.ones(2, 2)
+    with pytest.raises(TypeError) as caught:
+        eval(call, {"torch": package, "x": x})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_none_is_refused_as_in_torch(torch, name):
+    call = f"torch.{name}(None)"
+    assert message_of(jtorch, call) == message_of(torch, call)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_wrong_types_are_refused_as_in_torch(torch, call):
+    assert message_of(jtorch, call) == message_of(torch, call)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "floor_divide"])
+def test_arithmetic_of_two_numbers(torch, name):
+    mine, theirs = (getattr(package, name)(7, 2) for package in (jtorch, torch))
+    assert (mine.item(), str(mine.dtype)) == (theirs.item(), str(theirs.dtype))
