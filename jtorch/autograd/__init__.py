@@ -1,5 +1,8 @@
 """Automatic differentiation (``torch.autograd``)."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from jtorch.autograd import anomaly_mode as anomaly_mode
 from jtorch.autograd import forward_ad as forward_ad
 from jtorch.autograd import function as function
@@ -11,6 +14,7 @@ from jtorch.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from jtorch.autograd.function import Function, NestedIOFunction
 from jtorch.autograd.grad_mode import (
     enable_grad,
+    enforce_grad_layout_policy,
     inference_mode,
     no_grad,
     set_grad_enabled,
@@ -27,6 +31,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "grad",
     "grad_mode",
     "gradcheck",
@@ -38,3 +43,9 @@ __all__ = [
     "set_multithreading_enabled",
     "variable",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "profiler":  # above this namespace, so that it is found when it is used
+        return _import_module("jtorch.autograd.profiler")
+    raise AttributeError(f"module 'jtorch.autograd' has no attribute '{name}'")

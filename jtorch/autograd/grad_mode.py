@@ -7,7 +7,10 @@ from typing import Any
 
 from jtorch.tensor._autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
-__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]
+__all__ = [
+    "enable_grad", "enforce_grad_layout_policy", "inference_mode", "no_grad", "set_grad_enabled",
+    "set_multithreading_enabled",
+]  # fmt: skip
 
 
 class set_multithreading_enabled:
@@ -31,5 +34,30 @@ class set_multithreading_enabled:
         return function
 
     def clone(self) -> set_multithreading_enabled:
+        """Another one like it."""
+        return type(self)(self.mode)
+
+
+class enforce_grad_layout_policy:
+    """Accepted and without effect: gradients are row-major, and XLA chooses the real layout.
+
+    Args:
+        enable: whether PyTorch would give gradients the strides of their parameters.
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.mode = enable
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As a decorator."""
+        return function
+
+    def clone(self) -> enforce_grad_layout_policy:
         """Another one like it."""
         return type(self)(self.mode)

@@ -18,6 +18,7 @@ class Modes(threading.local):
     Attributes:
         level: ``GRAD``: history is recorded; ``NO_GRAD``: it is not; ``INFERENCE``: nor can results ever have
             any.
+        grad_in_inference: at level ``INFERENCE``: history was switched on inside, which is only reported.
         anomaly: the backward keeps and shows tracebacks; ``anomaly_check_nan``: and stops at the first nan.
         saved_hooks: ``(pack, unpack, tie)`` for values that operations save, innermost last.
         hooks_refused: why ``saved_hooks`` must not be used; ``None`` if they may.
@@ -33,6 +34,7 @@ class Modes(threading.local):
     """
 
     level = GRAD
+    grad_in_inference = False
     anomaly = False
     anomaly_check_nan = True
     saved_hooks: tuple[tuple[Any, Any, Any], ...] = ()

@@ -38,14 +38,17 @@ class _Mode:
     level = NO_GRAD
 
     def __init__(self) -> None:
-        self.saved: list[int] = []
+        self.saved: list[tuple[int, bool]] = []
+
+    def _save(self) -> None:
+        self.saved.append((modes.level, modes.grad_in_inference))
 
     def __enter__(self) -> None:
-        self.saved.append(modes.level)
+        self._save()
         modes.level = self.level
 
     def __exit__(self, *_: object) -> None:
-        modes.level = self.saved.pop()
+        modes.level, modes.grad_in_inference = self.saved.pop()
 
     def clone(self) -> _Mode:
         return type(self)()
@@ -95,6 +98,14 @@ class _Mode:
         return wrapper
 
 
+def _record(flag: bool) -> None:
+    """Switch recording on or off; in inference mode it stays off."""
+    if modes.level == INFERENCE:
+        modes.grad_in_inference = flag
+    else:
+        modes.level = GRAD if flag else NO_GRAD
+
+
 class no_grad(_Mode):
     """Record no history inside (``torch.no_grad``); a context manager and a decorator, called or not."""
 
@@ -109,18 +120,16 @@ class no_grad(_Mode):
         super().__init__()
 
     def __enter__(self) -> None:
-        self.saved.append(modes.level)
-        if modes.level == GRAD:
-            modes.level = NO_GRAD
+        self._save()
+        _record(False)
 
 
 class enable_grad(no_grad):
     """Record history again inside a ``no_grad`` block (``torch.enable_grad``)."""
 
     def __enter__(self) -> None:
-        self.saved.append(modes.level)
-        if modes.level == NO_GRAD:
-            modes.level = GRAD
+        self._save()
+        _record(True)
 
 
 class inference_mode(_Mode):
@@ -142,8 +151,8 @@ class inference_mode(_Mode):
         self.mode = mode if isinstance(mode, bool) else True
 
     def __enter__(self) -> None:
-        self.saved.append(modes.level)
-        modes.level = INFERENCE if self.mode else GRAD
+        self._save()
+        modes.level, modes.grad_in_inference = (INFERENCE if self.mode else GRAD), False
 
     def clone(self) -> _Mode:
         made: _Mode = inference_mode(self.mode)
@@ -159,22 +168,18 @@ class set_grad_enabled(_Mode):
             raise TypeError(
                 f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
             )
-        self.previous = modes.level
+        self._save()
         self.mode = mode
-        self._set()
-
-    def _set(self) -> None:
-        if modes.level != INFERENCE:
-            modes.level = GRAD if self.mode else NO_GRAD
+        _record(mode)
 
     def __enter__(self) -> None:
-        self._set()
+        _record(self.mode)
 
     def __exit__(self, *_: object) -> None:
-        modes.level = self.previous
+        modes.level, modes.grad_in_inference = self.saved[-1]
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        modes.level = self.previous
+        modes.level, modes.grad_in_inference = self.saved[-1]
         return super().__call__(function)
 
     def clone(self) -> _Mode:
@@ -187,8 +192,8 @@ class set_grad_enabled(_Mode):
 
 
 def is_grad_enabled() -> bool:
-    """Whether history is recorded now."""
-    return modes.level == GRAD
+    """Whether history is recorded now, or would be outside of inference mode."""
+    return modes.level == GRAD or (modes.level == INFERENCE and modes.grad_in_inference)
 
 
 def is_anomaly_enabled() -> bool:

@@ -13,6 +13,7 @@ from jtorch import devices, dtypes
 from jtorch.devices import CPU, META, as_device, default_device, device, platform_available
 from jtorch.dispatch import GRAD, INFERENCE, modes, result_dtype
 from jtorch.dtypes import dtype
+from jtorch.errors import warn_user
 from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
 from jtorch.tensor import _derive as _derive  # gives tensors their operators
@@ -117,7 +118,20 @@ def _real(self: Tensor, kind: str) -> Any:
     return number
 
 
+_warned: list[bool] = []
+
+
+def _warn_of_history(self: Tensor) -> None:
+    if not _warned and modes.level == GRAD and self.requires_grad:
+        _warned.append(True)
+        warn_user(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+            "Consider using tensor.detach() first."
+        )
+
+
 def _float(self: Tensor) -> float:
+    _warn_of_history(self)
     return float(_real(self, "double"))
 
 
@@ -126,6 +140,7 @@ def _int(self: Tensor) -> int:
 
 
 def _complex(self: Tensor) -> complex:
+    _warn_of_history(self)
     return complex(_single(self))
 
 

@@ -121,3 +121,49 @@ def test_a_module_that_fails_closes_its_scope(lazy):
                 module(jtorch.ones(1))
         nn.ReLU()(jtorch.ones(1)).sum().item()
     assert {e.key for e in prof.events() if e.key.startswith("nn.Module")} >= {"nn.Module: ReLU"}
+
+
+def test_the_older_interface():
+    older = jtorch.autograd.profiler
+    with older.profile() as prof:
+        with pytest.raises(RuntimeError, match="not reentrant"), prof:
+            pass
+        with older.record_function("outer"), older.record_function("inner"):
+            jtorch.ones(3).sum().item()
+    names = [e.name for e in prof.function_events]
+    assert names.count("outer") == names.count("inner") == 1
+    assert names.index("inner") < names.index("outer")
+    assert "outer" in prof.table(sort_by="cpu_time_total", row_limit=5)
+    assert {e.key for e in prof.key_averages()} == set(names)
+    assert prof.total_average().self_cpu_time_total == pytest.approx(prof.self_cpu_time_total)
+    assert "inner" in str(prof)
+
+
+def test_the_older_interface_switched_off(torch):
+    idle = jtorch.autograd.profiler.profile(enabled=False)
+    with idle as entered:
+        assert entered is None
+    assert str(idle) == "<unfinished torch.autograd.profile>"
+    with pytest.raises(RuntimeError, match="Profiler didn't finish running"):
+        idle.table()
+    assert set(torch.autograd.profiler.__all__) - set(jtorch.autograd.profiler.__all__) == {
+        "KinetoStepTracker",  # PyTorch's own bookkeeping
+        "MemRecordsAcc",
+    }
+
+
+@pytest.mark.parametrize("name", ["emit_nvtx", "emit_itt"])
+def test_what_is_missing_names_what_to_use(name):
+    with pytest.raises(NotImplementedError, match=rf"{name}: use torch\.profiler\.profile\(log_dir"):
+        getattr(jtorch.autograd.profiler, name)()
+
+
+def test_keys_seen_twice(torch):
+    texts = []
+    for package in (jtorch, torch):
+        seen = package.autograd.profiler.EnforceUnique()
+        seen.see("a", 1)
+        with pytest.raises(RuntimeError) as error:
+            seen.see("a", 1)
+        texts.append(str(error.value))
+    assert texts[0] == texts[1]
