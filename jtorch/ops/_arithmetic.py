@@ -328,7 +328,9 @@ def exponent_slope(result: Array, x: Array, y: Array) -> Array:
 @slopes(base_slope, exponent_slope)
 def power_of_tensors(x: Array, y: Array) -> Array:
     """``jnp.power`` of floating or complex numbers with PyTorch's slopes at 0."""
-    return jnp.power(x, y)
+    result = jnp.power(x, y)
+    # JAX goes by way of the logarithm, which 0 has not.
+    return jnp.where((x == 0) & (jnp.real(y) > 0), 0, result) if kind(y) == "c" else result
 
 
 def power(input: Any, exponent: Any) -> Array:

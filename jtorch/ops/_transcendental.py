@@ -153,7 +153,13 @@ def asinh(input: Array) -> Array:
 @unary("acosh", node="AcoshBackward0", aliases="arccosh")
 def acosh(input: Array) -> Array:
     """The non-negative inverse of :func:`cosh`; nan below 1."""
-    return jnp.arccosh(input)
+    return complex_acosh(input) if kind(input) == "c" else jnp.arccosh(input)
+
+
+@slopes(lambda y, x: 1 / (jnp.sqrt(x - 1) * jnp.sqrt(x + 1)))
+def complex_acosh(x: Array) -> Array:
+    """``jnp.arccosh``, whose derivative in JAX has the other sign left of the imaginary axis."""
+    return jnp.arccosh(x)
 
 
 @unary("atanh", node="AtanhBackward0", aliases="arctanh")

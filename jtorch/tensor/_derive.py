@@ -219,9 +219,10 @@ def make_binary_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__add__`` and the like."""
     rest = op.defaults[2:]
     apply = runner(op)
+    wanted: Any = NUMBERS if op.numbers else Tensor
 
     def operator(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, NUMBERS):
+        if not isinstance(other, wanted):
             return _unknown(op, self, other)
         return apply(op, (self, other, *rest))
 
@@ -232,6 +233,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
     """``Tensor.__radd__`` and the like."""
     rest = op.defaults[2:]
     apply = runner(op)
+    wanted: Any = NUMBERS if op.numbers else Tensor
 
     def operator(self: Tensor, other: Any) -> Any:
         if isinstance(other, Tensor) and not isinstance(self, Tensor):
@@ -239,7 +241,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
                 f"descriptor '{operator.__name__}' for 'torch._C.TensorBase' objects doesn't apply to a "
                 f"'{type(self).__name__}' object"
             )
-        if not isinstance(other, NUMBERS):
+        if not isinstance(other, wanted):
             return _unknown(op, other, self)
         return apply(op, (other, self, *rest))
 

@@ -92,6 +92,7 @@ def test_tensor_powers_match_torch(compare):
     compare("pow", 2.0, A)
     compare("pow", C, B)
     compare("pow", I, np.abs(J), grad=False)
+    compare("pow", np.zeros(2, np.complex128), np.array([1 + 1j, 0.5 - 2j]))
 
 
 @pytest.mark.parametrize(

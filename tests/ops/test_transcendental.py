@@ -49,6 +49,10 @@ def test_complex_logaddexp_stays_on_its_branch(compare):
     compare("logaddexp", x, x[::-1].copy())
 
 
+def test_acosh_left_of_the_imaginary_axis(compare):
+    compare("acosh", np.array([-0.9 + 0.4j, -0.5 - 2j, -1.5 - 0.2j, 1.2 + 1j]))
+
+
 def test_errors_are_torchs(same_error):
     same_error("deg2rad", np.ones(2, np.complex64))
     same_error("logaddexp", np.ones(2, np.int64), np.ones(2, np.int64))
