@@ -94,9 +94,10 @@ run_small_programs_inline()
 _NAMESPACES = frozenset(
     [
         "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu",
-        "cuda", "distributed", "distributions", "export", "fft", "func", "fx", "hub", "jit", "library",
-        "linalg", "masked", "mps", "nn", "optim", "overrides", "profiler", "random", "safetensors",
-        "serialization", "signal", "special", "testing", "utils", "version", "vision", "xpu",
+        "cuda", "distributed", "distributions", "export", "fft", "func", "futures", "fx", "hub", "jit",
+        "library", "linalg", "masked", "mps", "multiprocessing", "nn", "optim", "overrides", "profiler",
+        "random", "safetensors", "serialization", "signal", "special", "testing", "utils", "version", "vision",
+        "xpu",
     ]
 )
 # fmt: on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.spawn
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -93,6 +94,7 @@ class _Finder(MetaPathFinder):
 
 
 _finder = _Finder()
+_get_preparation_data = multiprocessing.spawn.get_preparation_data
 
 
 def installed() -> bool:
@@ -125,3 +127,20 @@ def install(*, metadata: bool = False) -> None:
     _finder.metadata = _finder.metadata or metadata
     if not installed():
         sys.meta_path.insert(0, _finder)
+        multiprocessing.spawn.get_preparation_data = _preparation_data
+
+
+class _Installed:
+    """Installs jtorch where it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return _install_again, (_finder.metadata,)
+
+
+def _install_again(metadata: bool) -> None:
+    install(metadata=metadata)
+
+
+def _preparation_data(name: str) -> dict[str, Any]:
+    """What Python sends ahead to a spawned process: torch has to be jtorch when that imports the program."""
+    return {**_get_preparation_data(name), "jtorch": _Installed()}

@@ -1,7 +1,7 @@
-"""``torch.jit``: the part of TorchScript's surface that means something without TorchScript.
+"""``torch.jit`` as PyTorch has it under ``PYTORCH_JIT=0``: functions and modules stay what they are.
 
-Libraries mark functions for its compiler and ask whether it is running; those names are here. There is no
-such compiler: ``torch.compile`` and ``torch.export`` take its place.
+There is no TorchScript here: what its compiler would read runs as Python, with the same results.
+``torch.compile`` and ``torch.export`` take its place; ``save`` and ``load`` are missing.
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ from typing import Any, Final, NoReturn, TypeVar
 from jtorch import nn
 
 __all__ = [
+    "Attribute",
     "Final",
+    "ScriptFunction",
     "ScriptModule",
     "annotate",
     "export",
+    "fork",
     "ignore",
     "is_scripting",
     "is_tracing",
+    "script",
     "script_if_tracing",
+    "script_method",
+    "trace",
+    "trace_module",
     "unused",
+    "wait",
 ]
 
 T = TypeVar("T")
@@ -29,14 +37,52 @@ _INSTEAD = "TorchScript has no counterpart here; torch.compile compiles and torc
 
 
 class ScriptModule(nn.Module):
-    """The class of compiled modules, for ``isinstance``: no module is one.
+    """A module like any other; :func:`script` returns none."""
 
-    Raises:
-        NotImplementedError: when one is made.
-    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(f"torch.jit.ScriptModule: {_INSTEAD}")
+class ScriptFunction:
+    """The class of compiled functions, for ``isinstance``: nothing is one."""
+
+
+def script(
+    obj: T,
+    optimize: None = None,
+    _frames_up: int = 0,
+    _rcb: Any = None,
+    example_inputs: Any = None,
+) -> T:
+    """``obj`` itself: a function, class or module that runs as Python."""
+    return obj
+
+
+def script_method(fn: T) -> T:
+    """``fn`` itself."""
+    return fn
+
+
+def trace(func: T, example_inputs: Any = None, *args: Any, **kwargs: Any) -> T:
+    """``func`` itself, which is not called."""
+    return func
+
+
+def trace_module(mod: T, inputs: Any, *args: Any, **kwargs: Any) -> T:
+    """``mod`` itself, which is not called."""
+    return mod
+
+
+def fork(func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """What ``func`` returns, for :func:`wait`: it is called at once."""
+    return func(*args, **kwargs)
+
+
+def wait(future: T) -> T:
+    """What :func:`fork` returned."""
+    return future
+
+
+def Attribute(value: T, type: Any) -> T:
+    """The value; its type matters to TorchScript's compiler only."""
+    return value
 
 
 def is_scripting() -> bool:

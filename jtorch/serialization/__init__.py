@@ -2,6 +2,7 @@
 
 from jtorch.serialization._load import UnsafeLoadWarning, get_unsafe_globals_in_checkpoint, load
 from jtorch.serialization._locations import (
+    MAP_LOCATION,
     default_restore_location,
     location_tag,
     register_package,
@@ -24,9 +25,11 @@ from jtorch.serialization._safe_globals import (
     get_safe_globals,
     safe_globals,
 )
-from jtorch.serialization._save import save
+from jtorch.serialization._save import DEFAULT_PROTOCOL, save
 
 __all__ = [
+    "DEFAULT_PROTOCOL",
+    "MAP_LOCATION",
     "LoadEndianness",
     "StorageType",
     "UnsafeLoadWarning",

@@ -11,6 +11,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._storages import TypedStorage, UntypedStorage
 
 __all__ = [
+    "MAP_LOCATION",
     "Placer",
     "default_restore_location",
     "is_meta",
@@ -19,6 +20,9 @@ __all__ = [
     "register_package",
     "validate_cuda_device",
 ]
+
+#: What ``load`` takes as ``map_location``, for annotations.
+MAP_LOCATION = Callable[[UntypedStorage, str], UntypedStorage] | device | str | dict[str, str] | None
 
 _ADVICE = (
     "If you are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') "

@@ -18,7 +18,7 @@ from jtorch.serialization._zip_writer import ZipWriter
 from jtorch.tensor._storage import Storage
 from jtorch.tensor._storages import UntypedStorage, _memory
 
-__all__ = ["MAGIC_NUMBER", "PROTOCOL_VERSION", "is_path", "save"]
+__all__ = ["DEFAULT_PROTOCOL", "MAGIC_NUMBER", "PROTOCOL_VERSION", "is_path", "save"]
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
