@@ -60,8 +60,14 @@ class Assembly:
     def take(self, result: Any) -> None:
         """Note what each tensor of the result is."""
         found: list[Any] = []
-        self.recorded.rebuild = flatten(result, found)
+        rebuild = self.recorded.rebuild = flatten(result, found)
         self.recorded.single = isinstance(result, Tensor)
+        places = {id(t): i for i, t in reversed(list(enumerate(found)))}
+        if len(places) < len(found):  # some come several times
+            once = {i: n for n, i in enumerate(sorted(places.values()))}
+            order = [once[places[id(t)]] for t in found]
+            found = [found[i] for i in sorted(places.values())]
+            self.recorded.rebuild = lambda made: rebuild([made[n] for n in order])
         for t in found:
             r = Result()
             if type(t) is ReadNumber:
@@ -264,6 +270,12 @@ class Assembly:
         known = {id(t.__dict__["_storage"]) for t in self.guards.tensors.values()}
         constant = set(session.constants) | {id(v) for v in _ones.values()}
         changed = {id(storage) for storage, _, _, _ in self.finals}
+        for number, t in enumerate(self.tensors):
+            if id(t._storage) in known:
+                recorded.pinned.append((number, t))
+            else:
+                recorded.others.append(number)
+        recorded.reached = {id(s): s for s in (t._storage for t in self.guards.tensors.values())}
         used: set[int] = set()
         recorded.template = [None] * len(graph.leaves)
         often = spared(graph.flat, [leaf.aval for leaf in graph.leaves])

@@ -11,8 +11,9 @@ from typing import Any
 from jtorch import devices, dtypes
 from jtorch.compiler._assembly import Assembly
 from jtorch.compiler._config import config, state
-from jtorch.compiler._errors import FailOnRecompileLimitHit
+from jtorch.compiler._errors import FailOnRecompileLimitHit, Unsupported
 from jtorch.compiler._following import LAZY, follow
+from jtorch.compiler._footprint import Footprint
 from jtorch.compiler._forks import MAX_PATHS, Fork, Path
 from jtorch.compiler._guards import Guards, Names, describe
 from jtorch.compiler._recorded import STALE, Recorded
@@ -50,10 +51,16 @@ def _key_of(x: Any, tensors: list[Any]) -> Any:
         if type(value) is TracedValue:
             raise Unguarded
         tensors.append(x)
-        wants = x._requires or x._fn is not None or (x._abase is not None and x._abase.requires_grad)
+        wants: Any = x._requires
+        if x._fn is not None or (x._abase is not None and x._abase.requires_grad):
+            wants = "history"
+        elif wants and (x._hooks or x._post_hooks):
+            raise Unguarded
         return value.aval, wants, x._strides, type(x)
     kind = type(x)
     if kind in (int, float, bool, str, complex, bytes):
+        if kind is float and not (x < 0.0 or x > 0.0):  # zeros differ, and nan equals nan
+            return kind, repr(x)
         return kind, x
     if x is None:
         return None
@@ -206,7 +213,11 @@ class CompiledFunction:
             if len(tensors) > 1:
                 storages = [id(t._storage) for t in tensors]
                 if len(set(storages)) != len(storages):
-                    key += (tuple([storages.index(s) for s in storages]),)
+                    numbers = [id(t) for t in tensors]
+                    key += (
+                        tuple([storages.index(s) for s in storages]),
+                        tuple([numbers.index(n) for n in numbers]),
+                    )
             variant = self.variants.get(key)
         except (Unguarded, TypeError):
             return self.function(*args, **kwargs)
@@ -224,7 +235,7 @@ class CompiledFunction:
                         return result
                     if type(result) is Path:
                         if variant.reads is not None and result.key() not in variant.tried:
-                            return self._try(variant, recorded.guards, result, changed, args, kwargs)
+                            return self._try(variant, recorded.guards, result, changed, args, kwargs, tensors)
                         return self._other_path(key, args, kwargs, tensors, changed, variant)
                     if result is LAZY:
                         return self._lost(variant, changed, args, kwargs)
@@ -321,17 +332,26 @@ class CompiledFunction:
         variant = self.variants.setdefault(key, Variant())
         if not variant.kept:
             _objects((args, kwargs), variant.kept)
+        reason = guards.unseen()
+        if reason is not None:
+            if self.fullgraph:
+                raise Unsupported(f"{self.name} cannot be recorded as one graph: {reason}")
+            return self._unrecorded(variant, reason, self.function(*args, **kwargs))
+        footprint = Footprint(guards, (args, kwargs), tensors, _surroundings)
         recording = Session(self.fullgraph, self.name, reading)
-        names = None if reading else Names(guards)
+        names = Names(guards)
         views = self._show_views(recording, tensors)
         start = next(sequence)
         result = self._run(recording, guards, args, kwargs)
         if recording.broken is not None:
-            if recording.at_read and names is not None:
-                return self._after_read(variant, recording, guards, names, result)
+            if recording.at_read and not reading:
+                return self._after_read(variant, recording, guards, names, footprint, result)
             return self._unrecorded(variant, recording.broken, plainly(result), recording.forks)
         assembly = Assembly(recording, guards, tensors, views, start)
         try:
+            left = footprint.changed() or footprint.returned(result)
+            if left is not None:
+                raise NotReplayable(left)
             assembly.take(result)
             assembly.plan_backward()
         except NotReplayable as error:
@@ -351,6 +371,7 @@ class CompiledFunction:
                 self.reasons.append(f"not replayed: {text}; the next call is recorded again")
                 return assembly.give_up()
         else:
+            names.keep(guards, recording.assigned.values())
             recorded = assembly.commit()
             if not self.donate:
                 recorded.donate = []
@@ -401,16 +422,20 @@ class CompiledFunction:
         recording.broken = why
         return result
 
-    def _try(self, variant: Variant, guards: Guards, way: Path, why: str, args: Any, kwargs: Any) -> Any:
+    def _try(
+        self, variant: Variant, guards: Guards, way: Path, why: str, args: Any, kwargs: Any,
+        tensors: Sequence[Any],
+    ) -> Any:  # fmt: skip
         """Run a call that reads numbers and decides as none before, to see whether it keeps them."""
         if len(variant.recorded) >= MAX_PATHS:
             return self._lost(variant, _TOO_MANY, args, kwargs)
         names = Names(guards)
+        footprint = Footprint(guards, (args, kwargs), tensors, _surroundings)
         result = self.function(*args, **kwargs)
         changed = guards.broken()
         if changed is not None:  # recordings would hold until the next such call
             return self._unrecorded(variant, f"{why}, and it changes what it depends on: {changed}", result)
-        kept = names.changed() or unfit(result)
+        kept = names.changed() or footprint.changed() or footprint.returned(result) or unfit(result)
         if kept is None:
             variant.tried.add(way.key())
         else:
@@ -420,11 +445,13 @@ class CompiledFunction:
         return result
 
     def _after_read(
-        self, variant: Variant, recording: Session, guards: Guards, names: Names, result: Any
-    ) -> Any:
+        self, variant: Variant, recording: Session, guards: Guards, names: Names, footprint: Footprint,
+        result: Any,
+    ) -> Any:  # fmt: skip
         """A call read a number and went on as an ordinary one: may later ones be given a stand-in for it?"""
         text = str(recording.broken)
-        changed = names.changed() or guards.broken() or unfit(result)
+        changed = names.changed() or guards.broken() or footprint.changed()
+        changed = changed or footprint.returned(result) or unfit(result)
         if changed is None:
             variant.reads = guards
             self.reasons.append(f"not replayed: {text}; the next call is recorded with that left open")

@@ -12,14 +12,19 @@ import dis
 import functools
 import sys
 import types
+import weakref
+from collections.abc import Iterable, Iterator
 from operator import is_
 from typing import Any
 
 from jtorch.amp import GradScaler
+from jtorch.compiler._contents import SEQUENCES, Bytes, Slots, hidden, is_own, slots_of
 from jtorch.nn import Module
-from jtorch.nn.modules.module import changes
+from jtorch.nn.modules.module import changes, global_hooks
 from jtorch.optim import Optimizer
 from jtorch.optim.lr_scheduler import LRScheduler
+from jtorch.optim.optimizer import global_step_hooks
+from jtorch.tape import hook_changes
 from jtorch.tensor import Tensor
 
 __all__ = ["Guards", "Names", "describe"]
@@ -38,6 +43,10 @@ _INDIRECT = frozenset({
     "getattr", "hasattr", "getattr_static", "getmembers", "attrgetter", "vars", "dir", "eval", "exec",
     "__dict__", "__getattr__", "__getattribute__",
 })  # fmt: skip
+#: Names in code that writes to the process's output without ``print``.
+_STREAMS = frozenset({"stdout", "stderr", "__stdout__", "__stderr__"})
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_FUNCTION_PRIVATE = frozenset({"__wrapped__", "_compiled_function", "_torchdynamo_disable"})
 _MODULE_PRIVATE = (frozenset(Module().__dict__) | {"_compiled_call_impl"}) - {"training"}
 
 
@@ -46,7 +55,13 @@ def _fixed(name: Any) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    return a is b or (type(a) is type(b) and isinstance(a, _SCALARS) and (a == b or (a != a and b != b)))
+    if a is b:
+        return True
+    if type(a) is not type(b) or not isinstance(a, _SCALARS):
+        return False
+    if a == b:
+        return bool(a) or type(a) is not float or repr(a) == repr(b)  # 0.0 is not -0.0
+    return bool(a != a and b != b)
 
 
 def describe(x: Any) -> str:
@@ -57,10 +72,13 @@ def describe(x: Any) -> str:
     return f"a {type(x).__name__}"
 
 
+_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL"})
+
+
 @functools.cache
 def _names_of(code: types.CodeType) -> tuple[str, ...]:
-    """Globals that a function's code reads, nested functions included."""
-    names = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    """Globals that a function's code reads or sets, nested functions included."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname in _GLOBAL}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names.update(_names_of(constant))
@@ -118,7 +136,10 @@ class Guards:
         self.scopes: dict[int, dict[str, Any]] = {}
         self.scalers: list[tuple[Any, str]] = []
         self.objects: list[tuple[Any, int, str]] = []
+        #: what is reached that changes unseen, by name: kind of object
+        self._hidden: dict[str, str] = {}
         self._schedules: list[tuple[Any, str]] = []
+        self._hooked: list[tuple[Any, str]] = []
         self._named: set[str] = set()
         self._waiting: list[tuple[str, Any, str, int]] = []
         self._seen: dict[int, Any] = {}
@@ -127,10 +148,17 @@ class Guards:
             self._argument(x, f"argument {i}")
         for name, x in kwargs.items():
             self._argument(x, f"argument {name}")
+        for hooks in (*global_hooks(), *global_step_hooks()):
+            self._visit_hooks(hooks, "global", 0)
         self._visit_read()
+        if self._hooked and (self._reads("backward") or self._reads("grad")):  # they run in the call
+            for x, where in self._hooked:
+                self._visit_hooks(x._hooks, where, 0)
+                self._visit_hooks(x._post_hooks, where, 0)
         if not _SETTINGS.isdisjoint(self._named):
             self._settings()
         self.epoch = changes[0]
+        self.hook_epoch, self.hooks = hook_changes[0], self._hook_numbers()
 
     # ---- looking
 
@@ -153,7 +181,7 @@ class Guards:
             return
         self._seen[id(x)] = x
         if isinstance(x, Tensor):
-            self.tensors[id(x)] = x
+            self._visit_tensor(x, where, depth)
         elif isinstance(x, Module):
             self._visit_module(x, where, depth)
         elif isinstance(x, Optimizer):
@@ -171,18 +199,11 @@ class Guards:
         elif isinstance(x, functools.partial):
             for i, y in enumerate((x.func, *x.args, *x.keywords.values())):
                 self._visit(y, f"{where}.args[{i}]", depth + 1)
-        elif isinstance(x, list | tuple):
+        elif isinstance(x, (*SEQUENCES, tuple, frozenset, dict, types.MappingProxyType)):
             if len(x) <= _ITEMS:
-                if isinstance(x, list):
-                    self.sequences.append((x, tuple(x), where))
-                for i, y in enumerate(x):
-                    self._visit(y, f"{where}[{i}]", depth + 1)
-        elif isinstance(x, dict):
-            if len(x) <= _ITEMS:
-                self.sequences.append((x, tuple(x), where))
-                for key, y in list(x.items()):
-                    self.names.append((x, key, y, f"{where}[{key!r}]"))
-                    self._visit(y, f"{where}[{key!r}]", depth + 1)
+                self._visit_container(x, where, depth)
+            if not _fixed(type(x).__module__):
+                self._visit_instance(x, where, depth)
         elif isinstance(x, type):
             if not _fixed(x.__module__):
                 self._visit_class(x, where, depth)
@@ -190,11 +211,80 @@ class Guards:
             self._visit(x._compiled_function, where, depth)
         elif isinstance(getattr(x, "__wrapped__", None), types.FunctionType):
             self._visit(x.__wrapped__, where, depth)
-        elif not isinstance(x, types.ModuleType) and not _fixed(type(x).__module__):
-            own = getattr(x, "__dict__", None)
-            if isinstance(own, dict):
-                self._attributes(own, where, depth)
-            self._visit_class(type(x), where, depth)
+        elif isinstance(x, weakref.ref):
+            self._visit(x(), where, depth)
+        elif isinstance(x, types.ModuleType):
+            return
+        elif is_own(type(x)) or not _fixed(type(x).__module__):
+            self._visit_instance(x, where, depth)
+        else:
+            memory, kind = Bytes.of(x), hidden(x)
+            if memory is not None:
+                self.names.append((memory, "", memory.get("", None), where))
+            elif kind is not None:
+                self._hidden[where] = kind
+
+    def _visit_instance(self, x: Any, where: str, depth: int) -> None:
+        """Attributes and class of an object of the user."""
+        own = getattr(x, "__dict__", None)
+        if isinstance(own, dict):
+            self._attributes(own, where, depth)
+        slots = Slots(x)
+        for name in slots_of(x):
+            y = slots.get(name, _MISSING)
+            self.names.append((slots, name, y, f"{where}.{name}"))
+            self._visit(y, f"{where}.{name}", depth + 1)
+        self._visit_class(type(x), where, depth)
+
+    def _visit_container(self, x: Any, where: str, depth: int) -> None:
+        """Entries of lists, dictionaries and the like."""
+        if isinstance(x, dict | types.MappingProxyType):
+            self.sequences.append((x, tuple(x), where))
+            for key, y in list(x.items()):
+                self.names.append((x, key, y, f"{where}[{key!r}]"))
+                self._visit(y, f"{where}[{key!r}]", depth + 1)
+            return
+        if isinstance(x, SEQUENCES):
+            self.sequences.append((x, tuple(x), where))
+        for i, y in enumerate(x):
+            self._visit(y, f"{where}[{i}]", depth + 1)
+
+    def _visit_tensor(self, x: Any, where: str, depth: int) -> None:
+        """A tensor, its hooks, and what the user noted on it."""
+        self.tensors[id(x)] = x
+        own = x.__dict__
+        for key in [key for key in own if key[0] != "_"]:
+            self.names.append((own, key, own[key], f"{where}.{key}"))
+            self._visit(own[key], f"{where}.{key}", depth + 1)
+        if x._hooks or x._post_hooks:
+            self._hooked.append((x, where))
+
+    def _visit_hooks(self, hooks: Any, where: str, depth: int) -> None:
+        for hook in list((hooks or {}).values()):
+            self._visit(hook, f"a hook of {where}", depth + 1)
+
+    def _hook_numbers(self) -> list[int]:
+        """The hooks that a call may run, but for those of modules."""
+        found: list[int] = []
+        for t in self.tensors.values():
+            found.extend(t._hooks or ())
+            found.extend(t._post_hooks or ())
+        for optimizer in self.optimizers:
+            found.extend(optimizer._optimizer_step_pre_hooks)
+            found.extend(optimizer._optimizer_step_post_hooks)
+        for hooks in (*global_hooks(), *global_step_hooks()):
+            found.extend(n for n, hook in hooks.items() if not _fixed(getattr(hook, "__module__", None)))
+        return found
+
+    def unseen(self) -> str | None:
+        """What the function reaches by name that changes without a guard noticing; ``None``: nothing."""
+        if not _STREAMS.isdisjoint(self._named):
+            return "it names a stream of the process"
+        for where, kind in self._hidden.items():
+            name = where.rpartition(".")[2]
+            if "." not in where or "[" in name or self._reads(name):
+                return f"it uses {kind} ({where})"
+        return None
 
     def _attributes(self, own: dict[str, Any], where: str, depth: int) -> None:
         self.objects.append((own, len(own), where))
@@ -226,12 +316,18 @@ class Guards:
         code, scope = function.__code__, function.__globals__
         self.scopes[id(scope)] = scope
         self._named |= _attributes_of(code)
+        noted = {k: y for k, y in function.__dict__.items() if k not in _FUNCTION_PRIVATE}
+        for name, y in noted.items():
+            self.names.append((function.__dict__, name, y, f"{function.__name__}.{name}"))
+            self._visit(y, f"{function.__name__}.{name}", depth + 1)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
             try:
                 y = cell.cell_contents
             except ValueError:
                 continue
             self.cells.append((cell, y, name))
+            if isinstance(y, types.ModuleType):
+                self._visit_python_module(y, code, name, depth)
             self._visit(y, name, depth + 1)
         for name in _names_of(code):
             y = scope.get(name, _MISSING)
@@ -271,6 +367,8 @@ class Guards:
         for name, y in own.items():
             if name not in _MODULE_PRIVATE:
                 self._waiting.append((name if ours else "", y, f"{where}.{name}".lstrip("."), depth + 1))
+        for kind in _HOOKS:
+            self._visit_hooks(own.get(kind), where, depth)
         if not _fixed(type(module).__module__):
             self._visit_class(type(module), where, depth)
 
@@ -337,6 +435,8 @@ class Guards:
                     if key != "params":
                         self.names.append((group, key, y, f"{place}['{key}']"))
         self.visit_state(optimizer, where)
+        self._visit_hooks(optimizer._optimizer_step_pre_hooks, where, 0)
+        self._visit_hooks(optimizer._optimizer_step_post_hooks, where, 0)
         if not _fixed(type(optimizer).__module__):
             for key, y in list(own.items()):
                 if key not in ("state", "param_groups"):
@@ -384,6 +484,10 @@ class Guards:
                 return f"a tensor of shape {tuple(tensor.shape)} got other memory"
             if tensor._requires is not requires:
                 return f"requires_grad of a tensor of shape {tuple(tensor.shape)} is {tensor._requires} now"
+        if hook_changes[0] != self.hook_epoch:
+            if self._hook_numbers() != self.hooks:
+                return "hooks were registered or removed"
+            self.hook_epoch = hook_changes[0]
         if changes[0] != self.epoch:
             reason = self._modules_changed()
             if reason is not None:
@@ -427,11 +531,21 @@ class Names:
 
     def changed(self) -> str | None:
         """Which of them changed since; ``None`` if none did."""
+        return next((f"sets {where}{name}" for _, name, _, where in self._changes()), None)
+
+    def _changes(self) -> Iterator[tuple[Any, str, Any, str]]:
         for own, before, where in self.before:
             for name, y in _plain(own).items():
                 if before.get(name, _MISSING) is not y:
-                    return f"sets {where}{name}"
-        return None
+                    yield own, name, y, where
+
+    def keep(self, guards: Guards, assigned: Iterable[tuple[Any, str]]) -> None:
+        """A replay sets none of them, nor what was ``assigned``: it is right while they are as they are."""
+        guards.names += [(own, name, y, where + name) for own, name, y, where in self._changes()]
+        for module, name in assigned:
+            y = _plain(module.__dict__).get(name, _MISSING)
+            if y is not _MISSING:
+                guards.names.append((module.__dict__, name, y, f"{type(module).__name__}.{name}"))
 
 
 def _plain(own: dict[str, Any]) -> dict[str, Any]:
@@ -442,7 +556,7 @@ def _contents(own: dict[str, Any]) -> tuple[Any, ...]:
     found: list[Any] = []
     for kind in ("_parameters", "_buffers", "_modules"):
         found.extend(own.get(kind, {}).values())
-    for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+    for kind in _HOOKS:
         found.extend(own.get(kind, {}).values())
     return tuple(found)
 

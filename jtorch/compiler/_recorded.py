@@ -107,6 +107,9 @@ class Recorded:
         template: values of the leaves that are the same in every call, ``None`` for the others.
         storages: ``(leaf, storage, aval)`` of leaves that are read from storages.
         arguments: ``(leaf, number of the argument)``.
+        pinned: ``(number, tensor)`` of arguments that the function also reaches itself.
+        others: numbers of the other arguments, which must not share memory with tensors that it reaches;
+            ``reached``: their storages by ``id``.
         gradients: ``(leaf, target, aval)`` of leaves that are read from a ``.grad``.
         draws: leaf of each action that draws random numbers.
         actions: what runs on the host, in order.
@@ -132,6 +135,9 @@ class Recorded:
         self.template: list[Any] = []
         self.storages: list[tuple[int, Any, Any]] = []
         self.arguments: list[tuple[int, int]] = []
+        self.pinned: list[tuple[int, Any]] = []
+        self.others: list[int] = []
+        self.reached: dict[int, Any] = {}
         self.gradients: list[tuple[int, Target, Any]] = []
         self.draws: dict[int, int] = {}
         self.actions: list[Any] = []
@@ -177,6 +183,13 @@ class Recorded:
             values[leaf] = value
         for leaf, number in self.arguments:
             values[leaf] = value_of(tensors[number])
+        reached = self.reached
+        for number in self.others:
+            if id(tensors[number]._storage) in reached:
+                return None
+        for number, tensor in self.pinned:
+            if tensors[number] is not tensor:
+                return None
         for target, had in self.asked:
             if (target.of(tensors)._grad is not None) is not had:
                 return None

@@ -59,10 +59,20 @@ def flatten(result: Any, tensors: list[Any]) -> Rebuild:
         cls = type(result)
         return lambda made: cls(zip(keys, [p(made) for p in values], strict=True))
     elif dataclasses.is_dataclass(result) and not isinstance(result, type):
-        names = [f.name for f in dataclasses.fields(result) if f.init]
+        names = [f.name for f in dataclasses.fields(result)]
+        if not getattr(result, "__dict__", {}).keys() <= {*names}:
+            raise NotReplayable(f"it returns a {type(result).__name__} with attributes that are no fields")
         fields = [flatten(getattr(result, n), tensors) for n in names]
-        made_by: Any = type(result)
-        return lambda made: made_by(**dict(zip(names, [p(made) for p in fields], strict=True)))
+        made_by = type(result)
+
+        def rebuild(made: Sequence[Any]) -> Any:
+            # Not by its constructor, which may compute fields or count calls.
+            fresh = object.__new__(made_by)
+            for name, part in zip(names, fields, strict=True):
+                object.__setattr__(fresh, name, part(made))
+            return fresh
+
+        return rebuild
     raise NotReplayable(f"it returns an object of type {type(result).__name__}")
 
 

@@ -23,6 +23,7 @@ from jtorch.compiler._forks import MAX_FORKS, Fork
 from jtorch.compiler._watching import watch_output
 from jtorch.devices import META
 from jtorch.dispatch import autocast_state
+from jtorch.nn import Module
 from jtorch.optim import lr_scheduler
 from jtorch.tensor import Tensor
 from jtorch.tensor._storage import Storage
@@ -122,6 +123,7 @@ class Session:
         reading: reads of single numbers give objects that stand for them; otherwise they end the recording.
         at_read: the recording ended at such a read.
         numbers_read: those objects.
+        assigned: modules and the names of their attributes that were set.
         over: set when the recording came to nothing and they have their numbers; other threads wait for it.
     """
 
@@ -147,6 +149,7 @@ class Session:
         self.shown: list[tuple[Value, Value]] = []
         self.reading, self.at_read = reading and not fullgraph, False
         self.numbers_read: list[Any] = []
+        self.assigned: dict[tuple[int, str], tuple[Any, str]] = {}
         self.over = threading.Event()
 
     # ---- asked by the layers below
@@ -423,7 +426,15 @@ class Session:
             if mine():
                 session.constants[id(value)] = value
 
+        assign = self._assign = Module.__setattr__
+
+        def set_attribute(module: Any, name: str, value: Any) -> None:
+            if mine():
+                session.assigned[id(module), name] = module, name
+            assign(module, name, value)
+
         settings.session = self
+        Module.__setattr__ = set_attribute  # type: ignore[assignment]
         Storage.value = property(get_value, set_value)  # type: ignore[assignment]
         Storage.buffer = property(get_buffer, set_buffer)  # type: ignore[assignment]
         Tensor._grad = property(get_grad, set_grad)
@@ -469,6 +480,7 @@ class Session:
         Tensor._grad = None
         Tensor._cached_writes = -1
         Value.__init__ = self._make  # type: ignore[method-assign]
+        Module.__setattr__ = self._assign  # type: ignore[method-assign]
         for cls, original in self._schedules:
             cls.step = original
         self._unwatch()

@@ -36,6 +36,11 @@ _global_pre_hooks: dict[int, Any] = OrderedDict()
 _global_post_hooks: dict[int, Any] = OrderedDict()
 
 
+def global_step_hooks() -> tuple[dict[int, Any], ...]:
+    """The hooks that run in the steps of all optimizers."""
+    return _global_pre_hooks, _global_post_hooks
+
+
 def _add(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook

@@ -13,7 +13,16 @@ from jtorch.tape._engine import (
     running,
     set_bridge,
 )
-from jtorch.tape._node import Edge, Node, OpNode, RemovableHandle, node_class, note_hook, sequence
+from jtorch.tape._node import (
+    Edge,
+    Node,
+    OpNode,
+    RemovableHandle,
+    hook_changes,
+    node_class,
+    note_hook,
+    sequence,
+)
 from jtorch.tape._replay import tape_of
 
 __all__ = [
@@ -26,6 +35,7 @@ __all__ = [
     "Packed",
     "PackedNode",
     "RemovableHandle",
+    "hook_changes",
     "is_running",
     "modified",
     "node_class",

@@ -37,17 +37,23 @@ def set_engine(call: Callable[..., Any], read: Callable[..., Any]) -> None:
     _engine[:] = call, read
 
 
+#: Grows whenever a hook of any kind is registered or removed.
+hook_changes = [0]
+
+
 class RemovableHandle:
     """What registering a hook returns (``torch.utils.hooks.RemovableHandle``)."""
 
     __slots__ = ("_hooks", "id")
 
     def __init__(self, hooks: dict[int, Any]) -> None:
+        hook_changes[0] += 1
         self.id = next(_next_hook)
         self._hooks = hooks
 
     def remove(self) -> None:
         """Take the hook away again; harmless if it is gone."""
+        hook_changes[0] += 1
         self._hooks.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:

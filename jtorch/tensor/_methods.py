@@ -19,6 +19,7 @@ from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
 from jtorch.tensor._strides import pointwise_strides
 from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
+from jtorch.trace import leave_session
 
 __all__ = ["attribute", "matrices_turned", "method"]
 
@@ -156,6 +157,7 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 @method
 def storage_offset(self: Tensor) -> int:
     """Position of the first element in the storage, in elements."""
+    leave_session("asks where a tensor begins in its memory")
     return self._offset
 
 

@@ -48,6 +48,10 @@ __all__ = [
 Draw = Callable[..., np.ndarray[Any, Any]]
 
 
+#: Why a function that does so is not replayed.
+_SEEDS, _LOOKS = "seeds the random generator", "asks a random generator for its state"
+
+
 class Generator:
     """A stream of pseudo-random numbers (``torch.Generator``).
 
@@ -61,6 +65,7 @@ class Generator:
     _engine: MT19937 | Philox
 
     def __init__(self, device: Any = "cpu") -> None:
+        leave_session("makes a random generator")
         self.device: device = as_device(device)
         self._engine = MT19937() if self.device is CPU else Philox()
 
@@ -73,25 +78,30 @@ class Generator:
             if isinstance(seed, np.generic):
                 raise TypeError(f"manual_seed(): argument 'seed' must be int, not {type(seed).__name__}")
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
+        leave_session(_SEEDS)
         self._engine.manual_seed(seed)
         return self
 
     def seed(self) -> int:
         """Start a stream that nobody can foresee; returns its seed."""
+        leave_session(_SEEDS)
         return self._engine.seed()
 
     def initial_seed(self) -> int:
         """The seed that the stream began with."""
+        leave_session(_LOOKS)
         return self._engine.initial_seed()
 
     def get_state(self) -> Tensor:
         """The state as bytes in PyTorch's layout: a uint8 tensor of 5056 elements, 16 of an accelerator's."""
+        leave_session(_LOOKS)
         return make(self._engine.get_state())
 
     def set_state(self, new_state: Tensor) -> None:
         """Continue from a state that :meth:`get_state` returned, here or in PyTorch."""
         if not isinstance(new_state, Tensor) or new_state._aval().dtype is not dtypes.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
+        leave_session(_SEEDS)
         self._engine.set_state(np.array(new_state._host()))
 
     def clone_state(self) -> Generator:
@@ -240,7 +250,7 @@ class StreamStates:
 
 def manual_seed(seed: Any) -> Generator:
     """Start the default stream of ``seed`` anew; returns its generator (``torch.manual_seed``)."""
-    leave_session("seeds the random generator")
+    leave_session(_SEEDS)
     default_generator._engine.manual_seed(int(seed))
     seed_devices(int(seed))
     return default_generator

@@ -243,16 +243,20 @@ class Failed:
         raise self.error
 
 
-def computed(value: Value) -> Any:
-    """The value as a ``jax.Array`` on its device, computing it if it is pending."""
+def _reveal(value: Value) -> None:
+    """Compute what a program left out, the one that was run for this value included."""
     if type(value.array) is Withheld:
         value.array.reveal()
+
+
+def computed(value: Value) -> Any:
+    """The value as a ``jax.Array`` on its device, computing it if it is pending."""
+    _reveal(value)
     if value.array is None:
         with LOCK:
             if value.pending:
                 flush(recorder(value.aval.device), "read")
-                if type(value.array) is Withheld:  # a gradient that the program left out
-                    value.array.reveal()
+                _reveal(value)
             if value.array is None:
                 value.array = to_device(value)
     if type(value.array) is Failed:
@@ -290,8 +294,7 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
                     line = user_line()
                     counters.reads[line] += 1
                     flush(recorder(value.aval.device), "read")
-            if type(value.array) is Withheld:  # a gradient that the program left out
-                return host_array(value)
+            _reveal(value)
         if _run_on_host is not None:
             if value.host is not None:
                 return value.host

@@ -1,5 +1,18 @@
 """What happens around the calls of a compiled function, and what a call leaves behind, is as uncompiled."""
 
+import argparse
+import collections
+import contextvars
+import dataclasses
+import io
+import itertools
+import random
+import sys
+import threading
+import types
+import weakref
+
+import numpy as np
 import pytest
 
 import jtorch
@@ -72,3 +85,405 @@ def test_a_recording_that_is_given_up_writes_gradients_to_their_arrays():
         return noted
 
     agree(program)
+
+
+class Slotted:
+    __slots__ = ("k",)
+
+
+@dataclasses.dataclass(slots=True)
+class Fields:
+    k: int = 1
+
+
+class Counting(dict):
+    k = 1
+
+
+def noted_tensor():
+    made = jtorch.ones(2)
+    made.k = 1
+    return made
+
+
+HOLDERS = {
+    "slots": Slotted, "slots of a dataclass": Fields, "SimpleNamespace": types.SimpleNamespace,
+    "Namespace": argparse.Namespace, "a function": lambda: lambda: None, "a tensor": noted_tensor,
+    "a dictionary's class": Counting,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize("writes", [False, True])
+def test_attributes_wherever_they_are_kept(make, writes):
+    def program(compile):
+        holder = make()
+        holder.k = 1
+
+        @compile
+        def f(x):
+            if writes:
+                holder.k += 1
+            return x * holder.k
+
+        noted = []
+        for i in range(5):
+            if i == 3:
+                holder.k = 7
+            noted += [f(ONE).tolist(), holder.k]
+        return noted
+
+    agree(program)
+
+
+def read_set(s):
+    s.add(len(s))
+    return len(s)
+
+
+CONTAINERS = {
+    "set": (set, read_set),
+    "deque": (lambda: collections.deque([1], maxlen=3), lambda d: d.append(d[-1] + 1) or sum(d)),
+    "UserDict": (lambda: collections.UserDict(k=1), lambda d: d.update(k=d["k"] + 1) or d["k"]),
+    "ChainMap": (lambda: collections.ChainMap({"k": 1}, {}), lambda d: d.update(k=d["k"] + 1) or d["k"]),
+    "an array": (lambda: np.ones(2), lambda a: a.__setitem__(0, a[0] + 1) or float(a[0])),
+    "bytearray": (lambda: bytearray(b"\1"), lambda a: a.__setitem__(0, a[0] + 1) or a[0]),
+    "count": (itertools.count, next),
+    "list iterator": (lambda: iter([1.0, 2.0, 3.0, 4.0, 5.0]), next),
+    "generator": (lambda: (i for i in range(9)), next),
+    "StringIO": (io.StringIO, lambda f: f.write("a") and len(f.getvalue())),
+    "Random": (lambda: random.Random(1), lambda r: r.random()),
+    "NumPy's generator": (lambda: np.random.default_rng(1), lambda r: float(r.random())),
+}
+
+
+@pytest.mark.parametrize(("make", "use"), CONTAINERS.values(), ids=CONTAINERS)
+def test_objects_that_a_call_changes(make, use):
+    def program(compile):
+        held = make()
+
+        @compile
+        def f(x):
+            return x * use(held)
+
+        return [f(ONE).tolist() for _ in range(4)]
+
+    agree(program)
+
+
+@pytest.mark.parametrize("kind", ["contextvar", "local", "mappingproxy", "weakref", "module"])
+def test_objects_that_something_else_changes(kind):
+    def program(compile):
+        inner = argparse.Namespace(k=1)
+        data = {"k": 1}
+        kinds = {
+            "contextvar": contextvars.ContextVar("k", default=1), "local": threading.local(),
+            "mappingproxy": types.MappingProxyType(data), "weakref": weakref.ref(inner),
+            "module": types.ModuleType("of_the_test"),
+        }  # fmt: skip
+        held = kinds[kind]
+        reads = {
+            "contextvar": lambda: held.get(), "local": lambda: held.k, "mappingproxy": lambda: held["k"],
+            "weakref": lambda: held().k, "module": lambda: held.k,
+        }  # fmt: skip
+        changes = {
+            "contextvar": lambda k: held.set(k), "local": lambda k: setattr(held, "k", k),
+            "mappingproxy": lambda k: data.update(k=k), "weakref": lambda k: setattr(inner, "k", k),
+            "module": lambda k: setattr(held, "k", k),
+        }  # fmt: skip
+        read, change = reads[kind], changes[kind]
+        noted = []
+        f = compile(lambda x: x * (held.k if kind == "module" else read()))
+        for k in (1, 1, 1, 5, 5):
+            change(k)
+            noted.append(f(ONE).tolist())
+        return noted
+
+    agree(program)
+
+
+def test_what_is_only_written_is_written_in_each_call():
+    class Model(nn.Module):
+        def forward(self, x):
+            self.rows, self.shape = x.shape[0], x.shape
+            return x * 2
+
+    def program(compile):
+        global written
+        model = Model()
+        model.rows = 2
+        written = 2
+        call = compile(model)
+
+        @compile
+        def f(x):
+            global written
+            written = x.shape[0]
+            return x * 2
+
+        noted = []
+        for n in (2, 2, 3, 3, 3, 2, 3):
+            x = ONE.expand(n, 2)
+            noted += [f(x).tolist(), call(x).tolist(), written, model.rows, list(model.shape)]
+        return noted
+
+    agree(program)
+
+
+ARGUMENTS = {
+    "append": (lambda c: c.append(1), list), "pop": (lambda c: c.pop(), lambda: [1, 2]),
+    "set": (lambda c: c.__setitem__(0, 5), lambda: [1, 2]),
+    "dictionary": (lambda c: c.__setitem__("k", 5), dict), "take": (lambda c: c.pop("a"), lambda: {"a": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "make"), ARGUMENTS.values(), ids=ARGUMENTS)
+def test_lists_and_dictionaries_that_are_given_are_changed_in_each_call(change, make):
+    def program(compile):
+        @compile
+        def f(x, container):
+            change(container)
+            return x * 2
+
+        noted = []
+        for _ in range(3):
+            given = make()
+            f(ONE, given)
+            noted.append(given)
+        return noted
+
+    agree(program)
+
+
+def test_objects_that_are_returned_keep_their_identity():
+    outside = [1]
+
+    def program(compile):
+        @compile
+        def f(given):
+            doubled = given[0] * 2
+            return doubled, doubled, [doubled]
+
+        same = compile(lambda given: (given, given[0] * 2))
+        captured = compile(lambda x: (outside, x * 2))
+        noted = []
+        for _ in range(3):
+            given = [ONE]
+            a, b, (c,) = f(given)
+            a.add_(1)
+            noted += [a is b, a is c, c.tolist(), same(given)[0] is given, captured(ONE)[0] is outside]
+        return noted
+
+    agree(program)
+
+
+def test_a_dataclass_that_is_returned_is_not_constructed_again():
+    @dataclasses.dataclass
+    class Out:
+        value: jtorch.Tensor
+        made: int = 0
+        late: float = dataclasses.field(init=False, default=0.5)
+
+        def __post_init__(self):
+            self.made += 1
+            self.late += 1
+
+    def program(compile):
+        f = compile(lambda x: Out(x * 2))
+        return [(out.value.tolist(), out.made, out.late) for out in (f(ONE), f(ONE), f(ONE))]
+
+    agree(program)
+
+
+def test_output_past_print_appears_in_each_call(capfd):
+    @jtorch.compile
+    def f(x):
+        sys.stdout.write("hello\n")
+        return x * 2
+
+    for _ in range(3):
+        f(ONE)
+    assert capfd.readouterr().out == "hello\n" * 3
+
+
+def test_zeros_of_both_signs_are_different_numbers():
+    def program(compile):
+        factor = 0.0
+
+        @compile
+        def f(x, k):
+            return 1 / (x * k), 1 / (x * factor)
+
+        noted = []
+        for k in (0.0, -0.0, 0.0, -0.0):
+            factor = -k
+            noted.append([r.tolist() for r in f(ONE, k)])
+        return noted
+
+    agree(program)
+    f = jtorch.compile(lambda x, k: x * k)
+    assert [f(ONE, float("nan")).isnan().all().item() for _ in range(3)] == [True] * 3
+    assert jtorch.compiler.explain(f).count("\n") == 0  # nan is nan: one recording
+
+
+def test_arguments_that_the_function_also_reaches():
+    def program(compile):
+        own = jtorch.ones(1, 2)
+
+        @compile
+        def f(x):
+            x.add_(1)
+            return x + own, x is own
+
+        first = compile(lambda x: x + own)
+        noted = [first(own).tolist(), first(ONE * 5).tolist(), first(own).tolist()]
+        for given in (ONE * 1, ONE * 1, own, ONE * 1, own, own[0], own[:], ONE * 1):
+            out, same = f(given)
+            noted += [out.tolist(), same, own.tolist()]
+        pair = compile(lambda x, y: x * (2 if x is y else 3))
+        x = ONE * 1
+        return noted + [pair(x, y).tolist() for y in (x, x[:], ONE * 1, x, x[:])]
+
+    agree(program)
+
+
+def test_leaves_are_told_from_results():
+    def program(compile):
+        f = compile(lambda x: (x * (2 if x.is_leaf else 3), x.grad_fn is None))
+        x = jtorch.ones(2, requires_grad=True)
+        return [(f(y)[0].tolist(), f(y)[1]) for y in (x, x * 1, x, x * 1)]
+
+    agree(program)
+
+
+def test_flags_of_arguments_and_switches_are_set_in_each_call():
+    def program(compile):
+        wants = compile(lambda x: x.requires_grad_() * 2)
+        cut = compile(lambda x: x.detach_() * 2)
+        marked = compile(lambda x: setattr(x, "mark", 3) or x * 2)
+        off = compile(lambda x: (x * 2, jtorch.set_grad_enabled(False))[0])
+        wide = compile(lambda x: (x * 2, jtorch.set_default_dtype(jtorch.float64))[0])
+        leaf = jtorch.ones(2, requires_grad=True)
+        noted = []
+        for _ in range(3):
+            x, y, z = jtorch.ones(2), leaf * 1, jtorch.ones(2)
+            wants(x), cut(y), marked(z)
+            noted += [x.requires_grad, y.requires_grad, y.is_leaf, z.mark]
+            off(z)
+            noted.append(jtorch.is_grad_enabled())
+            jtorch.set_grad_enabled(True)
+            wide(z)
+            noted.append(jtorch.get_default_dtype())
+            jtorch.set_default_dtype(jtorch.float32)
+        return noted
+
+    agree(program)
+
+
+def test_states_of_random_generators_are_read_and_set_in_each_call():
+    def program(compile):
+        def back(x):
+            state = jtorch.get_rng_state()
+            first = jtorch.rand(2)
+            jtorch.set_rng_state(state)
+            return x + first, jtorch.rand(2)
+
+        def forked(x):
+            with jtorch.random.fork_rng():
+                first = jtorch.rand(2)
+            return first, jtorch.rand(2)
+
+        def own(x):
+            generator = jtorch.Generator().manual_seed(3)
+            return jtorch.rand(2, generator=generator), x + jtorch.initial_seed()
+
+        made = [compile(f) for f in (back, forked, own)]
+        noted = []
+        for i in range(3):
+            for f in made:
+                noted += [r.tolist() for r in f(ONE)]
+            jtorch.manual_seed(i)
+        return noted
+
+    agree(program)
+
+
+def test_where_a_view_begins_is_no_constant():
+    base = jtorch.arange(6.0).reshape(3, 2)
+    f = jtorch.compile(lambda x: (x * 2, x.storage_offset()))
+    assert [f(row)[1] for row in base] == [0, 2, 4]
+
+
+def test_hooks_that_come_go_and_note_something():
+    def program(compile):
+        first, layer, counts = nn.Linear(2, 2), linear(), collections.Counter()
+        optimizer = jtorch.optim.SGD(layer.parameters(), lr=0.5)
+
+        def count(name, result=None):
+            def hook(*_):
+                counts[name] += 1
+                return result
+
+            return hook
+
+        @compile
+        def step(x):
+            optimizer.zero_grad()
+            layer(first(x)).sum().backward()
+            optimizer.step()
+
+        nn.init.ones_(first.weight)
+        register_step = jtorch.optim.optimizer.register_optimizer_step_post_hook
+        kinds = [
+            lambda: layer.weight.register_hook(lambda g: g * 3),
+            lambda: layer.weight.register_hook(count("gradient")),
+            lambda: layer.weight.register_post_accumulate_grad_hook(count("accumulated")),
+            lambda: layer.register_forward_hook(count("forward")),
+            lambda: layer.register_full_backward_hook(count("backward")),
+            lambda: nn.modules.module.register_module_forward_hook(lambda m, args, out: out * 2),
+            lambda: optimizer.register_step_pre_hook(count("before")),
+            lambda: optimizer.register_step_post_hook(count("after")),
+            lambda: register_step(count("all")),
+        ]
+        noted = []
+        step(ONE)
+        for register in kinds:
+            handle = register()
+            for _ in range(3):
+                step(ONE)
+                noted += [layer.weight.tolist(), dict(counts)]
+            handle.remove()
+            step(ONE)
+            noted += [layer.weight.tolist(), dict(counts)]
+        return noted
+
+    agree(program)
+
+
+def test_hooks_of_an_argument_run_where_they_are():
+    def program(compile):
+        @compile
+        def f(x):
+            (x * x).sum().backward()
+            return x.grad
+
+        noted = []
+        for hooked in (True, False, False, True, False):
+            x = jtorch.ones(2, requires_grad=True)
+            if hooked:
+                x.register_hook(lambda g: g * 3)
+            noted.append(f(x).tolist())
+        return noted
+
+    agree(program)
+
+
+def test_a_step_over_what_is_hidden_is_an_error_with_fullgraph():
+    numbers = itertools.count()
+
+    @jtorch.compile(fullgraph=True)
+    def f(x):
+        return x * next(numbers)
+
+    with pytest.raises(jtorch._dynamo.exc.Unsupported, match=r"it uses an iterator \(numbers\)"):
+        f(ONE)

@@ -76,6 +76,11 @@ class _GlobalHooks:
 _global = _GlobalHooks()
 
 
+def global_hooks() -> tuple[dict[int, Any], ...]:
+    """The hooks that run in the calls of all modules."""
+    return _global.forward_pre, _global.forward, _global.backward_pre, _global.backward
+
+
 class _Handle(RemovableHandle):
     """Removes a hook, and its number from further places."""
 

@@ -1,0 +1,78 @@
+"""What a call leaves behind beside contents of tensors: on its arguments, on tensors, on the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jtorch.compiler._guards import Guards
+
+__all__ = ["Footprint"]
+
+_CONTAINERS = (list, dict)
+
+
+class Footprint:
+    """The state of what no recording repeats, before a call.
+
+    Args:
+        guards: what was found from the function.
+        given: the arguments.
+        tensors: those among them.
+        switches: gives the settings of the process that change what operations do.
+    """
+
+    def __init__(
+        self, guards: Guards, given: Any, tensors: Sequence[Any], switches: Callable[[], tuple[Any, ...]]
+    ) -> None:
+        self.containers: list[tuple[Any, list[Any]]] = []
+        self._open(given)
+        self.marks = [(t, _marks(t)) for t in (*tensors, *guards.tensors.values())]
+        self.history = [(t, t._requires, t._fn is None) for t in tensors]
+        self.switches, self.before = switches, switches()
+        self.known = {id(c) for c, _ in self.containers} | {id(c) for c, _, _ in guards.sequences}
+
+    def _open(self, x: Any) -> None:
+        if isinstance(x, _CONTAINERS):
+            self.containers.append((x, _entries(x)))
+        if isinstance(x, list | tuple | dict):
+            for y in x.values() if isinstance(x, dict) else x:
+                self._open(y)
+
+    def changed(self) -> str | None:
+        """What the call did that a replay would not do; ``None``: nothing."""
+        for container, entries in self.containers:
+            now = _entries(container)
+            if len(now) != len(entries) or any(a is not b for a, b in zip(now, entries, strict=True)):
+                return f"it changes a {type(container).__name__} among its arguments"
+        for tensor, marks in self.marks:
+            if _marks(tensor) != marks:
+                return "it sets an attribute of a tensor"
+        for tensor, wanted, leaf in self.history:
+            if tensor._requires is not wanted or (tensor._fn is None) is not leaf:
+                return "it changes whether an argument requires a gradient"
+        if self.switches() != self.before:
+            return "it leaves grad mode, the default dtype or another switch changed"
+        return None
+
+    def returned(self, result: Any) -> str | None:
+        """Why a replay would return other objects; ``None`` if it would not."""
+        if isinstance(result, _CONTAINERS) and id(result) in self.known:
+            return f"it returns a {type(result).__name__} that was there before"
+        if isinstance(result, list | tuple | dict):
+            for y in result.values() if isinstance(result, dict) else result:
+                why = self.returned(y)
+                if why is not None:
+                    return why
+        return None
+
+
+def _entries(container: Any) -> list[Any]:
+    if isinstance(container, dict):
+        return [*container, *container.values()]
+    return list(container)
+
+
+def _marks(tensor: Any) -> dict[str, int]:
+    """What the user noted on a tensor."""
+    return {k: id(y) for k, y in tensor.__dict__.items() if k[0] != "_"}
