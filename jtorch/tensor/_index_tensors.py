@@ -336,10 +336,16 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
         number = as_number(value, aval.dtype).item()
     elif value._aval().ndim > aval.ndim or value._aval().shape[:1] == (1,):
         value = without_leading(value)
+    one = number is not None or value._aval().size == 1
+    if x._strides is not None and 0 in x._strides and one and len(entries) == 1 and not accumulate:
+        mask = entries[0][1]
+        if isinstance(mask, Tensor) and mask.dtype is dtypes.bool_ and mask.shape == aval.shape:
+            # which takes expanded tensors
+            x.masked_fill_(mask, value.reshape(()) if number is None else number)
+            return
     check_writable(x)
     if len(entries) == 1 and isinstance(entries[0][1], Tensor) and not accumulate:
         dim, mask = entries[0]
-        one = number is not None or value._aval().size == 1
         if one and is_mask(mask._aval().dtype) and not (_on_host(x) and _known(mask) is not None):
             write(x, run(_MASK_PUT, (x, mask, value if number is None else number, dim)))
             return

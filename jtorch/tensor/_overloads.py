@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jtorch.dtypes import BOOL
+from jtorch.errors import warn_user
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._derive import NUMBERS, bind, derived, give_out, make_inplace
@@ -191,6 +192,49 @@ _itself("conj", lambda x: not x.dtype.is_complex)
 _itself("conj_physical", lambda x: not x.dtype.is_complex)
 _itself("resolve_conj", lambda x: True)
 _itself("resolve_neg", lambda x: True)
+
+
+def _fill_of_expanded(name: str, narrowed: Callable[..., Any]) -> None:
+    """An in-place method that PyTorch still lets write to expanded tensors, with a warning."""
+    op, general = OPS[name], getattr(Tensor, name + "_")
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        shape, strides = self._aval().shape, self._strides
+        shared = [d for d, n in enumerate(shape) if n > 1 and not strides[d]] if strides is not None else []
+        if shared:
+            warn_user(
+                f"Use of {name}_ on expanded tensors is deprecated. Please clone() the tensor before "
+                "performing this operation. This also applies to advanced indexing e.g. tensor[mask] = scalar"
+            )
+            target = self
+            for d in shared:
+                target = target.narrow(d, 0, 1)
+            general(target, *narrowed(shape, shared, *bind(op, (self, *args), kwargs)[1:]))
+            return self
+        result: Tensor = general(self, *args, **kwargs)
+        return result
+
+    method.__name__ = method.__qualname__ = name + "_"
+    method.__doc__ = op.fn.__doc__
+    setattr(Tensor, name + "_", method)
+
+
+def _any_along(shape: Sequence[int], shared: Sequence[int], mask: Tensor, value: Any) -> tuple[Any, ...]:
+    # An element of memory is filled if the mask is set at any of its places.
+    mask = mask.expand(shape)
+    for d in shared:
+        mask = mask.any(d, keepdim=True)
+    return mask, value
+
+
+def _first_along(
+    shape: Sequence[int], shared: Sequence[int], dim: int, index: Tensor, value: Any
+) -> tuple[Any, ...]:
+    return dim, index * 0 if dim % len(shape) in shared else index, value
+
+
+_fill_of_expanded("masked_fill", _any_along)
+_fill_of_expanded("index_fill", _first_along)
 
 
 #: In-place methods that PyTorch has as functions, too.

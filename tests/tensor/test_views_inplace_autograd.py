@@ -415,6 +415,20 @@ def test_filling_an_expanded_view_fills_the_base():
     assert x.grad.tolist() == [[0, 0, 0]]
 
 
+def test_masked_and_indexed_fills_of_an_expanded_view_warn():
+    mask = jtorch.tensor([[True, False, False], [False, False, True]])
+    for change, expected in [
+        (lambda x: x.masked_fill_(mask, 4), [[4, 1, 4]]),
+        (lambda x: x.__setitem__(mask, 4), [[4, 1, 4]]),
+        (lambda x: x.index_fill_(0, jtorch.tensor([1]), 4), [[4, 4, 4]]),
+        (lambda x: x.index_fill_(1, jtorch.tensor([1]), 4), [[1, 4, 1]]),
+    ]:
+        base = jtorch.ones(1, 3)
+        with pytest.warns(UserWarning, match="_fill_ on expanded tensors is deprecated. Please clone()"):
+            change(base.expand(2, 3))
+        assert base.tolist() == expected  # PyTorch 2.13
+
+
 def test_many_outputs_of_one_node():
     x = jtorch.ones(300, 1, requires_grad=True)
     parts = (x * 1).unbind()
