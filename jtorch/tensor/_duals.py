@@ -190,6 +190,7 @@ def enter() -> None:
     """
     if modes.duals is not None:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
+    # Differs from PyTorch: the level is this thread's.
     modes.set(duals=Level())
     autocast_state.set_idle(_unchanged)
 

@@ -8,7 +8,6 @@ code that looks at the arguments first and runs the function's own code if nobod
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -98,18 +97,18 @@ def overloaded(arguments: Iterable[Any]) -> list[Any]:
         return found
     for x in arguments:
         kind = type(x)
-        if kind is Tensor or kind in _PLAIN:
+        if kind in _PLAIN:
             continue
         if kind is list or kind is tuple:
             for y in x:
-                if type(y) is not Tensor and type(y) not in _PLAIN:
+                if type(y) not in _PLAIN:
                     _put(y, found)
         else:
             _put(x, found)
     return found
 
 
-_PLAIN = frozenset({int, float, bool, str, type(None), complex, slice, dict, type(Ellipsis)})
+_PLAIN = frozenset({Tensor, int, float, bool, str, type(None), complex, slice, dict, type(Ellipsis)})
 
 
 def _put(x: Any, found: list[Any]) -> None:
@@ -234,33 +233,37 @@ _AS_THEY_ARE: set[Any] = set()
 # ---- exchanging code
 
 
-class _Exchanged:
+def _looking(public: Any, original: Callable[..., Any]) -> Callable[..., Any]:
     """What runs in place of a function.
 
-    Attributes:
+    Args:
         public: the function, or a property's method, as the user knows it.
         original: the same function with its own code.
     """
 
-    __slots__ = ("original", "public")
+    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not kwargs and not state.modes:
+            for x in args:
+                if type(x) not in _PLAIN:
+                    break
+            else:
+                return original(*args)
+        return override(public, args, kwargs, original)
 
-    def __init__(self, public: Any, original: Callable[..., Any]) -> None:
-        self.public, self.original = public, original
-
-    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return override(self.public, args, kwargs, self.original)
+    return run
 
 
 _PLACE = "<what runs instead>"
 
 
 @cache
-def _template(names: tuple[str, ...]) -> CodeType:
-    """Code that calls the object at :data:`_PLACE`, for a closure of these names."""
-    cells = "".join(f"  {name} = None\n" for name in names) or "  pass\n"
+def _template(cells: int) -> CodeType:
+    """Code that calls the object at :data:`_PLACE`, for a closure of so many cells."""
+    names = [f"cell{i}" for i in range(cells)]
+    made = "".join(f"  {name} = None\n" for name in names)
     mentioned = "".join(f"   if 0: {name}\n" for name in names)
     source = (
-        f"def outer():\n{cells}"
+        f"def outer():\n{made}"
         f"  def inner(*args, **kwargs):\n{mentioned}   run = {_PLACE!r}\n   return run(args, kwargs)\n"
         "  return inner\n"
     )
@@ -279,12 +282,13 @@ def _exchange(function: FunctionType, public: Any) -> None:
     original = FunctionType(
         code, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
-    original.__kwdefaults__ = function.__kwdefaults__
+    original.__kwdefaults__, original.__annotations__ = function.__kwdefaults__, function.__annotations__
     original.__qualname__, original.__module__ = function.__qualname__, function.__module__
+    original.__dict__.update(function.__dict__)
     if not hasattr(function, "__wrapped__") and not hasattr(function, "__signature__"):
-        function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    made = _template(code.co_freevars)
-    runs = _Exchanged(public, original)
+        function.__wrapped__ = original  # type: ignore[attr-defined]  # for inspect
+    made = _template(len(code.co_freevars))
+    runs = _looking(public, original)
     consts = tuple(runs if c == _PLACE else c for c in made.co_consts)
     function.__code__ = made.replace(
         co_consts=consts,
@@ -299,11 +303,15 @@ def switch_off() -> None:
     with _lock:
         for function, code in _exchanged.items():
             function.__code__ = code
+            wrapped = function.__dict__.get("__wrapped__")
+            if getattr(wrapped, "__code__", None) is code:
+                del function.__wrapped__  # type: ignore[attr-defined]
         _exchanged.clear()
 
 
 def switch_on() -> None:
     """From now on functions look at their arguments."""
+    # Differs from PyTorch: they did not before, which is what programs without such classes are spared.
     with _lock:
         if _exchanged:
             return
