@@ -20,7 +20,7 @@ from jtorch.dispatch import NO_GRAD, modes
 from jtorch.nn.modules._names import module_names
 from jtorch.tape import sequence
 from jtorch.tensor import Tensor
-from jtorch.trace import compiler_options, evaluate, flush_all, nodes, settings, tolerant
+from jtorch.trace import compiler_options, flush_all, nodes, results, settings, tolerant
 from jtorch.trace._scopes import named
 
 __all__ = ["lowered", "program_of", "recorded_call"]
@@ -80,8 +80,8 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     return recorded, tensors
 
 
-def program_of(recorded: Recorded) -> Any:
-    """A pure function ``(leaves, floats, ints) -> live outputs`` of a recording."""
+def program_of(recorded: Recorded, platform: str | None = None) -> Any:
+    """A pure function ``(leaves, floats, ints) -> live outputs`` of a recording, for one platform or all."""
     body, live = recorded.body, recorded.live
     if recorded.differentiable is not None:
         body = body or recorded.differentiable.before
@@ -90,8 +90,7 @@ def program_of(recorded: Recorded) -> Any:
     body = body or nodes(recorded.graph.flat)
 
     def program(leaves: Sequence[Any], floats: Any, ints: Any) -> list[Any]:
-        outputs = evaluate(body, leaves, floats, ints)
-        return [outputs[slot] for slot in live]
+        return results(body, leaves, floats, ints, live, platform)
 
     return program
 
@@ -110,7 +109,7 @@ def lowered(f: Any, args: Any, kwargs: Any) -> Any:
     donated = [leaf for i, leaf in enumerate(leaves) if i in recorded.donate]
     kept = [leaf for i, leaf in enumerate(leaves) if i not in recorded.donate]
     order = [*recorded.donate, *(i for i in range(len(leaves)) if i not in recorded.donate)]
-    program = program_of(recorded)
+    program = program_of(recorded, recorded.device.platform)
     graph = recorded.graph
 
     def step(given: Any, rest: Any, floats: Any, ints: Any) -> Any:

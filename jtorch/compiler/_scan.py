@@ -108,7 +108,7 @@ class _Plan:
         self.call: Any = None
 
     def _program(self, recorded: Recorded) -> Any:
-        step, size = program_of(recorded), len(recorded.template)
+        step, size = program_of(recorded, recorded.device.platform), len(recorded.template)
         refs = [r.ref for r in recorded.results]
 
         def program(carry: Any, fixed: Any, ints: Any, given: Any, drawn: Any, floats: Any) -> Any:

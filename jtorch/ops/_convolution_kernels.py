@@ -94,6 +94,11 @@ def taps(x: Array, weight: Array, g: Geometry) -> Array:
     out, per_group, *kernel = weight.shape
     space = (1,) * len(kernel)
     grouped = padded(x, g)
+    if out == g.groups and per_group == 1:  # an image stays one, so that it can be held channels last
+        factors = weight.reshape(out, -1)
+        found = patches(grouped, g, tuple(kernel))
+        parts = [p * factors[:, i].reshape(1, out, *space) for i, p in enumerate(found)]
+        return sum(parts[1:], parts[0])
     grouped = grouped.reshape(batch, g.groups, per_group, 1, *grouped.shape[2:])
     factors = weight.reshape(g.groups, out // g.groups, per_group, -1)
     total: Any = 0
@@ -237,9 +242,10 @@ def convolve(x: Array, weight: Array, g: Geometry) -> Array:
     kinds = choose(x, weight, g) if x.size and weight.size else ("direct",) * 3
     if kinds == ("direct",) * 3:
         return direct(x, weight, g)
-    return lax.platform_dependent(
-        x, weight, cpu=partial(on_cpu, kinds=kinds, g=g), default=partial(direct, g=g)
-    )
+    chosen = partial(on_cpu, kinds=kinds, g=g)
+    # In programs that hold images channels last XLA's own way is the better one.
+    first = {"channels_first": chosen} if x.ndim == 4 and g.groups == 1 else {}
+    return lax.platform_dependent(x, weight, cpu=chosen, **first, default=partial(direct, g=g))
 
 
 def convolve_transposed(x: Array, weight: Array, g: Geometry, sizes: tuple[int, ...]) -> Array:

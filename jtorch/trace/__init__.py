@@ -14,6 +14,7 @@ from jtorch.trace._executor import (
     load_host_engine,
     operand,
     postpone,
+    results,
     run_small_programs_inline,
     start_compilation_cache,
     synchronize,
@@ -54,6 +55,6 @@ __all__ = [
     "clear_programs", "compiler_options", "computed", "counters", "evaluate", "explain", "flush", "flush_all",
     "from_host", "from_jax", "full", "fused", "host_array", "host_copy", "jit", "leave_session", "leave_xla",
     "listen", "load_host_engine", "metrics", "nodes", "operand", "postpone", "record", "recorder",
-    "recorders", "reset_metrics", "run_small_programs_inline", "series", "session", "settings", "spend",
-    "start_compilation_cache", "synchronize", "tolerant", "user_line", "verify",
+    "recorders", "reset_metrics", "results", "run_small_programs_inline", "series", "session", "settings",
+    "spend", "start_compilation_cache", "synchronize", "tolerant", "user_line", "verify",
 ]  # fmt: skip

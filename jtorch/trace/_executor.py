@@ -21,6 +21,7 @@ from jax.sharding import SingleDeviceSharding
 
 from jtorch.devices import CPU, forbid_backends, jax_device
 from jtorch.errors import AsyncExecutionError, with_hint
+from jtorch.trace import _channels_last as channels_last
 from jtorch.trace import _graph
 from jtorch.trace._deferred import Deferred, Slice
 from jtorch.trace._explain import note_compilation
@@ -33,7 +34,7 @@ from jtorch.trace._value import ALIGNMENT, TracedValue, Value, Withheld
 
 __all__ = [
     "Program", "clear_programs", "computed", "evaluate", "flush", "flush_all", "fused", "host_array",
-    "leave_xla", "load_host_engine", "operand", "postpone", "synchronize",
+    "leave_xla", "load_host_engine", "operand", "postpone", "results", "synchronize",
 ]  # fmt: skip
 
 #: Longer graphs are fused only once they recur. Shorter ones at first sight, unless they are a loop unrolled.
@@ -105,8 +106,7 @@ class Program:
             arrays: list[Any] = [None] * len(order)
             for i, a in zip(order, (*kept, *given), strict=True):
                 arrays[i] = a
-            outputs = evaluate(body, arrays, numbers, integers)
-            return [outputs[i] for i in wanted]
+            return results(body, arrays, numbers, integers, wanted, device.platform)
 
         # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way. With the
         # operands' place unsaid, jit would compile anew for each mixture of NumPy and device arrays.
@@ -167,6 +167,7 @@ def evaluate(
     floats: Any,
     ints: Any,
     outputs: list[Any] | None = None,
+    apply: Callable[[Signature, Sequence[Any]], Sequence[Any]] | None = None,
 ) -> list[Any]:
     """Apply the operations of a graph.
 
@@ -176,6 +177,7 @@ def evaluate(
         floats: the numbers that are floats, an array or a sequence.
         ints: the others.
         outputs: results of operations before ``body``.
+        apply: how an operation is applied to its operands.
 
     Returns:
         All results, by slot.
@@ -190,8 +192,27 @@ def evaluate(
                 kind, index = series(slot)
                 operands.append((arrays, floats, ints)[kind][index])
         with jax.named_scope(signature.name):
-            outputs.extend(signature.traced(*operands))
+            outputs.extend(signature.traced(*operands) if apply is None else apply(signature, operands))
     return outputs
+
+
+def results(
+    body: Sequence[tuple[Signature, Sequence[int]]],
+    arrays: Sequence[Any],
+    floats: Any,
+    ints: Any,
+    wanted: Sequence[int],
+    platform: str | None,
+) -> list[Any]:
+    """What :func:`evaluate` makes of a whole program, the results in ``wanted`` slots.
+
+    ``platform`` is the one that it is for, if it is for one only.
+    """
+    if platform != "cpu" or not any(channels_last.convolves(signature) for signature, _ in body):
+        outputs = evaluate(body, arrays, floats, ints)
+        return [outputs[i] for i in wanted]
+    outputs = evaluate(body, arrays, floats, ints, apply=channels_last.apply)
+    return [channels_last.plain(outputs[i]) for i in wanted]
 
 
 def _successors(

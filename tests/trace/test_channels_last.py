@@ -1,0 +1,141 @@
+"""Images that programs hold channels last: what comes between convolutions, compared with PyTorch."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+import jtorch
+from jtorch.compiler import lower
+
+RNG = np.random.default_rng(5)
+X = RNG.standard_normal((2, 3, 8, 6))
+#: To four channels, from four to four, and from any number to two.
+WEIGHTS = [RNG.standard_normal(shape) / 3 for shape in ((4, 3, 3, 3), (4, 1, 3, 3), (4, 4, 1, 1))]
+SCALE, SHIFT = RNG.standard_normal((2, 4))
+
+BETWEEN = {
+    "relu": lambda t, h: t.relu(h),
+    "residual": lambda t, h: h + t.sigmoid(h) * h,
+    "two orders": lambda t, h: h + h.flip(1).permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2),
+    "bias": lambda t, h: h + t.tensor(SCALE).view(-1, 1, 1),
+    "row": lambda t, h: h * t.arange(6, dtype=t.float64),
+    "image without channels": lambda t, h: h * t.ones(8, 6, dtype=t.float64).cumsum(0),
+    "batch norm": lambda t, h: t.nn.functional.batch_norm(h, None, None, t.tensor(SCALE), training=True),
+    "group norm": lambda t, h: t.nn.functional.group_norm(h, 2, t.tensor(SCALE), t.tensor(SHIFT)),
+    "instance norm": lambda t, h: t.nn.functional.instance_norm(h),
+    "layer norm": lambda t, h: t.nn.functional.layer_norm(h, h.shape[1:]),
+    "local response": lambda t, h: t.nn.functional.local_response_norm(h, 3),
+    "max pool": lambda t, h: t.nn.functional.max_pool2d(h, 2),
+    "max pool, overlapping": lambda t, h: t.nn.functional.max_pool2d(h, 3, 2, 1),
+    "average pool": lambda t, h: t.nn.functional.avg_pool2d(h, 3, 2, 1),
+    "adaptive pool": lambda t, h: t.nn.functional.adaptive_avg_pool2d(h, (4, 4)),
+    "squeeze and excite": lambda t, h: h * t.sigmoid(t.nn.functional.adaptive_avg_pool2d(h, 1)),
+    "nearest": lambda t, h: t.nn.functional.interpolate(h, scale_factor=2),
+    "bilinear": lambda t, h: t.nn.functional.interpolate(h, scale_factor=2, mode="bilinear"),
+    "shuffle of pixels": lambda t, h: t.nn.functional.pixel_unshuffle(h, 2)[:, ::4],
+    "concatenation": lambda t, h: t.cat([h[:, 2:], h.neg()[:, :2]], 1),
+    "concatenation of rows": lambda t, h: t.cat([h, h * 2], 2),
+    "parts": lambda t, h: t.cat(h.chunk(2, 1)[::-1], 1) + t.stack(h.split(1, 1), 1).squeeze(2),
+    "shuffle of channels": lambda t, h: h.view(2, 2, 2, 8, 6).transpose(1, 2).reshape(2, 4, 8, 6),
+    "flips": lambda t, h: h.flip(2) + h.flip(1, 3),
+    "roll": lambda t, h: h.roll((1, 2), (1, 3)),
+    "padding": lambda t, h: t.nn.functional.pad(h, (1, 2, 0, 1)),
+    "reflection": lambda t, h: t.nn.functional.pad(h, (1, 1, 1, 1), "reflect"),
+    "softmax over channels": lambda t, h: h.softmax(1) + h.log_softmax(3),
+    "largest channel": lambda t, h: h * h.amax(1, keepdim=True) + h.max(2, keepdim=True).values,
+    "cumulated": lambda t, h: h.cumsum(1) * 0.1,
+    "condition": lambda t, h: t.where(h > 0, h, h.exp()).clamp(-1, 1),
+    "products": lambda t, h: (h.flatten(2).softmax(2) @ h.flatten(2).mT)[..., None] * h[:, :, :4, :1],
+    "indices": lambda t, h: h[:, [3, 1, 0, 2], 1:, ::2],
+    "written in place": lambda t, h: h.clone().mul_(2).add_(1).index_fill_(1, t.tensor([1]), 0.5),
+    "mean over batch": lambda t, h: h - h.mean(0, keepdim=True) + h.var((0, 2), keepdim=True),
+}  # fmt: skip
+
+
+def run(t, between, first, second):
+    """The result and the gradients of everything, as arrays."""
+    x, w, v = (t.tensor(a, requires_grad=True) for a in (X, first, second))
+    h = between(t, t.nn.functional.conv2d(x, w, padding=1))
+    out = t.nn.functional.conv2d(h, v, padding=1, groups=4 // v.shape[1])
+    (out.square().sum() + (out * h.sum()).mean()).backward()
+    return [y.detach().numpy() for y in (out, x.grad, w.grad, v.grad)]
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_comes_between_convolutions(name):
+    torch = pytest.importorskip("torch")
+    second = WEIGHTS[1] if len(name) % 2 else WEIGHTS[2]
+    for mine, theirs in zip(
+        run(jtorch, BETWEEN[name], WEIGHTS[0], second),
+        run(torch, BETWEEN[name], WEIGHTS[0], second),
+        strict=True,
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_reductions_keep_the_order_of_dimensions(keepdim):
+    h = jtorch.nn.functional.conv2d(jtorch.tensor(X), jtorch.tensor(WEIGHTS[0]))
+    dims = [d for n in (1, 2, 3) for d in itertools.combinations(range(4), n)]
+    found = {d: (h.sum(d, keepdim=keepdim), h.amax(d, keepdim=keepdim)) for d in dims}
+    image = h.numpy()
+    assert image.shape == (2, 4, 6, 4)
+    for d, (total, largest) in found.items():
+        np.testing.assert_allclose(total.numpy(), image.sum(d, keepdims=keepdim), rtol=1e-12, atol=1e-12)
+        np.testing.assert_array_equal(largest.numpy(), image.max(d, keepdims=keepdim))
+
+
+class Block(jtorch.nn.Module):
+    def __init__(self, width, stride):
+        super().__init__()
+        nn = jtorch.nn
+        self.before = nn.Conv2d(3, width, 3, padding=1)
+        self.path = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride, 1),
+            nn.BatchNorm2d(width),
+            nn.Conv2d(width, width, 3, 1, 1, groups=width),
+        )
+        self.down = nn.Conv2d(width, width, 1, stride)
+        self.after = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2))
+
+    def forward(self, x):
+        x = self.before(x)
+        return self.after((self.path(x) + self.down(x)).relu())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_no_image_is_transposed_between_convolutions(training):
+    with jtorch.no_grad():  # else what the backward needs goes out, in PyTorch's order
+        text = lower(Block(8, 2).train(training), jtorch.rand(2, 3, 8, 8)).as_text()
+    moved = re.findall(r"stablehlo.transpose.*tensor<([\dx]+)xf32>\) ->", text)
+    assert text.count("stablehlo.convolution") >= 3
+    # The image goes in channels last, and the head is a matrix.
+    assert [shape for shape in moved if shape.count("x") == 3] == ["2x3x8x8"]
+
+
+def test_a_backward_takes_what_its_forward_left():
+    """One operation of several convolutions, which leave different things to their backwards."""
+    weights = [jtorch.tensor(w, requires_grad=True) for w in (WEIGHTS[2], WEIGHTS[2] * 2, WEIGHTS[0])]
+    x = jtorch.tensor(RNG.standard_normal((2, 4, 5, 5)))
+    y = jtorch.tensor(X)
+
+    def loss(a, b, c):
+        conv = jtorch.nn.functional.conv2d
+        return (conv(conv(x, a).tanh(), b).sum() * conv(y, c).square()).mean()
+
+    loss(*weights).backward()
+    expected = jtorch.func.grad(loss, (0, 1, 2))(*weights)
+    compiled = jtorch.compile(loss)
+    plain = [w.grad for w in weights]
+    for w in weights:
+        w.grad = None
+    for _ in range(2):
+        compiled(*weights).backward()
+    for w, g, e in zip(weights, plain, expected, strict=True):
+        assert g.abs().min() > 0
+        jtorch.testing.assert_close(g, e, rtol=1e-9, atol=1e-9)
+        jtorch.testing.assert_close(w.grad / 2, e, rtol=1e-9, atol=1e-9)
