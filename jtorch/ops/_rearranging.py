@@ -30,7 +30,8 @@ def flip(input: Array, dims: tuple[int, ...]) -> Array:
         IndexError: a dim out of range.
         RuntimeError: a dim given twice.
     """
-    return jnp.flip(input, wrap_dims(dims, input.ndim, empty_is_all=False)) if input.ndim else input
+    places = wrap_dims(dims, max(input.ndim, 1), empty_is_all=False)
+    return jnp.flip(input, places) if input.ndim else input
 
 
 @register(node="FlipBackward0", promote=None, saves="", method=True)

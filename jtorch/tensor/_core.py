@@ -32,7 +32,7 @@ from jtorch.tape import Node, node_class, note_hook, tape_of
 from jtorch.tensor._history import MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, creation_error
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Snapshot, Storage, Version, contents, contiguous_strides
-from jtorch.tensor._strides import pointwise_strides
+from jtorch.tensor._strides import KEEPS_CHANNELS_LAST, image_strides, pointwise_strides
 from jtorch.tensor._watched import watched_node
 from jtorch.trace import (
     Aval,
@@ -703,6 +703,8 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
                 tensors.append(t)
                 if t._fn is not None or t._requires:
                     track = True
+                if t._strides is not None and op.name in KEEPS_CHANNELS_LAST:
+                    strided = True
             key.append(tuple(avals))
     frozen = tuple(key)
     try:
@@ -728,7 +730,9 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
         result = _new(Tensor)
         storage = result._storage = _new(Storage)
         storage.value = made
-        if strided and (op.promote is not None or op.name in POINTWISE):
+        if strided and op.name in KEEPS_CHANNELS_LAST:
+            storage.strides = result._strides = _image_strides(op, result, tensors)
+        elif strided and (op.promote is not None or op.name in POINTWISE):
             storage.strides = result._strides = _result_strides(result, tensors)
         if track and level == GRAD and plan.differentiable:
             _attach(plan, tensors, operands, (result,))
@@ -740,6 +744,9 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
     if signature.single is not None:
         made = [made]
     results = _results(plan, made)
+    if strided and op.name in KEEPS_CHANNELS_LAST:
+        for r in results:
+            r._storage.strides = r._strides = _image_strides(op, r, tensors)
     if track and level == GRAD and plan.differentiable:
         _attach(plan, tensors, operands, results)
     elif level == INFERENCE:
@@ -850,6 +857,15 @@ def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] |
                 return None
             operands.append((mine, t._strides if t._strides is not None else contiguous_strides(mine)))
     return pointwise_strides(shape, tuple(operands))
+
+
+def _image_strides(op: Op, result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:
+    operands = []
+    for t in tensors:
+        if t is not None:
+            shape = t._aval().shape
+            operands.append((shape, contiguous_strides(shape) if t._strides is None else t._strides))
+    return image_strides(op.name, result._aval().shape, tuple(operands))
 
 
 def _results(plan: Plan, made: Sequence[Value]) -> Any:

@@ -18,6 +18,7 @@ from jtorch.tape import sequence, tape_of
 from jtorch.tensor import _core
 from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
 from jtorch.tensor._storage import Storage
+from jtorch.tensor._strides import KEEPS_CHANNELS_LAST
 from jtorch.trace import LOCK, Value, full, settings
 from jtorch.trace._read_numbers import ReadNumber
 
@@ -123,7 +124,7 @@ class _Lines:
             put(f"  if a{i}._abase is not None and level == GRAD:")
             put(f"   a{i}._renew()")
             put(f"   if a{i}._fn is None and not a{i}._requires and a{i}._abase.requires_grad: return None")
-            if self.op.promote is not None or self.op.name in POINTWISE:
+            if self.op.promote is not None or self.op.name in POINTWISE | KEEPS_CHANNELS_LAST:
                 put(f" if a{i}._strides is not None: return None")
         put(f" try: found = known[({''.join(k + ', ' for k in self.key)})]")
         put(" except (KeyError, TypeError):")

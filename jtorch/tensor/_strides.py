@@ -7,9 +7,49 @@ from functools import lru_cache
 
 from jtorch.tensor._storage import contiguous_strides
 
-__all__ = ["pointwise_strides"]
+__all__ = ["KEEPS_CHANNELS_LAST", "image_strides", "pointwise_strides"]
 
 Shape = tuple[int, ...]
+
+#: Ops on images whose results have their channels last in memory if the operands have.
+KEEPS_CHANNELS_LAST = frozenset({
+    "_batch_norm", "cat", "channel_shuffle", "conv2d", "conv_transpose2d",
+    "nn.functional.adaptive_avg_pool2d", "nn.functional.adaptive_max_pool2d", "nn.functional.avg_pool2d",
+    "nn.functional.glu", "nn.functional.group_norm", "nn.functional.interpolate",
+    "nn.functional.local_response_norm", "nn.functional.lp_pool2d", "nn.functional.max_pool2d",
+    "nn.functional.pad", "nn.functional.upsample", "pixel_shuffle", "pixel_unshuffle", "prelu",
+})  # fmt: skip
+
+
+@lru_cache(4096)
+def image_strides(name: str, shape: Shape, operands: tuple[tuple[Shape, Shape], ...]) -> Shape | None:
+    """Strides of the result of one of :data:`KEEPS_CHANNELS_LAST`.
+
+    Args:
+        name: of the op.
+        shape: of the result.
+        operands: shape and strides of each tensor.
+
+    Returns:
+        The strides, ``None`` for row-major.
+    """
+    if len(shape) != 4:
+        return None
+    last = [_channels_last(s, t) for s, t in operands]
+    # A weight counts as much as its images; what is joined has to agree.
+    kept = all(last) if name == "cat" else any(last[:2]) if name.startswith("conv") else last[0]
+    return _filled(shape, (1, 3, 2, 0)) if kept else None
+
+
+def _channels_last(shape: Shape, strides: Shape) -> bool:
+    if len(shape) != 4 or 0 in shape:
+        return False
+    least = 0
+    for d in (1, 3, 2, 0):
+        if strides[d] < least or (d == 0 and least == strides[1]):
+            return False
+        least = strides[d] * shape[d]
+    return strides[1] != 0
 
 
 @lru_cache(4096)

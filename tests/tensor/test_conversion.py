@@ -462,3 +462,35 @@ def test_subclasses_share_memory_and_history():
     mine.sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
     assert type(jtorch.Tensor._make_subclass(Mine, x, True)) is Mine
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "torch.cat([x, x], 1)",
+        "torch.cat([x, x.contiguous()], 0)",
+        "F.conv2d(x, torch.ones(2, 3, 2, 2))",
+        "F.conv2d(x.contiguous(), torch.ones(2, 3, 2, 2).contiguous(memory_format=torch.channels_last))",
+        "F.conv_transpose2d(x, torch.ones(3, 2, 2, 2))",
+        "F.max_pool2d(x, 2)",
+        "F.max_pool2d(x, 2, return_indices=True)[1]",
+        "F.adaptive_avg_pool2d(x, 1)",
+        "F.batch_norm(x, None, None, training=True)",
+        "F.instance_norm(x)",
+        "F.interpolate(x, scale_factor=2)",
+        "F.pad(x, (1, 1))",
+        "F.pixel_unshuffle(x, 2)",
+        "F.relu(F.conv2d(x, torch.ones(2, 3, 1, 1))) + 1",
+        "F.conv2d(x, torch.ones(2, 3, 1, 1)).flatten(1)",
+        "F.unfold(x, 2)",
+    ],
+)
+def test_strides_of_results_on_images_with_channels_last(call):
+    torch = pytest.importorskip("torch")
+    strides = []
+    for package in (torch, jtorch):
+        x = package.ones(2, 3, 4, 6).contiguous(memory_format=package.channels_last)
+        for _ in range(5):  # jtorch takes other ways from the third call on
+            result = eval(call, {"torch": package, "F": package.nn.functional, "x": x})
+        strides.append(tuple(result.stride()))
+    assert strides[1] == strides[0]
