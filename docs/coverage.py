@@ -24,10 +24,8 @@ torchvision, looked up in jtorch. The functions are listed in [operations](opera
 #: Reasons beside those of the lists in tests/test_names.py.
 REASONS = {
     "utils.data": {
-        "data pipes, which PyTorch itself no longer develops": (
-            "DFIterDataPipe DataChunk IterDataPipe MapDataPipe argument_validation functional_datapipe "
-            "guaranteed_datapipes_determinism non_deterministic runtime_validation "
-            "runtime_validation_disabled"
+        "types of data pipes, which PyTorch itself no longer develops": (
+            "argument_validation runtime_validation runtime_validation_disabled"
         )
     },
 }

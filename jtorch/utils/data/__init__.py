@@ -1,5 +1,12 @@
 """Data sets, samplers and loaders (``torch.utils.data``)."""
 
+from jtorch.utils.data._datapipes import DataChunk as DataChunk
+from jtorch.utils.data._datapipes import DFIterDataPipe as DFIterDataPipe
+from jtorch.utils.data._datapipes import IterDataPipe as IterDataPipe
+from jtorch.utils.data._datapipes import MapDataPipe as MapDataPipe
+from jtorch.utils.data._datapipes import functional_datapipe as functional_datapipe
+from jtorch.utils.data._datapipes import guaranteed_datapipes_determinism as guaranteed_datapipes_determinism
+from jtorch.utils.data._datapipes import non_deterministic as non_deterministic
 from jtorch.utils.data._iterators import _DatasetKind as _DatasetKind
 from jtorch.utils.data._tfds import TFDSDataset as TFDSDataset
 from jtorch.utils.data.dataloader import DataLoader as DataLoader
@@ -26,10 +33,14 @@ __all__ = [
     "BatchSampler",
     "ChainDataset",
     "ConcatDataset",
+    "DFIterDataPipe",
+    "DataChunk",
     "DataLoader",
     "Dataset",
     "DistributedSampler",
+    "IterDataPipe",
     "IterableDataset",
+    "MapDataPipe",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -41,6 +52,9 @@ __all__ = [
     "WeightedRandomSampler",
     "default_collate",
     "default_convert",
+    "functional_datapipe",
     "get_worker_info",
+    "guaranteed_datapipes_determinism",
+    "non_deterministic",
     "random_split",
 ]
