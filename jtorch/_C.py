@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jtorch.tensor import Tensor
 from jtorch.tensor._overrides import EVERYTHING, Disabled
 from jtorch.tensor._overrides import disabled_torch_function as _disabled_torch_function_impl
 
@@ -23,6 +24,10 @@ class DisableTorchFunction(Disabled):
 
 
 _disabled_torch_function_impl = _disabled_torch_function_impl  # programs make it a class's own
+
+
+#: The class of PyTorch's class of tensors, for annotations.
+_TensorMeta = type(Tensor)
 
 
 def _log_api_usage_once(event: str) -> None:

@@ -109,6 +109,7 @@ _ELSEWHERE = {
         "amp": "GradScaler autocast",
         "compiler": "compile scan",
         "func": "vmap",
+        "futures": "Future",
         "serialization": "load save",
         "nn._flat": (
             "adaptive_max_pool1d binary_cross_entropy_with_logits convolution cosine_embedding_loss "

@@ -44,3 +44,7 @@ def test_several():
     assert both.wait() == [one, two]
     assert wait_all([one, two]) == [1, 2]
     assert collect_all([]).done()
+
+
+def test_its_name_in_torch():
+    assert jtorch.Future is Future

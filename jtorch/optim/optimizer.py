@@ -8,6 +8,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from copy import deepcopy
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -109,11 +110,14 @@ class Optimizer:
     OptimizerPreHook: TypeAlias = Callable[[Self, tuple[Any, ...], dict[str, Any]], Any]  # type: ignore[misc]
     OptimizerPostHook: TypeAlias = Callable[[Self, tuple[Any, ...], dict[str, Any]], None]  # type: ignore[misc]
     profile_hook_step = staticmethod(_stepping)
+    # Of subclasses that do not call this class's ``__init__``, as wrappers of optimizers do.
+    _optimizer_step_pre_hooks: Any = MappingProxyType({})
+    _optimizer_step_post_hooks: Any = MappingProxyType({})
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
-        self._optimizer_step_pre_hooks: dict[int, Any] = OrderedDict()
-        self._optimizer_step_post_hooks: dict[int, Any] = OrderedDict()
+        self._optimizer_step_pre_hooks = OrderedDict()
+        self._optimizer_step_post_hooks = OrderedDict()
         self._optimizer_state_dict_pre_hooks: dict[int, Any] = OrderedDict()
         self._optimizer_state_dict_post_hooks: dict[int, Any] = OrderedDict()
         self._optimizer_load_state_dict_pre_hooks: dict[int, Any] = OrderedDict()

@@ -655,7 +655,7 @@ def randn_like(
 
 def randint_like(
     input: Tensor,
-    low: int,
+    low: int | None = None,
     high: int | None = None,
     *,
     dtype: Any = None,
@@ -666,8 +666,14 @@ def randint_like(
     memory_format: Any = None,
     generator: Any = None,
 ) -> Tensor:
-    """Integers from [low, high), or [0, low), with the shape and dtype of ``input``."""
-    bounds = (0, int(low)) if high is None else (int(low), int(high))
+    """Integers from [low, high) with the shape and dtype of ``input``; ``low`` may be left out."""
+    if high is None and low is None:
+        raise TypeError(
+            "randint_like() received an invalid combination of arguments - it takes (input, high) or (input, "
+            "low, high)"
+        )
+    low, high = (low or 0, high) if high is not None else (0, low)
+    bounds = int(low), int(high)  # type: ignore[arg-type]
     return _like("randint_like", draw_integers, input, bounds, locals())
 
 

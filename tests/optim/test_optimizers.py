@@ -215,3 +215,17 @@ def test_errors_match_torch(torch, make, error):
     with pytest.raises(error) as theirs:
         make(torch.optim, torch.nn.Parameter(torch.ones(2)))
     assert str(mine.value) == str(theirs.value)
+
+
+def test_wrappers_that_leave_out_the_base_class_can_step():
+    class Wrapper(optim.Optimizer):
+        def __init__(self, inner):
+            self.inner, self.param_groups, self.state = inner, inner.param_groups, {}
+
+        def step(self):
+            self.inner.step()
+
+    p = jtorch.nn.Parameter(jtorch.ones(1))
+    p.sum().backward()
+    Wrapper(optim.SGD([p], lr=0.5)).step()
+    assert p.tolist() == [0.5]

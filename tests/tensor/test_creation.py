@@ -442,3 +442,14 @@ def test_creation_starts_no_program():
     ):
         made.tolist()
     assert jtorch.metrics()["flushes"] == before
+
+
+def test_randint_like_takes_high_by_name():
+    x = jtorch.zeros(6)
+    jtorch.manual_seed(0)
+    expected = jtorch.randint_like(x, 3)
+    jtorch.manual_seed(0)
+    assert jtorch.randint_like(x, high=3).tolist() == expected.tolist()
+    assert set(jtorch.randint_like(x, low=1, high=2).tolist()) == {1}
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        jtorch.randint_like(x)

@@ -20,7 +20,7 @@ from jtorch.trace import from_host
 
 __all__ = ["collate", "default_collate", "default_convert"]
 
-_REFUSED = re.compile(r"[SaUO]")
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 #: For larger batches NumPy asks for huge pages, which is worth more.
 JOINED_BYTES = 1 << 22
 _UNKNOWN = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
@@ -31,7 +31,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     if type(data).__module__ == "numpy" and not isinstance(data, str | bytes):
-        if isinstance(data, np.ndarray) and _REFUSED.search(data.dtype.str) is not None:
+        if isinstance(data, np.ndarray) and np_str_obj_array_pattern.search(data.dtype.str) is not None:
             return data
         return as_tensor(data)
     if isinstance(data, Mapping):
@@ -124,7 +124,7 @@ def _stacked(arrays: list[Any]) -> Any:
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     """NumPy arrays of one shape stacked to a tensor."""
-    if _REFUSED.search(batch[0].dtype.str) is not None:
+    if np_str_obj_array_pattern.search(batch[0].dtype.str) is not None:
         raise TypeError(_UNKNOWN.format(batch[0].dtype))
     return collate([as_tensor(b) for b in batch], collate_fn_map=collate_fn_map)
 
