@@ -328,25 +328,42 @@ class Assembly:
         if graph.notes is not None:
             graph.notes.close()
             graph.notes = None
+        allowed = {id(storage) for storage, _, _, _ in self.finals}
+        allowed |= {id(g.__dict__["_storage"]) for _, g, _ in self.grads if g is not None}
         accounted = {id(v) for v in wanted}
         for node in self.kept.values():
             accounted.update(id(x) for x in getattr(node, "saved", None) or () if isinstance(x, Value))
         constants = self.session.constants
         for key in [k for k, v in constants.items() if v.pending]:
             del constants[key]
-        if self._held(accounted):
+        if self._held(accounted, allowed):
             gc.collect()  # what only cycles keep
-        if self._held(accounted):
+        if self._held(accounted, allowed):
             what = "number that it reads" if self.session.numbers_held() else "tensor that it computes"
             raise NotReplayable(f"a {what} is kept elsewhere (an attribute, a list)")
 
-    def _held(self, accounted: set[int]) -> bool:
-        if self.session.numbers_held() or any(tensor() is not None for _, tensor in self.watched):
+    def _held(self, accounted: set[int], allowed: set[int]) -> bool:
+        """Whether somebody has a tensor or number of this call: a value, or a storage that holds one."""
+        if self._stored(allowed) or self.session.numbers_held():
+            return True
+        if any(tensor() is not None for _, tensor in self.watched):
             return True
         outputs = self.graph.outputs
         if self.recorded.differentiable is not None:
             outputs = outputs[: self.recorded.differentiable.outputs]  # the others are its gradients
         return any(v is not None and id(v) not in accounted for v in (o() for o in outputs))
+
+    def _stored(self, allowed: set[int]) -> bool:
+        drawn = {id(a.placeholder) for a in self.session.actions if type(a) is Draw}
+        for reference in self.session.made:
+            storage = reference()
+            if storage is not None and id(storage) not in allowed:
+                value = storage.__dict__.get("value")
+                if value is None:
+                    continue
+                if id(value) in drawn or (value.graph is self.graph and value.slot >= 0):
+                    return True
+        return False
 
     # ---- the end
 

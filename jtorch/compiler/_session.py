@@ -114,6 +114,7 @@ class Session:
         actions: what runs on the host in each replay, in order: :class:`Numbers`, :class:`Draw`, functions.
         constants: values made from data inside the function, by ``id``.
         initial: first value of storages made inside the function, by the storage's ``id``.
+        made: weak references to these storages.
         engines, draws: random draws that were begun, and that can be repeated.
         streams: what was drawn from, and its state before, by ``id``.
         generators: those that draws named.
@@ -135,6 +136,7 @@ class Session:
         self.touched: dict[int, Touched] = {}
         self.grads: dict[int, GradLog] = {}
         self.fresh: set[int] = set()
+        self.made: list[Any] = []
         self.cached: dict[int, Any] = {}
         self.initial: dict[int, Value] = {}
         self.constants: dict[int, Value] = {}
@@ -384,6 +386,7 @@ class Session:
                 else:
                     session.fresh.add(key)
                     if "value" not in own:
+                        session.made.append(ref(storage))
                         session.initial.pop(key, None)
                         if id(value) in session.constants and not value.pending:
                             session.initial[key] = value

@@ -230,6 +230,35 @@ def test_what_is_only_written_is_written_in_each_call():
     agree(program)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda h: h, lambda h: h.detach(), lambda h: h.detach()[0], lambda h: jtorch.rand(2), lambda h: h * 1],
+)
+@pytest.mark.parametrize("gradient", [False, True])
+def test_tensors_that_a_module_keeps_are_those_of_the_last_call(make, gradient):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = linear(), linear()
+
+        def forward(self, x):
+            hidden = self.first(x).exp()
+            self.kept = make(hidden)
+            return self.second(hidden * x), hidden
+
+    def program(compile):
+        model = Model()
+        call = compile(model)
+        noted = []
+        for i in range(3):
+            with jtorch.set_grad_enabled(gradient):
+                out, hidden = call(ONE * i)
+            noted += [out.tolist(), hidden.tolist(), model.kept.tolist()]
+        return noted
+
+    agree(program)
+
+
 ARGUMENTS = {
     "append": (lambda c: c.append(1), list), "pop": (lambda c: c.pop(), lambda: [1, 2]),
     "set": (lambda c: c.__setitem__(0, 5), lambda: [1, 2]),
