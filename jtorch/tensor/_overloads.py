@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.dispatch import GRAD, modes
 from jtorch.dtypes import BOOL
 from jtorch.errors import warn_user
 from jtorch.ops._registry import OPS
@@ -192,6 +193,30 @@ _itself("conj", lambda x: not x.dtype.is_complex)
 _itself("conj_physical", lambda x: not x.dtype.is_complex)
 _itself("resolve_conj", lambda x: True)
 _itself("resolve_neg", lambda x: True)
+
+
+def _compare_in_place(name: str) -> None:
+    """``x.eq_(y)``: the numbers 0 and 1 in place of ``x``, with a history whose gradients are zero."""
+    op, general = OPS[name], derived[""][name]
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_writable(self)
+        result = general(self, *args, **kwargs)
+        other = bind(op, (self, *args), kwargs)[1]
+        among = [x if isinstance(x, Tensor) and x.requires_grad else None for x in (self, other)]
+        if modes.level == GRAD and among != [None, None]:
+            node = f"{name.title()}Backward{int(isinstance(other, Tensor))}"
+            result = run(OPS["_drawn"], (run(OPS["_to_copy"], (result, self.dtype)), *among, node))
+        return assign(self, result)
+
+    method.__doc__ = op.fn.__doc__
+    for alias in (name, *op.aliases):
+        method.__name__ = method.__qualname__ = name + "_"
+        setattr(Tensor, alias + "_", method)
+
+
+for _name in ("eq", "ge", "gt", "le", "lt", "ne"):
+    _compare_in_place(_name)
 
 
 def _fill_of_expanded(name: str, narrowed: Callable[..., Any]) -> None:

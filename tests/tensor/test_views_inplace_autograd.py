@@ -429,6 +429,21 @@ def test_masked_and_indexed_fills_of_an_expanded_view_warn():
         assert base.tolist() == expected  # PyTorch 2.13
 
 
+@pytest.mark.parametrize("name", ["eq_", "ne_", "lt_", "le_", "gt_", "ge_", "not_equal_"])
+def test_comparisons_in_place_have_gradients_of_zero(name):
+    torch = pytest.importorskip("torch")
+    found = []
+    for package in (torch, jtorch):
+        leaf = package.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        whole, parts = leaf * 2, leaf * 3
+        getattr(whole, name)(4)
+        getattr(parts[0], name)(parts.detach()[1])
+        (whole.sum() + parts.sum()).backward()
+        nodes = type(whole.grad_fn).__name__, type(parts.grad_fn).__name__
+        found.append((whole.tolist(), parts.tolist(), leaf.grad.tolist(), *nodes))
+    assert found[1] == found[0]
+
+
 def test_many_outputs_of_one_node():
     x = jtorch.ones(300, 1, requires_grad=True)
     parts = (x * 1).unbind()
