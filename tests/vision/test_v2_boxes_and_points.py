@@ -246,9 +246,5 @@ def test_what_is_missing_says_so():
     boxes = tv_tensors.BoundingBoxes(jtorch.zeros(1, 5), format="XYWHR", canvas_size=(5, 5))
     with pytest.raises(NotImplementedError, match=r"rotate of turned boxes \(XYWHR\) is not available"):
         v2.RandomRotation(5)(boxes)
-    with pytest.raises(NotImplementedError, match=r"use tv_tensors\.wrap"):
-        tv_tensors.set_return_type("TVTensor")
-    with tv_tensors.set_return_type("Tensor"):
-        pass
     with pytest.raises(TypeError, match=r"Functional F\.adjust_hue supports inputs of type"):
         v2.functional.adjust_hue(boxes, 0.1)

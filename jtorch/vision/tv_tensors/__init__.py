@@ -1,6 +1,7 @@
 """Tensors that say what they are, for ``transforms.v2`` (``torchvision.tv_tensors``).
 
-Operations on them return plain tensors; transforms keep their kind.
+Operations on them return plain tensors, unless :func:`set_return_type` says otherwise; transforms keep their
+kind.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import jtorch
 from jtorch.tensor import Tensor
-from jtorch.tensor._overrides import disabled_torch_function
+from jtorch.tensor._overrides import Disabled, disabled_torch_function, notice
 
 __all__ = [
     "BoundingBoxFormat",
@@ -45,6 +46,18 @@ class TVTensor(Tensor):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Made by ``__new__``."""
+
+    def clone(self, *args: Any, **kwargs: Any) -> Any:
+        """A copy of the same kind."""
+        return _kind_of(super().clone(*args, **kwargs), self)  # type: ignore[misc]
+
+    def detach(self) -> Any:
+        """The same memory without history, of the same kind."""
+        return _kind_of(super().detach(), self)  # type: ignore[misc]
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """With another dtype or on another device, of the same kind."""
+        return _kind_of(super().to(*args, **kwargs), self)  # type: ignore[misc]
 
     @classmethod
     def _wrap(cls, tensor: Tensor) -> Any:
@@ -223,33 +236,62 @@ class KeyPoints(TVTensor):
         return cls._points(tensor, kwargs.get("canvas_size", like.canvas_size))
 
 
-class _Restored:
-    """What ``set_return_type`` returns, for ``with``: there is one type, so nothing is to be restored."""
+#: What a kind consists of besides its numbers.
+_ATTRIBUTES = ("format", "canvas_size", "clamping_mode")
 
-    def __enter__(self) -> _Restored:
-        return self
+
+def _kind_of(result: Any, like: Any) -> Any:
+    """The tensors in an operation's result as the kind of ``like``, whatever their shape."""
+    if isinstance(result, tuple | list):
+        made = [_kind_of(x, like) for x in result]
+        return type(result)(*made) if hasattr(result, "_fields") else type(result)(made)
+    if not isinstance(result, Tensor) or isinstance(result, TVTensor):
+        return result
+    tensor = result.as_subclass(type(like))
+    for name in _ATTRIBUTES:
+        if hasattr(like, name):
+            setattr(tensor, name, getattr(like, name))
+    return tensor
+
+
+def _keep_kind(cls: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """``__torch_function__`` while operations return their operands' kind."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    kwargs = kwargs or {}
+    nested = [x if isinstance(x, tuple | list) else (x,) for x in (*args, *kwargs.values())]
+    with Disabled():
+        return _kind_of(func(*args, **kwargs), next(x for xs in nested for x in xs if isinstance(x, cls)))
+
+
+class _Restoring:
+    """What ``set_return_type`` returns: at the end of a ``with`` block it is as before."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(self, *args: object) -> None:
-        return None
+        TVTensor.__torch_function__ = self.before
 
 
 def set_return_type(return_type: str) -> Any:
-    """What operations on these kinds return: plain tensors (``"Tensor"``).
+    """What operations on these kinds return: plain tensors (``"Tensor"``) or their own kind (``"TVTensor"``).
+
+    It holds until it is set again, or to the end of a ``with`` block.
 
     Raises:
         ValueError: an unknown type.
-        NotImplementedError: ``"TVTensor"``; wrap results with :func:`wrap`.
     """
-    kinds = {"tensor": False, "tvtensor": True}
+    kinds = {"tensor": disabled_torch_function, "tvtensor": classmethod(_keep_kind)}
     if return_type.lower() not in kinds:
         raise ValueError(f"return_type must be 'TVTensor' or 'Tensor', got {return_type}")
-    if kinds[return_type.lower()]:
-        # Differs from PyTorch: torchvision can keep the kind through every operation.
-        raise NotImplementedError(
-            "set_return_type('TVTensor') is not available: operations on tv_tensors return plain tensors; "
-            "use tv_tensors.wrap(result, like=image)"
-        )
-    return _Restored()
+    before = vars(TVTensor)["__torch_function__"]
+    TVTensor.__torch_function__ = kinds[return_type.lower()]  # type: ignore[assignment]
+    notice(TVTensor)
+    return _Restoring(before)
 
 
 def wrap(wrappee: Tensor, *, like: Any, **kwargs: Any) -> Any:
