@@ -606,7 +606,8 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
     here = default_device()
     tangent = None if modes.duals is None else modes.duals.of(self)
     kind = type(self)
-    return tensor_str(
+    plain = kind is Tensor or kind.__name__ == "Parameter"
+    text = tensor_str(
         None if meta else self._host(),
         shape=aval.shape,
         dtype_name=aval.dtype.name,
@@ -617,9 +618,11 @@ def tensor_text(self: Tensor, tensor_contents: Any = None) -> str:
         requires_grad=self.requires_grad,
         grad_fn_name=None if fn is None else type(fn).__name__,
         is_meta=meta,
-        prefix="tensor(" if kind is Tensor or kind.__name__ == "Parameter" else f"{kind.__name__}(",
+        prefix="tensor(" if plain else f"{kind.__name__}(",
         tangent=None if tangent is None else str(tangent),
     )
+    marked = "_is_param" in vars(self) or any(c.__name__ == "Parameter" for c in kind.__mro__)
+    return f"Parameter({text})" if marked and not plain else text
 
 
 def __format__(self: Tensor, format_spec_: str) -> str:

@@ -19,6 +19,9 @@ log = []
 class Kept(torch.Tensor):
     pass
 
+class Trained(torch.nn.Parameter):
+    pass
+
 class Noted(torch.Tensor):
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
@@ -100,6 +103,9 @@ k.shape
 k.numpy()
 repr(k)
 str(torch.nn.Parameter(plain))
+str(torch.nn.Parameter(k))
+str(Trained(plain))
+[batch[0] for batch in torch.utils.data.DataLoader(torch.utils.data.TensorDataset(k), batch_size=1)]
 k + n
 k == k
 n + 1

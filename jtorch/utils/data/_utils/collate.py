@@ -12,14 +12,16 @@ import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import CPU
-from jtorch.ops._registry import OPS
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import from_value, run
+from jtorch.tensor._core import from_value
 from jtorch.tensor._creation import as_tensor, tensor
+from jtorch.tensor._derive import derived
+from jtorch.tensor._overrides import takes_part
 from jtorch.trace import from_host
 
 __all__ = ["collate", "default_collate", "default_convert"]
 
+_stack = derived[""]["stack"]
 np_str_obj_array_pattern = re.compile(r"[SaUO]")
 #: For larger batches NumPy asks for huge pages, which is worth more.
 JOINED_BYTES = 1 << 22
@@ -98,6 +100,8 @@ def collate(batch: Sequence[Any], *, collate_fn_map: Mapping[Any, Callable[..., 
 def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:
     """Tensors of one shape stacked."""
     first: Any = batch[0]
+    if takes_part(type(first)):
+        return _stack(list(batch), 0)  # type: ignore[no-any-return]
     if first.device is CPU and not [
         t for t in batch if t._requires or t._fn is not None or (t._abase is not None and t.requires_grad)
     ]:
@@ -105,8 +109,7 @@ def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: Any = None) ->
         shape, kind = arrays[0].shape, arrays[0].dtype
         if not [a for a in arrays if a.shape != shape or a.dtype != kind]:
             return from_value(from_host(_stacked(arrays)))
-    stacked: Tensor = run(OPS["stack"], (list(batch), 0))
-    return stacked
+    return _stack(list(batch), 0)  # type: ignore[no-any-return]
 
 
 def _stacked(arrays: list[Any]) -> Any:
