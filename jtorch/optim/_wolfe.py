@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 __all__ = ["strong_wolfe"]
 
@@ -23,15 +24,16 @@ class _Point(NamedTuple):
 def _minimum_of_cubic(a: _Point, b: _Point, bounds: tuple[float, float] | None = None) -> float:
     """Where the cubic through two points with their slopes is least, within bounds."""
     low, high = bounds if bounds is not None else (min(a.t, b.t), max(a.t, b.t))
-    d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
-    square = d1**2 - a.slope * b.slope
-    if square < 0:
-        return (low + high) / 2.0
-    d2 = math.sqrt(square)
-    if a.t <= b.t:
-        place = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
-    else:
-        place = a.t - (a.t - b.t) * ((a.slope + d2 - d1) / (a.slope - b.slope + 2 * d2))
+    with np.errstate(all="ignore"):  # slopes are NumPy's numbers: 0 / 0 is nan, as of tensors
+        d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
+        square = d1**2 - a.slope * b.slope
+        if not square >= 0:
+            return (low + high) / 2.0
+        d2 = np.sqrt(square)
+        if a.t <= b.t:
+            place = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
+        else:
+            place = a.t - (a.t - b.t) * ((a.slope + d2 - d1) / (a.slope - b.slope + 2 * d2))
     return min(max(place, low), high)
 
 
@@ -72,7 +74,7 @@ def strong_wolfe(
 
     def at(length: float) -> _Point:
         value, g = evaluate(length)
-        return _Point(length, value, g, float(g.dot(direction)))
+        return _Point(length, value, g, g.dot(direction))
 
     def too_high(p: _Point) -> bool:
         return p.loss > loss + c1 * p.t * slope

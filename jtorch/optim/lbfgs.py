@@ -93,6 +93,7 @@ class LBFGS(Optimizer):
 
     # ---- the step --------------------------------------------------------------------------------------
 
+    @no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Take up to ``max_iter`` steps.
 
@@ -101,7 +102,12 @@ class LBFGS(Optimizer):
 
         Returns:
             The loss before the first step.
+
+        Raises:
+            AssertionError: a second group was added.
         """
+        if len(self.param_groups) != 1:
+            raise AssertionError(f"Expected exactly one param_group, but got {len(self.param_groups)}")
         group = self.param_groups[0]
         closure = enable_grad()(closure)
         lr, tolerance = float(group["lr"]), group["tolerance_change"]
@@ -119,7 +125,7 @@ class LBFGS(Optimizer):
 
         history = _History(state, group["history_size"])
         direction = _host(state.get("d"))
-        t = state.get("t")
+        t = _host(state.get("t"))
         previous, previous_loss = _host(state.get("prev_flat_grad")), state.get("prev_loss")
         iteration = 0
         while iteration < group["max_iter"]:
@@ -133,7 +139,7 @@ class LBFGS(Optimizer):
                 history.add(gradient - previous, direction * gradient.dtype.type(t))
                 direction = history.direction(gradient)
             previous, previous_loss = gradient.copy(), loss
-            t = min(1.0, 1.0 / float(np.abs(gradient).sum())) * lr if state["n_iter"] == 1 else lr
+            t = min(1.0, 1.0 / np.abs(gradient).sum()) * lr if state["n_iter"] == 1 else lr
             slope = gradient.dot(direction)
             if slope > -tolerance:
                 break
@@ -149,7 +155,9 @@ class LBFGS(Optimizer):
                     self._move(start + direction.dtype.type(t) * direction)
                     return float(closure()), self._gradient()
 
-                loss, gradient, t, calls = strong_wolfe(evaluate, t, direction, loss, gradient, float(slope))
+                loss, gradient, t, calls = strong_wolfe(
+                    evaluate, t, direction, loss, gradient, slope, max_ls=group["max_eval"] - evaluations
+                )
                 self._move(start + gradient.dtype.type(t) * direction)
                 done = np.abs(gradient).max() <= group["tolerance_grad"]
             else:
@@ -167,7 +175,7 @@ class LBFGS(Optimizer):
             if np.abs(direction * t).max() <= tolerance or abs(loss - previous_loss) < tolerance:
                 break
         history.save(state)
-        state["d"], state["t"] = _tensor(direction), t
+        state["d"], state["t"] = _tensor(direction), _tensor(t)
         state["prev_flat_grad"], state["prev_loss"] = _tensor(previous), previous_loss
         return first_loss
 

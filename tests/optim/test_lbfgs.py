@@ -96,3 +96,35 @@ def test_state_continues():
 def test_one_group_only():
     with pytest.raises(ValueError, match="LBFGS doesn't support per-parameter options"):
         optim.LBFGS([{"params": [nn.Parameter(jtorch.ones(1))]}, {"params": [nn.Parameter(jtorch.ones(1))]}])
+
+
+@pytest.mark.parametrize("loss", [rosenbrock, lambda t, w: w.sum()], ids=["curved", "straight"])
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_line_searches_end_with_the_calls_that_are_allowed(torch, loss, most):
+    found = []
+    for t in (jtorch, torch):
+        w = t.nn.Parameter(t.tensor([-0.5, 1.0], dtype=t.float64))
+        optimizer = t.optim.LBFGS([w], 0.5, max_iter=most, line_search_fn="strong_wolfe")
+
+        def closure(t=t, w=w, optimizer=optimizer):
+            optimizer.zero_grad()
+            value = loss(t, w)
+            value.backward()
+            return value
+
+        optimizer.step(closure)
+        optimizer.step(closure)
+        state = optimizer.state_dict()["state"][0]
+        found.append((w.tolist(), float(state["t"]), [state["func_evals"], type(state["t"]).__name__]))
+    (w, length, mine), (other, expected, theirs) = found
+    assert np.allclose(w, other, rtol=1e-9)
+    assert length == pytest.approx(expected, rel=1e-9)
+    assert mine == theirs
+
+
+def test_a_group_that_was_added_later():
+    w = nn.Parameter(jtorch.ones(2))
+    optimizer = optim.LBFGS([w])
+    optimizer.add_param_group({"params": [nn.Parameter(jtorch.ones(2))]})
+    with pytest.raises(AssertionError, match="Expected exactly one param_group, but got 2"):  # PyTorch 2.13
+        optimizer.step(lambda: w.sum())
