@@ -6,8 +6,8 @@ gradients. Measured with 2 cores in milliseconds, result / gradient of the input
 first, then the one chosen: 3 to 10 channels, 3x3, 32 images of 64x64: 8.1 / 14.5 / 4.3, 4.7 / 3.1 / 4.3;
 depthwise 3x3, 64 channels at 28x28: 80 / 78 / 19, 1.4 / 3.2 / 19; four groups of 16 channels: 19 / 18 /
 839, 10 / 8.5 / 12; 3x3x3 kernels, 8 channels at 16x16x16: 8.2 / 8.3 / 31, 4.2 / 6.4 / 3.8; 1x1, 64 channels
-at 28x28: 4.9 / 4.5 / 7.1, 4.9 / 4.3 / 2.5. These are times of one convolution, channels first; the programs of
-``trace/_channels_last.py`` take XLA's for all images without groups.
+at 28x28: 4.9 / 4.5 / 7.1, 4.9 / 4.3 / 2.5. These are times of one convolution, channels first; the programs
+of ``trace/_channels_last.py`` take XLA's for all images without groups.
 """
 
 from __future__ import annotations
