@@ -103,7 +103,7 @@ def _parse(text: str) -> tuple[str, int | None]:
     if not match or (match[2] and len(match[2]) > 1 and match[2][0] == "0"):
         raise RuntimeError(f"Invalid device string: '{text}'")
     kind = match[1]
-    if kind not in PLATFORMS and kind != "meta":
+    if kind not in PLATFORMS and kind not in _KNOWN.split(", "):
         raise RuntimeError(f"Expected one of {_KNOWN} device type at start of device string: {kind}")
     return kind, int(match[2]) if match[2] else None
 
@@ -190,7 +190,11 @@ def jax_device(target: device) -> Any:
             "a DataLoader worker computes with NumPy and cannot use JAX's devices; do this in the main "
             "process, or use num_workers=0"
         )
-    platform = PLATFORMS[target.type]
+    platform = PLATFORMS.get(target.type)
+    if platform is None:
+        if target.type == "xpu":
+            raise AssertionError("Torch not compiled with XPU enabled")
+        raise RuntimeError(f"PyTorch is not linked with support for {target.type} devices")
     try:
         found = jax.local_devices(backend=platform)
     except RuntimeError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jtorch._dynamo import exc
+from jtorch._dynamo import eval_frame, exc
 from jtorch.compiler import (
+    OptimizedModule,
     allow_in_graph,
     assume_constant_result,
     config,
@@ -17,9 +18,9 @@ from jtorch.compiler import (
 from jtorch.compiler._survey import ExplainOutput, explain_call
 
 __all__ = [
-    "allow_in_graph", "assume_constant_result", "config", "disable", "exc", "explain", "graph_break",
-    "is_compiling", "list_backends", "mark_dynamic", "mark_static", "mark_static_address",
-    "maybe_mark_dynamic", "reset",
+    "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "eval_frame", "exc",
+    "explain", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
+    "mark_static_address", "maybe_mark_dynamic", "reset",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jax._src.core import trace_state_clean  # JAX has no public way to ask whether a transform is under way
 
 from jtorch import dtypes
-from jtorch.devices import CPU, META, as_device, device
+from jtorch.devices import CPU, META, as_device, device, jax_device
 from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.errors import with_hint
 from jtorch.rng._bernoulli import bernoulli as draw_bernoulli
@@ -284,10 +284,13 @@ def stream_of(generator: Any, where: device = CPU) -> Any:
     Raises:
         RuntimeError: within ``vmap(randomness="error")``.
         NotImplementedError: within ``vmap(randomness="different")``, unless its callers take care of it.
+        AssertionError: there is no such device.
     """
     if modes.mapped:
         refuse_in_vmap()
     found = _stream_of(generator, where)
+    if where is not CPU:
+        jax_device(where)  # raises if there is none
     recording = session()
     if recording is not None:
         recording.begins(found, generator)

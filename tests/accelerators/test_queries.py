@@ -115,3 +115,18 @@ def test_a_gpu_answers():
     a = jtorch.rand(3, device="cuda")
     c.set_rng_state(state)
     assert jtorch.equal(a, jtorch.rand(3, device="cuda"))
+
+
+@no_gpu
+@pytest.mark.parametrize("draw", ["rand(2", "randn(2", "randint(3, (2,)", "randperm(2", "rand_like(one"])
+def test_random_numbers_need_the_device_that_they_are_for(draw):
+    with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+        eval(f"jtorch.{draw}, device='cuda')", {"jtorch": jtorch, "one": jtorch.ones(1)})
+
+
+@pytest.mark.parametrize("kind", ["xpu", "hpu", "mtia"])
+def test_types_of_devices_that_jax_does_not_have_can_be_named(kind):
+    assert repr(jtorch.device(f"{kind}:1")) == f"device(type='{kind}', index=1)"
+    assert not jtorch.is_autocast_enabled(kind)
+    with pytest.raises((AssertionError, RuntimeError), match=r"not compiled with XPU|not linked with"):
+        jtorch.zeros(1, device=kind)
