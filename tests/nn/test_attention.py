@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jtorch
@@ -95,3 +96,22 @@ def test_causal_biases_refuse_what_torch_refuses(torch):
             b.CausalBias(1, 2, 3)
         with pytest.warns(UserWarning, match="will produce NaNs in the output when seq_len_q > seq_len_kv!"):
             b.causal_lower_right(5, 3)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("ends", [[2, 1], [0, 3]], ids=str)
+@pytest.mark.parametrize("options", [{}, {"enable_nested_tensor": False}], ids=str)
+def test_encoders_in_evaluation_give_0_for_padding_at_the_end(ends, options):
+    torch = pytest.importorskip("torch")
+    found = []
+    for package in (torch, jtorch):
+        package.manual_seed(0)
+        layer = package.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        encoder = package.nn.TransformerEncoder(layer, 2, **options).eval()
+        x = package.arange(24.0).reshape(2, 3, 4).sin()
+        padding = package.arange(3) >= package.tensor(ends)[:, None]
+        if ends[0] == 0:  # the first element instead, which is no padding at the end
+            padding = package.tensor([[True, False, False], [False, False, False]])
+        with package.no_grad():
+            found.append(encoder(x, src_key_padding_mask=padding).numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)  # float32 through two layers

@@ -11,12 +11,15 @@ from jtorch.dtypes import get_default_dtype
 from jtorch.nn import functional as F
 from jtorch.nn import init
 from jtorch.nn.modules._attention import MultiheadAttention
+from jtorch.nn.modules.activation import GELU, ReLU
 from jtorch.nn.modules.container import ModuleList
 from jtorch.nn.modules.dropout import Dropout
 from jtorch.nn.modules.linear import Linear
 from jtorch.nn.modules.module import Module
 from jtorch.nn.modules.normalization import LayerNorm
 from jtorch.tensor import Tensor
+from jtorch.tensor._autocast import is_autocast_enabled
+from jtorch.tensor._autograd import is_grad_enabled
 from jtorch.tensor._core import call
 from jtorch.tensor._creation import full
 
@@ -244,7 +247,9 @@ class TransformerEncoder(Module):
         encoder_layer: the layer, of which copies are made.
         num_layers: how many.
         norm: applied at the end.
-        enable_nested_tensor, mask_check: accepted; padding costs no extra branch here.
+        enable_nested_tensor: without gradients, in evaluation mode, the encoder gives 0 for padding at the
+            end of sequences, as PyTorch does by way of nested tensors, for the same kinds of layers.
+        mask_check: only if padding is at the end of all sequences.
     """
 
     __constants__ = ["norm"]
@@ -260,7 +265,8 @@ class TransformerEncoder(Module):
         super().__init__()
         self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
-        self.enable_nested_tensor, self.use_nested_tensor = enable_nested_tensor, False
+        self.enable_nested_tensor = enable_nested_tensor
+        self.use_nested_tensor = enable_nested_tensor and _may_nest(encoder_layer)
         self.mask_check = mask_check
 
     def forward(
@@ -276,9 +282,40 @@ class TransformerEncoder(Module):
         )
         mask = F._canonical_mask(mask, "mask", None, "", src.dtype, check_other=False)
         causal = _is_causal(is_causal, mask)
+        padding = None if mask is not None else src_key_padding_mask
+        nested = padding is not None and self.use_nested_tensor and self._nests(src)
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=causal, src_key_padding_mask=src_key_padding_mask)
+        if nested:
+            padded: Tensor = call("ne", padding, 0)
+            if self.mask_check:
+                # The mask is not read, which would make a program wait: other padding sets nothing.
+                at_the_end = (padded[:, 1:] | ~padded[:, :-1]).all()
+                padded = padded & at_the_end
+            src = src.masked_fill(padded.unsqueeze(-1), 0)
         return src if self.norm is None else self.norm(src)
+
+    def _nests(self, src: Tensor) -> bool:
+        first = self.layers[0]
+        if first.training or src.dim() != 3 or is_autocast_enabled():
+            return False
+        return not (is_grad_enabled() and any(x.requires_grad for x in (src, *first.parameters())))
+
+
+def _may_nest(layer: Module) -> bool:
+    """Whether PyTorch's encoder takes nested tensors through layers of this kind."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return False
+    attention = layer.self_attn
+    return (
+        not layer.norm_first
+        and attention.batch_first
+        and attention._qkv_same_embed_dim
+        and attention.in_proj_bias is not None
+        and (layer.activation in (F.relu, F.gelu) or isinstance(layer.activation, ReLU | GELU))
+        and layer.norm1.eps == layer.norm2.eps
+        and attention.num_heads % 2 == 0
+    )
 
 
 class TransformerDecoder(Module):
