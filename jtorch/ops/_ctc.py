@@ -136,6 +136,7 @@ def alignments(
     node=composed("CtcLossBackward0"),
     static="blank reduction zero_infinity max_target_length",
     promote=None,
+    saves="log_probs targets intermediate",
 )
 def ctc_loss(
     log_probs: Array,

@@ -95,6 +95,21 @@ def test_values_that_must_not_be_modified(case, calls):
     assert [_modified(jtorch, case, t, calls) for t in targets] == expected
 
 
+def test_lengths_of_ctc_loss_may_be_modified():
+    torch = pytest.importorskip("torch")
+    found = []
+    for package in (torch, jtorch):
+        leaf = package.arange(15.0).reshape(5, 1, 3).requires_grad_()
+        lengths = package.tensor([5]), package.tensor([2])
+        log_probs, targets = leaf.log_softmax(2), package.tensor([[1, 2]])
+        loss = package.nn.functional.ctc_loss(log_probs, targets, *lengths)
+        for length in lengths:
+            length.fill_(1)
+        loss.backward()
+        found.append(leaf.grad.reshape(-1).tolist())
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
+
+
 def test_input_of_max_may_be_modified():
     a = jtorch.tensor([[1.0, 5.0], [7.0, 2.0]], requires_grad=True)
     x = a * 1
