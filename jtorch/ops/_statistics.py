@@ -246,8 +246,8 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False) -> tuple[Array, Arr
     values = jnp.take_along_axis(lax.stop_gradient(input), index, axis, mode="promise_in_bounds")
     position = lax.broadcasted_iota(jnp.int64, input.shape, axis)
     before = jnp.roll(values, 1, axis)
-    same = (values == before) | (jnp.isnan(values) & jnp.isnan(before))
-    starts = jnp.where((position == 0) | ~same, position, 0)
+    # Each nan is a value of its own, as in PyTorch.
+    starts = jnp.where((position == 0) | (values != before), position, 0)
     length = position - lax.cummax(starts, axis)
     longest = jnp.expand_dims(lax.argmax(length, axis, jnp.int64), axis)
     found = jnp.take_along_axis(index, longest, axis)

@@ -164,7 +164,7 @@ class Storage:
             assert value is not None
             assert value.aval.device is CPU
             host = host_array(value)
-            if self.strides is None:
+            if not self.strides:  # row-major, or of no dimensions
                 # Contents that nobody else can see need no copy. References: the value's slot, `host`, the
                 # argument.
                 if not (

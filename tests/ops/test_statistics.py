@@ -63,6 +63,8 @@ def test_order_statistics_match_torch(compare):
         compare("kthvalue", N[:1], k, 1, True)
     compare("mode", I, grad=False)
     compare("mode", X, 1, True)
+    nan = float("nan")
+    compare("mode", np.array([[1, nan, nan, 2], [nan, nan, nan, nan], [nan, 3, 3, nan]], np.float32), 1)
 
 
 @pytest.mark.parametrize("name", ["quantile", "nanquantile"])

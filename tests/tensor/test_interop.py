@@ -140,3 +140,9 @@ def test_64_bit_types_stay_inside_transforms():
 def test_history_does_not_leave_a_transform():
     leaf = jtorch.ones(2, requires_grad=True)
     assert not jax.jit(lambda x: x * 2)(leaf).requires_grad
+
+
+def test_numpy_of_a_draw_without_dimensions():
+    drawn = jtorch.bernoulli(jtorch.tensor(1.0))
+    assert drawn.numpy().shape == ()
+    assert drawn.numpy() == 1
