@@ -1,4 +1,4 @@
-"""Exact operations on host memory, computed at once with NumPy while samples are made; joining anywhere.
+"""Exact operations on host memory, computed at once with NumPy while samples are made; some of them anywhere.
 
 A data set transforms thousands of small tensors, each in a few operations and each read right away by
 whoever makes the batch, so there is nothing to fuse, and recording an operation takes longer than NumPy takes
@@ -214,8 +214,13 @@ def _flipping(ndim: int, dims: tuple[Any, ...]) -> tuple[slice, ...] | None:
     return tuple(key)
 
 
+def _follows() -> bool:
+    """Whether a result has to follow from the operands: somebody records or differentiates what is done."""
+    return not modes.at_once and (settings.session is not None or modes.captured is not None or modes.watch)
+
+
 def _clone(args: Sequence[Any]) -> Tensor | None:
-    array = host_contents(args[0])
+    array = None if _follows() else host_contents(args[0])
     return None if array is None else _tensor(array.copy(), args[0])
 
 
@@ -224,8 +229,8 @@ def _joined(function: Callable[..., Any], any_size: bool) -> Quick:
         tensors, dim = args[0], args[1]
         if type(tensors) not in (list, tuple) or not tensors or type(dim) is not int:
             return None
-        if not modes.at_once and (settings.session is not None or modes.captured is not None or modes.watch):
-            return None  # the result has to follow from the operands
+        if _follows():
+            return None
         arrays = []
         for t in tensors:
             array = seen_contents(t)
@@ -237,7 +242,7 @@ def _joined(function: Callable[..., Any], any_size: bool) -> Quick:
             return None
         dtype, shape, ndim = first.dtype, first.shape, first.ndim
         for a in arrays:
-            if a is None or a.dtype is not dtype or a.ndim != ndim or not (any_size or a.shape == shape):
+            if a.dtype is not dtype or a.ndim != ndim or not (any_size or a.shape == shape):
                 return None
         try:
             return _tensor(function(arrays, dim))
@@ -283,6 +288,7 @@ for _name, _function in {
     OPS[_name].quick = _function
 
 # Which tensors are drawn from a memory differs from step to step, and so does whether one is drawn twice (as
-# a state and as what follows another): recorded, each such batch would be a structure of its own.
-for _name in ("stack", "cat"):
+# a state and as what follows another): recorded, each such batch would be a structure of its own. So would
+# copies that are changed in places that differ (CutMix).
+for _name in ("stack", "cat", "_clone"):
     OPS[_name].quick_always = True

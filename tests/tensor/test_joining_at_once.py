@@ -1,4 +1,4 @@
-"""What is on the host is joined at its line: a batch drawn from a memory is one operand of the step."""
+"""What is on the host is joined and copied at its line: a batch is one operand of the step that uses it."""
 
 import random
 
@@ -77,3 +77,19 @@ def test_a_recorded_call_joins_what_it_is_given():
 def test_inference_tensors_stay_so():
     with jtorch.inference_mode():
         assert jtorch.cat([jtorch.ones(1), jtorch.ones(1)]).is_inference()
+
+
+def test_a_batch_that_is_changed_in_places_is_an_operand():
+    x = jtorch.arange(48.0).view(3, 4, 4)
+    w = jtorch.ones(4, requires_grad=True)
+    programs = []
+    for width in (1, 2, 3, 4):
+        mixed, order = x.clone(), jtorch.tensor([2, 0, 1])
+        mixed[:, :2, :width] = x[order, :2, :width]
+        (mixed @ w).sum().backward()
+        assert mixed[0, 0, 0] == 32
+        assert w.grad.sum() == x.sum()
+        w.grad = None
+        programs.append(jtorch.metrics()["programs_compiled"])
+    assert programs[1] == programs[-1]
+    assert x[0, 0, 0] == 0
