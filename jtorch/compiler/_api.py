@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 _BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "xla", "openxla", "openxla_eval")
-_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+_MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
 
 
 def compile(
@@ -62,6 +62,7 @@ def compile(
 
     Raises:
         RuntimeError: both ``mode`` and ``options`` are given, or ``mode`` is unknown.
+        AssertionError: ``model`` cannot be called.
     """
     if mode is not None and options is not None:
         raise RuntimeError(
@@ -84,7 +85,7 @@ def compile(
     if isinstance(model, Module):
         return OptimizedModule(model, fullgraph, dynamic)
     if not callable(model):
-        raise RuntimeError(f"compile() expects a function or a module, not {type(model).__name__}")
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if hasattr(model, "_compiled_function"):
         model = model._compiled_function.function
     return compiled(model, fullgraph, dynamic)
@@ -156,6 +157,8 @@ def disable(
     """
     if fn is None:
         return lambda function: disable(function, recursive, reason=reason)
+    if not callable(fn):
+        raise AssertionError("fn must be callable")
     inner = getattr(fn, "_compiled_function", None)
     function: Any = fn if inner is None else inner.function
 

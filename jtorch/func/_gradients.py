@@ -275,6 +275,13 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
                 f"function. cotangents: {mine}, primal output: {spec}"
             )
 
+        for i, (g, t) in enumerate(zip(given, made, strict=False)):
+            if isinstance(g, Tensor) and g.shape != t.shape:
+                raise RuntimeError(
+                    f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
+                    f"shape of {t.shape}."
+                )
+
         def pull(arrays: Sequence[Any]) -> list[Any]:
             inner, passed = call.split(arrays)
 
@@ -326,6 +333,13 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     for t in given:
         if not isinstance(t, Tensor):
             raise RuntimeError(f"{api}: Expected tangents to only contain Tensors, got {type(t)}")
+    for x, t in zip(call.tensors, given, strict=True):
+        if t.shape != x.shape:
+            raise RuntimeError(
+                "Trying to set a forward gradient that has a different size than that of the original "
+                f"Tensor, this is not supported. Tensor is of size {list(x.shape)} while the given forward "
+                f"gradient is of size {list(t.shape)}."
+            )
     call.check("jvp")
     kept: list[Any] = []
 

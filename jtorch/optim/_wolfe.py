@@ -29,7 +29,7 @@ def _minimum_of_cubic(a: _Point, b: _Point, bounds: tuple[float, float] | None =
         square = d1**2 - a.slope * b.slope
         if not square >= 0:
             return (low + high) / 2.0
-        d2 = np.sqrt(square)
+        d2: float = np.sqrt(square)
         if a.t <= b.t:
             place = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
         else:

@@ -94,7 +94,7 @@ class LBFGS(Optimizer):
     # ---- the step --------------------------------------------------------------------------------------
 
     @no_grad()
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any]) -> Any:
         """Take up to ``max_iter`` steps.
 
         Args:

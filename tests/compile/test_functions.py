@@ -472,3 +472,14 @@ def test_eager_mode_compiles_too():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         c(jtorch.ones(3))
+
+
+def test_what_cannot_be_called_is_refused():
+    with pytest.raises(AssertionError) as caught:
+        jtorch.compile(3)
+    # The texts of PyTorch 2.13.
+    assert str(caught.value) == "A callable function is expected, but <class 'int'> is provided."
+    with pytest.raises(AssertionError, match="fn must be callable"):
+        jtorch.compiler.disable(3)
+    with pytest.raises(RuntimeError, match="default, lite, reduce-overhead, max-autotune-no-cudagraphs"):
+        jtorch.compile(lambda x: x, mode="none")

@@ -236,3 +236,54 @@ def test_batch_norms_without_running_statistics():
     assert func.replace_all_batch_norm_modules_(m) is m
     assert m[0].running_mean is None
     assert not m[0].track_running_stats
+
+
+def test_calls_with_names_that_a_module_does_not_have():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.factor = nn.Linear(2, 2), 3
+
+        def forward(self, x):
+            return self.first(x) + getattr(self, "shift", 0)
+
+    model, x = Model(), jtorch.ones(1, 2)
+    weight, plain = model.first.weight, model(x).tolist()
+    shifted = func.functional_call(model, {"shift": x}, (x,))
+    assert jtorch.equal(shifted, model(x) + 1)
+    assert not hasattr(model, "shift")
+    other = {"first.weight": jtorch.zeros(2, 2)}
+    errors = [  # of PyTorch 2.13
+        ({"factor": x}, TypeError, "attribute `factor`: 3 is not an instance of torch.Tensor"),
+        ({"first.bias": 3}, TypeError, "3 is not an instance of torch.Tensor"),
+        ({"second.bias": x}, AttributeError, "Model has no attribute `second`"),
+    ]
+    for given, kind, text in errors:
+        with pytest.raises(kind) as caught:
+            func.functional_call(model, other | given, (x,))
+        assert str(caught.value) == text
+        assert model.first.weight is weight  # nothing stays replaced
+    assert model(x).tolist() == plain
+    with pytest.raises(RuntimeError) as caught:
+        func.functional_call(model, other | {"shift": x}, (x,), strict=True)
+    assert str(caught.value) == (
+        "Error(s) in reparametrizing for Model:\n\tUnexpected key(s): 'shift'.\n\t"
+        "Missing key(s): 'first.bias'."
+    )
+
+
+def test_cotangents_and_tangents_of_other_sizes():
+    x = jtorch.ones(2, 3)
+    _, pull = func.vjp(lambda x: x * 2, x)
+    with pytest.raises(RuntimeError) as caught:
+        pull(jtorch.ones(3))
+    assert str(caught.value) == (  # of PyTorch 2.13
+        "Mismatch in shape: grad_output[0] has a shape of torch.Size([3]) and output[0] has a shape of "
+        "torch.Size([2, 3])."
+    )
+    with pytest.raises(RuntimeError) as caught:
+        func.jvp(lambda x: x * 2, (x,), (jtorch.ones(3),))
+    assert str(caught.value) == (
+        "Trying to set a forward gradient that has a different size than that of the original Tensor, this "
+        "is not supported. Tensor is of size [2, 3] while the given forward gradient is of size [3]."
+    )

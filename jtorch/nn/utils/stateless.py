@@ -9,6 +9,7 @@ from typing import Any
 
 from jtorch.nn.modules.module import Module, changes
 from jtorch.nn.parallel import DataParallel
+from jtorch.tensor import Tensor
 
 __all__ = ["functional_call"]
 
@@ -38,6 +39,9 @@ def _with_ties(module: Module, given: dict[str, Any]) -> dict[str, Any]:
     return full
 
 
+_ABSENT: Any = object()
+
+
 @contextlib.contextmanager
 def _reparametrize_module(
     module: Module, given: dict[str, Any], *, tie_weights: bool = False, strict: bool = False
@@ -54,30 +58,34 @@ def _reparametrize_module(
         texts = []
         for word, names in (("Unexpected", unexpected), ("Missing", missing)):
             if names:
-                texts.append(f"{word} key(s): {', '.join(names)}.")
+                texts.append(f"{word} key(s): {', '.join(map(repr, names))}.")
         if texts:
             body = "\n\t".join(texts)
             raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t{body}")
-    places = []
+    places: list[tuple[Any, str, Any, str]] = []
     changes[0] += 1
-    for name, tensor in tensors.items():
-        path, _, last = name.rpartition(".")
-        owner = module.get_submodule(path)
-        store: Any = owner._parameters if last in owner._parameters else owner._buffers
-        if last not in store:
-            raise (
-                KeyError(last) if not hasattr(owner, last) else TypeError(f"{name} is no parameter or buffer")
-            )
-        places.append((store, last, store[last], name))
-        store[last] = tensor
     try:
+        for name, tensor in tensors.items():
+            path, _, last = name.rpartition(".")
+            owner = module.get_submodule(path)
+            store: Any = owner._parameters if last in owner._parameters else owner._buffers
+            if last not in store and hasattr(owner, last):
+                held = getattr(owner, last)
+                raise TypeError(f"attribute `{last}`: {held} is not an instance of torch.Tensor")
+            if not (tensor is None or isinstance(tensor, Tensor)):
+                raise TypeError(f"{tensor} is not an instance of torch.Tensor")
+            places.append((store, last, store.get(last, _ABSENT), name))
+            store[last] = tensor
         yield
     finally:
         changes[0] += 1
         for store, last, original, name in reversed(places):
             if name in given:
                 given[name] = store[last]
-            store[last] = original
+            if original is _ABSENT:
+                del store[last]  # a name that the module does not have is one for the time of the call
+            else:
+                store[last] = original
 
 
 def _functional_call(
