@@ -4,7 +4,7 @@ XLA's convolution is the right call on a GPU or TPU, and on a CPU for most shape
 of it (``trace/_options.py``). For the rest others are chosen by shape, one each for the result and for both
 gradients. Measured with 2 cores in milliseconds, result / gradient of the input / of the weight, XLA's
 first, then the one chosen: 3 to 10 channels, 3x3, 32 images of 64x64: 8.1 / 14.5 / 4.3, 4.7 / 3.1 / 4.3;
-depthwise 3x3, 64 channels at 28x28: 80 / 78 / 19, 1.4 / 3.2 / 19; four groups of 16 channels: 19 / 18 /
+depthwise 3x3, 64 channels at 28x28: 80 / 78 / 19, 1.4 / 3.2 / 1.5; four groups of 16 channels: 19 / 18 /
 839, 10 / 8.5 / 12; 3x3x3 kernels, 8 channels at 16x16x16: 8.2 / 8.3 / 31, 4.2 / 6.4 / 3.8; 1x1, 64 channels
 at 28x28: 4.9 / 4.5 / 7.1, 4.9 / 4.3 / 2.5. These are times of one convolution, channels first; the programs
 of ``trace/_channels_last.py`` take XLA's for all images without groups.
@@ -24,6 +24,7 @@ from jax import Array, lax
 
 from jtorch.ops._half import widened
 from jtorch.ops._precision import precision
+from jtorch.ops._weighted_images import weighted_sum
 
 __all__ = ["Geometry", "convolve", "convolve_transposed"]
 
@@ -96,10 +97,7 @@ def taps(x: Array, weight: Array, g: Geometry) -> Array:
     space = (1,) * len(kernel)
     grouped = padded(x, g)
     if out == g.groups and per_group == 1:  # an image stays one, so that it can be held channels last
-        factors = weight.reshape(out, -1)
-        found = patches(grouped, g, tuple(kernel))
-        parts = [p * factors[:, i].reshape(1, out, *space) for i, p in enumerate(found)]
-        return sum(parts[1:], parts[0])
+        return weighted_sum(patches(grouped, g, tuple(kernel)), weight.reshape(out, -1).T)
     grouped = grouped.reshape(batch, g.groups, per_group, 1, *grouped.shape[2:])
     factors = weight.reshape(g.groups, out // g.groups, per_group, -1)
     total: Any = 0
@@ -193,7 +191,7 @@ def choose(x: Any, weight: Any, g: Geometry) -> tuple[str, ...]:
         return ("columns",) * 3
     if g.groups > 1:
         if per_group == 1 and points <= TAPS and out <= 2 * g.groups:
-            return ("taps", "taps", "direct")
+            return ("taps", "taps", "taps" if out == g.groups else "direct")
         return ("split" if g.groups <= 8 or not fits else "columns",) * 3
     if per_group * points <= TAPS and fits:
         # Taps would be faster alone, but are computed again in each loop that reads them, in its order.

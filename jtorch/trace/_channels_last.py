@@ -102,8 +102,8 @@ def elementwise(eqn: Any, operands: Sequence[Any]) -> Any:
 ELEMENTWISE = """
     abs acos add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy cos cosh
     div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min
-    mul ne neg nextafter not or pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square
-    stop_gradient sub tan tanh xor
+    mul ne neg nextafter not or pow quotient reduce_precision rem round rsqrt select_n sign sin sinh sqrt
+    square stop_gradient sub tan tanh xor
 """
 RULES.update(dict.fromkeys(ELEMENTWISE.split(), elementwise))
 
@@ -167,6 +167,15 @@ def broadcast(eqn: Any, operands: Sequence[Any]) -> Any:
     return Image(bind(eqn, [x]), recipe=recipe)
 
 
+def weighted(eqn: Any, operands: Sequence[Any]) -> Any:
+    """Images times a factor per channel, summed, and the gradient of the factors."""
+    if eqn.params["axis"] != 1 or eqn.invars[1].aval.ndim != 4:
+        return NotImplemented
+    first = turned(operands[0]) if eqn.invars[0].aval.ndim == 4 else plain(operands[0])
+    result = bind(eqn, [first, *map(turned, operands[1:])], axis=3)
+    return Image(last=result) if result.ndim == 4 else result
+
+
 def transpose(eqn: Any, operands: Sequence[Any]) -> Any:
     x, order = operands[0], tuple(eqn.params["permutation"])
     return x.turned() if held(x) and order == LAST else NotImplemented
@@ -191,6 +200,7 @@ def dot(eqn: Any, operands: Sequence[Any]) -> Any:
 
 
 RULES["transpose"], RULES["dot_general"] = transpose, dot
+RULES["weighted_sum"] = RULES["weighted_products"] = weighted
 
 
 def convolution(eqn: Any, operands: Sequence[Any]) -> Any:

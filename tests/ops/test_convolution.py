@@ -1,9 +1,12 @@
 """Convolutions in every geometry, with gradients and texts, compared with PyTorch."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jtorch
+from jtorch.ops._convolution_kernels import Geometry, direct, taps
 
 RNG = np.random.default_rng(0)
 
@@ -91,3 +94,21 @@ def test_texts_about_types_depend_on_who_computes(same_error):
             if x.dtype != kind:
                 same_error("conv2d", x, w.astype(kind))
                 same_error("conv2d", x, w.astype(x.dtype), bias.astype(kind))
+
+
+def test_depthwise_kernels_have_all_derivatives():
+    g = Geometry((2, 1), ((1, 1), (0, 2)), (1, 1), 3)
+    rng = np.random.default_rng(1)
+    x, w = jnp.array(rng.standard_normal((2, 3, 5, 4))), jnp.array(rng.standard_normal((3, 1, 3, 3)))
+
+    def derivatives(function):
+        def f(x, w):
+            return jnp.tanh(function(x, w, g)).sum()
+
+        along = jax.vmap(jax.grad(f, (0, 1)), (0, None))(jnp.stack([x, 2 * x]), w)
+        return f(x, w), jax.hessian(f, (0, 1))(x, w), along
+
+    with jax.enable_x64(True):
+        mine, theirs = jax.tree.leaves(derivatives(taps)), jax.tree.leaves(derivatives(direct))
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
