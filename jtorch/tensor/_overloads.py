@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,7 @@ def _compare_in_place(name: str) -> None:
     """``x.eq_(y)``: the numbers 0 and 1 in place of ``x``, with a history whose gradients are zero."""
     op, general = OPS[name], derived[""][name]
 
+    @wraps(getattr(Tensor, name + "_"))
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
         result = general(self, *args, **kwargs)
@@ -209,9 +211,7 @@ def _compare_in_place(name: str) -> None:
             result = run(OPS["_drawn"], (run(OPS["_to_copy"], (result, self.dtype)), *among, node))
         return assign(self, result)
 
-    method.__doc__ = op.fn.__doc__
     for alias in (name, *op.aliases):
-        method.__name__ = method.__qualname__ = name + "_"
         setattr(Tensor, alias + "_", method)
 
 
@@ -223,6 +223,7 @@ def _fill_of_expanded(name: str, narrowed: Callable[..., Any]) -> None:
     """An in-place method that PyTorch still lets write to expanded tensors, with a warning."""
     op, general = OPS[name], getattr(Tensor, name + "_")
 
+    @wraps(general)
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         shape, strides = self._aval().shape, self._strides
         shared = [d for d, n in enumerate(shape) if n > 1 and not strides[d]] if strides is not None else []
@@ -239,8 +240,6 @@ def _fill_of_expanded(name: str, narrowed: Callable[..., Any]) -> None:
         result: Tensor = general(self, *args, **kwargs)
         return result
 
-    method.__name__ = method.__qualname__ = name + "_"
-    method.__doc__ = op.fn.__doc__
     setattr(Tensor, name + "_", method)
 
 

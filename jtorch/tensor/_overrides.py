@@ -83,8 +83,8 @@ def _outer_modes() -> Iterator[Any]:
 
 
 def takes_part(kind: type) -> bool:
-    """Whether objects of a class may take over functions; plain tensors do not."""
-    if kind is Tensor:
+    """Whether objects of a class may take over functions; plain tensors do not, nor PyTorch's own."""
+    if kind is Tensor or any(c.__module__ == "torch" and c.__name__ == "Tensor" for c in kind.__mro__):
         return False
     found = getattr(kind, "__torch_function__", None)
     return found is not None and found is not disabled_torch_function

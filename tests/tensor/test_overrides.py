@@ -291,3 +291,17 @@ def test_gradients_pass_through_subclasses():
     assert type(y) is Kept
     y.backward()
     assert x.grad.tolist() == [2, 4]
+
+
+def test_tensors_of_pytorch_do_not_take_over_functions():
+    torch = pytest.importorskip("torch")
+
+    class Kept(jtorch.Tensor):
+        pass
+
+    assert type(jtorch.ones(1).as_subclass(Kept) + 1) is Kept  # from now on functions look at arguments
+    theirs = torch.tensor([1.0, 2.0])
+    assert jtorch.from_dlpack(theirs).tolist() == [1, 2]
+    for x in (theirs, torch.nn.Parameter(theirs)):
+        with pytest.raises(TypeError, match=r"sin\(\): argument 'input' \(position 1\) must be Tensor, not"):
+            jtorch.sin(x)

@@ -26,6 +26,11 @@ def changed(x, change):
     return x
 
 
+def gradient_of_kernel(t, x):
+    kernel = t.ones(3, 1, 3, 3, requires_grad=True)
+    return t.autograd.grad(t.nn.functional.conv2d(x, kernel, groups=3).sin().sum(), kernel)[0]
+
+
 OPERATIONS = {
     "normalized": lambda t, x: (x - x.mean((1, 2), keepdim=True)) / x.std((1, 2), keepdim=True),
     "index": lambda t, x: x[:, t.tensor([1, 5, 2])][..., 3:9:2],
@@ -54,6 +59,7 @@ OPERATIONS = {
     ),
     "bicubic": lambda t, x: t.nn.functional.interpolate(x[None], size=(21, 9), mode="bicubic"),
     "blurred": lambda t, x: t.nn.functional.conv2d(x[None], t.ones(3, 1, 3, 3) / 9, padding=1, groups=3),
+    "kernel's gradient": lambda t, x: gradient_of_kernel(t, x[None]),
     "max pool": lambda t, x: t.nn.functional.max_pool2d(x[None], 3, 2, 1),
     "mean pool": lambda t, x: t.nn.functional.adaptive_avg_pool2d(x[None], 5),
     "sampled": lambda t, x: t.nn.functional.grid_sample(

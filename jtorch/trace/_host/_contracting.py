@@ -224,3 +224,28 @@ def _triangular_solve(params: Any, eqn: Any) -> Any:
 def _qr(params: Any, eqn: Any) -> Any:
     mode: Any = "complete" if params["full_matrices"] else "reduced"
     return lambda x: _casting(eqn, list(np.linalg.qr(x, mode)))
+
+
+@rule("weighted_sum")
+def _weighted_sum(params: Any, eqn: Any) -> Any:
+    axis, ndim = params["axis"], eqn.outvars[0].aval.ndim
+    shape = [-1 if i == axis else 1 for i in range(ndim)]
+
+    def total(factors: Array, *images: Array) -> Any:
+        result = images[0] * factors[0].reshape(shape)
+        for image, row in zip(images[1:], factors[1:], strict=True):
+            result += image * row.reshape(shape)
+        return result
+
+    return total
+
+
+@rule("weighted_products")
+def _weighted_products(params: Any, eqn: Any) -> Any:
+    axis = params["axis"]
+
+    def products(gradient: Array, *images: Array) -> Any:
+        over = tuple(i for i in range(gradient.ndim) if i != axis)
+        return np.stack([(image * gradient).sum(over) for image in images])
+
+    return products
