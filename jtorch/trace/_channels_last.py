@@ -265,7 +265,7 @@ def step(eqn: Any, given: list[Any]) -> Any:
 
 def wide(eqn: Any) -> bool:
     """Whether there may be images in it."""
-    return any(v.aval.ndim == 4 for v in (*eqn.invars, *eqn.outvars))
+    return any(getattr(v.aval, "ndim", 0) == 4 for v in (*eqn.invars, *eqn.outvars))
 
 
 def branch(platforms: Sequence[Any]) -> int:
