@@ -9,6 +9,7 @@ import jtorch
 from jtorch import nn
 
 
+@pytest.mark.usefixtures("lazy")
 @pytest.mark.parametrize("join", [jtorch.cat, jtorch.stack])
 def test_batches_drawn_from_a_memory_are_one_program(join):
     draw = random.Random(0)
