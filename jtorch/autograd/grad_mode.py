@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from jtorch.tensor._autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 
@@ -13,12 +13,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-class set_multithreading_enabled:
-    """Accepted and without effect: the backward pass of a program runs as one XLA program.
-
-    Args:
-        mode: whether PyTorch would run backward passes of several devices in several threads.
-    """
+class _WithoutEffect:
+    """A switch of PyTorch's engine that has nothing to switch here."""
 
     def __init__(self, mode: bool) -> None:
         self.mode = mode
@@ -33,12 +29,20 @@ class set_multithreading_enabled:
         """As a decorator."""
         return function
 
-    def clone(self) -> set_multithreading_enabled:
+    def clone(self) -> Self:
         """Another one like it."""
         return type(self)(self.mode)
 
 
-class enforce_grad_layout_policy:
+class set_multithreading_enabled(_WithoutEffect):
+    """Accepted and without effect: the backward pass of a program runs as one XLA program.
+
+    Args:
+        mode: whether PyTorch would run backward passes of several devices in several threads.
+    """
+
+
+class enforce_grad_layout_policy(_WithoutEffect):
     """Accepted and without effect: gradients are row-major, and XLA chooses the real layout.
 
     Args:
@@ -46,18 +50,4 @@ class enforce_grad_layout_policy:
     """
 
     def __init__(self, enable: bool = True) -> None:
-        self.mode = enable
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """As a decorator."""
-        return function
-
-    def clone(self) -> enforce_grad_layout_policy:
-        """Another one like it."""
-        return type(self)(self.mode)
+        super().__init__(enable)

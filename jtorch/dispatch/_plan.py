@@ -19,7 +19,7 @@ from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
 from jtorch.errors import drop_jax_note
 from jtorch.ops._checks import TYPE_CHECKS
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
-from jtorch.trace import Aval, Signature, aval_of
+from jtorch.trace import NUMBER_KINDS, Aval, Signature, aval_of, spec
 
 __all__ = ["Baked", "Plan", "clear_plans", "common_device", "plan_call"]
 
@@ -81,7 +81,7 @@ class Plan:
         traced = jax.jit(fn, inline=True)
         try:
             with jax.enable_x64(True):
-                shapes = jax.eval_shape(traced, *(_spec(x) for x in self.operands))
+                shapes = jax.eval_shape(traced, *(spec(x) for x in self.operands))
         except Exception as error:
             drop_jax_note(error)
             raise
@@ -188,15 +188,6 @@ def _batched_plan(plan: Plan, size: int, plain: int) -> Plan:
     )
 
 
-_NUMBER_STORAGE = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
-
-
-def _spec(x: Aval | type) -> jax.ShapeDtypeStruct:
-    if isinstance(x, Aval):
-        return jax.ShapeDtypeStruct(x.shape, x.dtype.numpy)
-    return jax.ShapeDtypeStruct((), _NUMBER_STORAGE[x])
-
-
 def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     saved = tuple(sorted(plan.saved))
     if plan.checks is not None or not any(isinstance(plan.operands[i], Aval) for i in saved):
@@ -209,7 +200,7 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     if not others:
         return saved
     given = tuple(plan.moving)
-    specs = [_spec(plan.operands[i]) for i in saved] + [_spec(plan.outputs[i]) for i in given]
+    specs = [spec(plan.operands[i]) for i in saved] + [spec(plan.outputs[i]) for i in given]
     with jax.enable_x64(True):
         jaxpr = jax.make_jaxpr(_backward_function(plan, needs, given, saved))(*specs).jaxpr
     read = {v for v in jaxpr.outvars if not hasattr(v, "val")}
@@ -283,7 +274,7 @@ def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]
         single=False,
     )
     with jax.enable_x64(True):
-        jaxpr = jax.make_jaxpr(forward)(*map(_spec, made.operands)).jaxpr
+        jaxpr = jax.make_jaxpr(forward)(*map(spec, made.operands)).jaxpr
     _, read = dce_jaxpr(jaxpr, [True] * len(given))
     return made, frozenset(i for i in range(count) if read[i])
 
@@ -291,7 +282,7 @@ def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]
 def _zeros(x: Aval | type) -> Any:
     if isinstance(x, Aval):
         return jnp.zeros(x.shape, x.dtype.numpy)
-    return jnp.zeros((), _NUMBER_STORAGE[x])
+    return jnp.zeros((), NUMBER_KINDS[x])
 
 
 def _conj(x: Any) -> Any:

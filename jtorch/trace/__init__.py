@@ -22,6 +22,7 @@ from jtorch.trace._executor import (
 from jtorch.trace._explain import explain
 from jtorch.trace._graph import (
     LOCK,
+    NUMBER_KINDS,
     Graph,
     Signature,
     full,
@@ -33,6 +34,7 @@ from jtorch.trace._graph import (
     series,
     session,
     settings,
+    spec,
     spend,
     verify,
 )
@@ -51,10 +53,11 @@ from jtorch.trace._value import (
 )
 
 __all__ = [
-    "LOCK", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld", "aligned", "aval_of",
-    "clear_programs", "compiler_options", "computed", "counters", "evaluate", "explain", "flush", "flush_all",
-    "from_host", "from_jax", "full", "fused", "host_array", "host_copy", "jit", "leave_session", "leave_xla",
-    "listen", "load_host_engine", "metrics", "nodes", "operand", "postpone", "record", "recorder",
-    "recorders", "reset_metrics", "results", "run_small_programs_inline", "series", "session", "settings",
-    "spend", "start_compilation_cache", "synchronize", "tolerant", "user_line", "verify",
+    "LOCK", "NUMBER_KINDS", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld",
+    "aligned", "aval_of", "clear_programs", "compiler_options", "computed", "counters", "evaluate",
+    "explain", "flush", "flush_all", "from_host", "from_jax", "full", "fused", "host_array", "host_copy",
+    "jit", "leave_session", "leave_xla", "listen", "load_host_engine", "metrics", "nodes", "operand",
+    "postpone", "record", "recorder", "recorders", "reset_metrics", "results", "run_small_programs_inline",
+    "series", "session", "settings", "spec", "spend", "start_compilation_cache", "synchronize", "tolerant",
+    "user_line", "verify",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Literal, jaxprs_in_params
 
-from jtorch.trace._graph import Signature
+from jtorch.trace._graph import Signature, spec
 from jtorch.trace._value import Aval
 
 __all__ = ["apply", "convolves", "plain"]
@@ -26,7 +26,6 @@ __all__ = ["apply", "convolves", "plain"]
 LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 #: Where each dimension of (N, C, H, W) is in (N, H, W, C).
 PLACE = FIRST
-NUMBERS = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
 
 
 class Image:
@@ -213,10 +212,10 @@ def convolution(eqn: Any, operands: Sequence[Any]) -> Any:
     if hold and type(x) is not Image and numbers.lhs_spec == (0, 1, 2, 3):
         x = Image(x)
     given, specs = [], []
-    for operand, spec in ((x, numbers.lhs_spec), (weight, numbers.rhs_spec)):
+    for operand, order in ((x, numbers.lhs_spec), (weight, numbers.rhs_spec)):
         turns = type(operand) is Image and (operand.held or hold)
         given.append(operand.turned() if turns else plain(operand))
-        specs.append(tuple(PLACE[i] for i in spec) if turns else spec)
+        specs.append(tuple(PLACE[i] for i in order) if turns else order)
     if not hold:
         return bind(eqn, given, dimension_numbers=type(numbers)(*specs, numbers.out_spec))
     return Image(last=bind(eqn, given, dimension_numbers=type(numbers)(*specs, (0, 3, 1, 2))))
@@ -285,12 +284,7 @@ def jaxpr_of(signature: Signature) -> Any:
     """The closed jaxpr of an operation; that of a jitted function is there already."""
     found = _jaxprs.get(signature.id)
     if found is None:
-        specs = [
-            jax.ShapeDtypeStruct(x.shape, x.dtype.numpy)
-            if isinstance(x, Aval)
-            else jax.ShapeDtypeStruct((), NUMBERS[x])
-            for x in signature.operands
-        ]
+        specs = map(spec, signature.operands)
         traced: Any = signature.traced
         found = traced.trace(*specs).jaxpr if hasattr(traced, "trace") else jax.make_jaxpr(traced)(*specs)
         _jaxprs[signature.id] = found

@@ -14,6 +14,9 @@ from itertools import groupby
 from typing import Any
 from weakref import ref
 
+import jax
+import numpy as np
+
 from jtorch.devices import device
 from jtorch.dtypes import dtype, float64, int64
 from jtorch.errors import TraceError
@@ -76,6 +79,17 @@ class Settings:
 
 
 settings = Settings()
+
+
+#: What a Python number is as an operand.
+NUMBER_KINDS: dict[type, Any] = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
+
+
+def spec(operand: Aval | type) -> jax.ShapeDtypeStruct:
+    """The shape and dtype of an operand, for JAX."""
+    if isinstance(operand, Aval):
+        return jax.ShapeDtypeStruct(operand.shape, operand.dtype.numpy)
+    return jax.ShapeDtypeStruct((), NUMBER_KINDS[operand])
 
 
 class Signature:

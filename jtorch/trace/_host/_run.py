@@ -9,13 +9,11 @@ import jax
 import numpy as np
 
 from jtorch.devices import CPU
-from jtorch.trace._graph import Graph, Signature, nodes, series
+from jtorch.trace._graph import Graph, Signature, nodes, series, spec
 from jtorch.trace._host._jaxpr import Body, compiled
-from jtorch.trace._value import Aval, Value, from_host
+from jtorch.trace._value import Value, from_host
 
 __all__ = ["run_graph", "run_one"]
-
-_NUMBERS = {bool: np.int64, int: np.int64, float: np.float64, complex: np.complex128}
 
 #: By signature number: the operation as a body.
 _bodies: dict[int, Body] = {}
@@ -24,14 +22,8 @@ _bodies: dict[int, Body] = {}
 def _body(signature: Signature) -> Body:
     found = _bodies.get(signature.id)
     if found is None:
-        specs = [
-            jax.ShapeDtypeStruct(x.shape, x.dtype.numpy)
-            if isinstance(x, Aval)
-            else jax.ShapeDtypeStruct((), _NUMBERS[x])
-            for x in signature.operands
-        ]
         with jax.enable_x64(True):
-            closed = jax.make_jaxpr(signature.fn)(*specs)
+            closed = jax.make_jaxpr(signature.fn)(*map(spec, signature.operands))
         try:
             found = compiled(closed)
         except NotImplementedError as missing:
