@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from jtorch.tensor import Tensor
-from jtorch.tensor._overrides import EVERYTHING, Disabled
-from jtorch.tensor._overrides import disabled_torch_function as _disabled_torch_function_impl
+from jtorch.tensor._overrides import EVERYTHING, Disabled, disabled_torch_function
 
 __all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass"]
 
@@ -23,8 +22,7 @@ class DisableTorchFunction(Disabled):
         super().__init__(EVERYTHING)
 
 
-_disabled_torch_function_impl = _disabled_torch_function_impl  # programs make it a class's own
-
+_disabled_torch_function_impl = disabled_torch_function  # programs make it a class's own
 
 #: The class of PyTorch's class of tensors, for annotations.
 _TensorMeta = type(Tensor)

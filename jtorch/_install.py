@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing.spawn
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -94,7 +94,6 @@ class _Finder(MetaPathFinder):
 
 
 _finder = _Finder()
-_get_preparation_data = multiprocessing.spawn.get_preparation_data
 
 
 def installed() -> bool:
@@ -127,7 +126,8 @@ def install(*, metadata: bool = False) -> None:
     _finder.metadata = _finder.metadata or metadata
     if not installed():
         sys.meta_path.insert(0, _finder)
-        multiprocessing.spawn.get_preparation_data = _preparation_data
+        spawn: Any = import_module("multiprocessing.spawn")  # which most programs never need
+        spawn.get_preparation_data = partial(_preparation_data, spawn.get_preparation_data)
 
 
 class _Installed:
@@ -141,6 +141,6 @@ def _install_again(metadata: bool) -> None:
     install(metadata=metadata)
 
 
-def _preparation_data(name: str) -> dict[str, Any]:
+def _preparation_data(original: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
     """What Python sends ahead to a spawned process: torch has to be jtorch when that imports the program."""
-    return {**_get_preparation_data(name), "jtorch": _Installed()}
+    return {**original(name), "jtorch": _Installed()}
