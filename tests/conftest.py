@@ -29,9 +29,10 @@ if os.environ.get("JTORCH_TEST_WITHOUT_TORCH", "") not in ("", "0"):
 @pytest.fixture(scope="session", autouse=True)
 def specialise_at_once():
     """Tests call most ops once or twice, loops many times: what loops use is used here from the second on."""
+    from jtorch.compiler import _straight
     from jtorch.tensor import _specialised
 
-    _specialised.CALLS = 1
+    _specialised.CALLS = _straight.REPLAYS = 1
 
 
 @pytest.fixture(scope="session")

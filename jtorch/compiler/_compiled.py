@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jtorch import devices, dtypes
+from jtorch.compiler import _straight
 from jtorch.compiler._assembly import Assembly
 from jtorch.compiler._config import config, state
 from jtorch.compiler._errors import FailOnRecompileLimitHit, Unsupported
@@ -19,6 +20,7 @@ from jtorch.compiler._guards import Guards, Names, describe
 from jtorch.compiler._recorded import STALE, Recorded
 from jtorch.compiler._results import NotReplayable, Unsettled, plainly, unfit
 from jtorch.compiler._session import Session
+from jtorch.compiler._straight import MISSED
 from jtorch.compiler._undoing import host_state, take_back
 from jtorch.dispatch import autocast_state, modes
 from jtorch.errors import warn_user
@@ -184,6 +186,8 @@ class CompiledFunction:
         self.variants: dict[Any, Variant] = {}
         self.recordings = 0
         self.reasons: deque[str] = deque(maxlen=MAX_REASONS)
+        #: replays what was replayed last, for the same kind of call
+        self.straight: Any = None
         self.last: Any = None
         owner = getattr(function, "__self__", None)
         if isinstance(owner, Module):
@@ -197,6 +201,11 @@ class CompiledFunction:
         self.plain = inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        straight = self.straight
+        if straight is not None:
+            result = straight(args, kwargs)
+            if result is not MISSED:
+                return result
         if state.stance == "force_eager" or self.plain or session() is not None or in_transform():
             return self.function(*args, **kwargs)
         if modes.duals is not None:  # no program computes tangents along
@@ -204,7 +213,7 @@ class CompiledFunction:
         if self.generation != state.generation:
             self.variants.clear()
             self.sizes.clear()
-            self.recordings, self.generation = 0, state.generation
+            self.recordings, self.generation, self.straight = 0, state.generation, None
         tensors: list[Any] = []
         try:
             key: Any = (_surroundings(), *[_key_of(x, tensors) for x in args])
@@ -244,10 +253,18 @@ class CompiledFunction:
                     if result is not STALE:
                         if i:
                             variant.recorded.insert(0, variant.recorded.pop(i))
+                        self._straighten(recorded, key[0], args, kwargs)
                         return result
                     changed = "the state that it reads has another shape, dtype or gradient"
                 reason = reason or changed  # that of the one used last
         return self._record(key, args, kwargs, tensors, reason)
+
+    def _straighten(self, recorded: Recorded, surroundings: Any, args: Any, kwargs: Any) -> None:
+        """Have the next call replay what this one did on the short way, if there is one."""
+        if recorded.straight is None and recorded.uses >= _straight.REPLAYS:
+            written = _straight.write(recorded, _surroundings, surroundings, args, kwargs, self.generation)
+            recorded.straight = written or False
+        self.straight = recorded.straight or None
 
     def _other_path(
         self, key: Any, args: Any, kwargs: Any, tensors: Sequence[Any], why: str, variant: Variant
@@ -324,6 +341,7 @@ class CompiledFunction:
             self.recordings += not again
         if sizes is not None:
             sizes.recorded += 1
+        self.straight = None
         self.reasons.append(why)
         self.last = key
         counters.history.append(f"recorded {self.name}: {why}")
@@ -478,6 +496,7 @@ class CompiledFunction:
             variant.paths.append(Path(list(forks), text))
         else:
             variant.lazy = text
+        self.straight = None
         self.reasons.append(f"not replayed: {text}")
         return result
 

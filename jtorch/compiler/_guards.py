@@ -13,7 +13,7 @@ import functools
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import is_
 from typing import Any
 
@@ -494,6 +494,37 @@ class Guards:
                 return reason
             self.epoch = changes[0]
         return None
+
+    def conditions(self, name: Callable[[Any], str], names: dict[str, Any]) -> Iterator[str]:
+        """Source of expressions of which one is true whenever :meth:`broken` finds something.
+
+        Args:
+            name: gives an object a name that the source uses.
+            names: what else it names is added here.
+        """
+        names.update(guards=self, is_=is_, same=_same, MISSING=_MISSING)
+        names.update(changes=changes, hook_changes=hook_changes)
+        for own, key, value, _ in self.names:
+            found = f"(x := {name(own)}.get({name(key)}, MISSING))"
+            yield f"{found} is not {name(value)} and not same(x, {name(value)})"
+        for cell, value, _ in self.cells:
+            yield f"(x := {name(cell)}.cell_contents) is not {name(value)} and not same(x, {name(value)})"
+        for sequence, contents, _ in self.sequences:
+            yield f"len({name(sequence)}) != {len(contents)}"
+            if type(sequence) in (list, tuple):
+                for i, y in enumerate(contents):
+                    yield f"{name(sequence)}[{i}] is not {name(y)}"
+            else:
+                yield f"not all(map(is_, {name(sequence)}, {name(contents)}))"
+        for own, count, _ in self.objects:
+            yield f"len({name(own)}) != {count}"
+        for own, _ in self.scalers:
+            yield f"{name(own)}['_per_optimizer_states']"
+        for tensor, storage, requires in self.fixed:
+            yield f"{name(tensor)}._storage is not {name(storage)}"
+            yield f"{name(tensor)}._requires is not {requires}"
+        later = "hook_changes[0] != guards.hook_epoch or changes[0] != guards.epoch"
+        yield f"({later}) and guards.broken() is not None"
 
     def _modules_changed(self) -> str | None:
         for module, plain, contents, where, ours in self.modules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from operator import is_
 from typing import Any
 
@@ -164,6 +164,8 @@ class Recorded:
         #: its operations under the names of modules, where those were asked for
         self.body: Any = None
         self.uses = 0
+        #: a function for such calls, see ``_straight.py``; ``False`` if there can be none
+        self.straight: Any = None
         self.forks: list[Fork] = []
         self.generators: list[Any] = []
         self.last: Piece | None = None
@@ -262,7 +264,7 @@ class Recorded:
             return self._result(self.results[0], made, values, tensors, node)
         return self.rebuild([self._result(r, made, values, tensors, node) for r in self.results])
 
-    def ready(self, values: list[Any]) -> None:
+    def ready(self, values: Iterable[Any]) -> None:
         """Compute operands that are pending, or that an earlier program left out."""
         for value in values:
             if value is None:
@@ -357,8 +359,7 @@ class Recorded:
                 value.aval, value.array = aval, array
                 made.append(value)
             return made
-        unread = self.unread
-        deferred = None if unread is None else unread.unseen()
+        deferred = None if self.unread is None else self.unread.unseen()
         made = [None] * len(self.avals)
         for (i, aval), array in zip(self.wanted, results, strict=True):
             value = made[i] = _new(Value)
@@ -367,14 +368,22 @@ class Recorded:
             counters.deferred += len(self.spared)
             deferred.take(values, (floats, graph.ints))
         else:
-            for i, aval in self.spared:
-                value = made[i] = _new(Value)
-                value.aval = aval
-            left = [made[i] for i, _ in self.spared]
-            deferred = postpone(part, values, (floats, graph.ints), left)
-            if unread is not None:
-                unread.watch(deferred)
+            for (i, _), value in zip(self.spared, self.left_out(values, floats), strict=True):
+                made[i] = value
         return made
+
+    def left_out(self, values: list[Any], floats: list[float]) -> list[Value]:
+        """The gradients that a run with these operands has left out, to be computed if somebody looks."""
+        assert self.part is not None
+        left = []
+        for _, aval in self.spared:
+            value = _new(Value)
+            value.aval = aval
+            left.append(value)
+        deferred = postpone(self.part, values, (floats, self.graph.ints), left)
+        if self.unread is not None:
+            self.unread.watch(deferred)
+        return left
 
     def _numbers(self, floats: list[float]) -> Any:
         """The numbers of a graph as operands: on the device, if they are what they were the last time."""
