@@ -11,9 +11,10 @@ from jtorch.dispatch._autocast import (
 from jtorch.dispatch._modes import GRAD, INFERENCE, NO_GRAD, Modes, modes
 from jtorch.dispatch._plan import Baked, Plan, clear_plans, common_device, plan_call
 from jtorch.dispatch._promotion import number_dtype, result_dtype
+from jtorch.dispatch._static_keys import AMBIGUOUS, told_apart, untagged
 
 __all__ = [
-    "GRAD", "INFERENCE", "NO_GRAD", "AutocastState", "Baked", "Modes", "Plan", "autocast_state",
+    "AMBIGUOUS", "GRAD", "INFERENCE", "NO_GRAD", "AutocastState", "Baked", "Modes", "Plan", "autocast_state",
     "clear_plans", "common_device", "common_precision", "modes", "number_dtype", "plan_call", "policy_of",
-    "result_dtype", "without_autocast", "wrong_type",
+    "result_dtype", "told_apart", "untagged", "without_autocast", "wrong_type",
 ]  # fmt: skip

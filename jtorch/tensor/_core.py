@@ -16,6 +16,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.devices import CPU, META, device, jax_device
 from jtorch.dispatch import (
+    AMBIGUOUS,
     GRAD,
     INFERENCE,
     NO_GRAD,
@@ -24,6 +25,8 @@ from jtorch.dispatch import (
     autocast_state,
     modes,
     plan_call,
+    told_apart,
+    untagged,
     wrong_type,
 )
 from jtorch.dtypes import dtype
@@ -676,7 +679,7 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
                 if len(tensors) < len(operands):
                     tensors.append(None)
         elif kind == STATIC or x is None:
-            key.append(x)
+            key.append(told_apart(x) if type(x) in AMBIGUOUS else x)
         else:
             avals: list[Aval] = []
             if not isinstance(x, list | tuple):
@@ -717,7 +720,7 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
         if plan is None:
             if op.host:
                 return _run_host(op, args)
-            plan = plan_call(op, frozen)
+            plan = plan_call(op, untagged(frozen))
             op.plans[frozen] = plan
     if plan.moved:
         _move(plan, operands)
@@ -920,7 +923,8 @@ def _refuse(op: Op, i: int, x: Any, wanted: str = "Tensor") -> NoReturn:
 def _freeze(op: Op, key: Sequence[Any]) -> tuple[Any, ...]:
     """Static arguments in hashable form, with tensors among them as the numbers they hold."""
     return tuple(
-        _frozen(x) if kind not in (OPERAND, LIST) else x for x, kind in zip(key, op.kinds, strict=True)
+        told_apart(_frozen(x)) if kind not in (OPERAND, LIST) else x
+        for x, kind in zip(key, op.kinds, strict=True)
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
 
-from jtorch.dispatch import GRAD, INFERENCE, Plan, modes
+from jtorch.dispatch import GRAD, INFERENCE, Plan, modes, told_apart
 from jtorch.ops._registry import OPERAND, STATIC, Op
 from jtorch.tape import sequence, tape_of
 from jtorch.tensor import _core
@@ -182,8 +182,9 @@ class _Lines:
 
     def prepare(self, key: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What the function needs to know of a plan; ``None`` if the plan is not there or not simple."""
+        parts = zip(key, self.op.kinds, strict=True)
         try:
-            plan = self.op.plans.get(key)
+            plan = self.op.plans.get(tuple(told_apart(x) if kind == STATIC else x for x, kind in parts))
         except TypeError:
             return None
         if plan is None or plan.signature is None or not plan.single or plan.moved:

@@ -180,3 +180,20 @@ def test_inside_a_transform(lazy):
     for _ in range(5):
         assert jax.jit(f)(jax.numpy.ones(3)) == 6.0
         assert jax.grad(f)(jax.numpy.ones(3)).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_static_argument_is_of_its_type_after_calls_with_an_equal_one():
+    x = jtorch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    for _ in range(_specialised.CALLS + 1):
+        # dim=1, and correction=1: columns of each row
+        assert x.std(1).tolist() == pytest.approx([0.5**0.5, 4.5**0.5])
+        # unbiased=True: all elements, with mean 3 and squares 4 + 1 + 0 + 9
+        assert x.std(True).tolist() == pytest.approx((14 / 3) ** 0.5)
+        assert x.std(False).tolist() == pytest.approx((14 / 4) ** 0.5)
+        assert x.sum(0, keepdim=True).shape == (1, 2)
+        with pytest.raises(TypeError, match=r"argument 'keepdim' \(position 3\) must be bool, not int"):
+            jtorch.nansum(x, 0, 1)
+        assert jtorch.nansum(x, 0, True).shape == (1, 2)
+        with pytest.raises(TypeError):
+            x.cumsum(1.0)
+        assert x.cumsum(1).tolist() == [[1.0, 3.0], [3.0, 9.0]]
