@@ -156,8 +156,8 @@ class Assembly:
                 raise NotReplayable("it uses the gradient of a tensor that was not found from the function")
             if log.read:
                 recorded.asked.append((target, log.initial is not None))
-            if final is log.initial:
-                continue
+            if final is log.initial and log.read:
+                continue  # a call that finds another one is recorded anew
             if final is not None and not (
                 final._view is None and id(final._storage) in session.fresh and final._fn is None
             ):

@@ -516,3 +516,22 @@ def test_a_step_over_what_is_hidden_is_an_error_with_fullgraph():
 
     with pytest.raises(jtorch._dynamo.exc.Unsupported, match=r"it uses an iterator \(numbers\)"):
         f(ONE)
+
+
+def test_gradients_that_are_set_to_none_without_a_look_at_them_are_gone():
+    def program(compile):
+        weight = nn.Parameter(jtorch.ones(2))
+
+        @compile
+        def f(x):
+            weight.grad = None
+            return (weight * x).sum()
+
+        noted = []
+        for i in range(4):
+            if i >= 2:
+                weight.grad = jtorch.ones(2)
+            noted.append((f(ONE[0]).item(), weight.grad is None))
+        return noted
+
+    agree(program)
