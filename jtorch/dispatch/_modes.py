@@ -25,7 +25,8 @@ class Modes(threading.local):
         unchecked: saved values may be modified in place.
         functional: inside a transform of ``jtorch.func``, where ``no_grad`` has to stop gradients of tracers.
         host_draws: random numbers that are drawn while a transform traces become operands, not constants.
-        captured: notes what a function that is transformed takes from outside, and where.
+        captured: the recording of the transform under way (``func/_recording.py``): it notes the operations
+            of the function that is transformed, and what they take from outside.
         mapped: the ``vmap`` calls under way, innermost last.
         derivatives: per transform that differentiates, innermost last, whether it goes forwards.
         duals: the open level of forward-mode differentiation (``tensor/_duals.py``).
@@ -70,5 +71,11 @@ def _concrete(value: Value) -> Any:
     return computed(value) if captured is None else captured.array(value)
 
 
+def _note_traced(signature: Any, operands: Any) -> Any:
+    captured = modes.captured
+    return None if captured is None else captured.apply(signature, operands)
+
+
+_executor.note_traced = _note_traced
 _executor.stop_gradients = _stop_gradients
 _executor.concrete = _concrete

@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jtorch.devices import CPU
-from jtorch.func._running import conjugate, inside, mapped, run, unwrap, wrap
+from jtorch.func._recording import Function as Recorded
+from jtorch.func._recording import Recording
+from jtorch.func._running import Transform, conjugate, run, where_of
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor
 
@@ -51,11 +52,12 @@ def _numbers(argnums: Any, count: int) -> int | tuple[int, ...]:
 
 
 class _Call:
-    """A function as one of the arrays in some of its arguments.
+    """One call of a function, which is recorded.
 
     Attributes:
         tensors: in the arguments that are differentiated; ``others``: in the rest.
-        results: filled by a call: structures of the output and of ``aux``.
+        function: what the call computes, after :meth:`record`.
+        where: the device of the results.
     """
 
     def __init__(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Any) -> None:
@@ -70,41 +72,47 @@ class _Call:
         self.rest, self.rest_spec = flatten([fixed, kwargs])
         self.places = [i for i, x in enumerate(self.rest) if isinstance(x, Tensor)]
         self.others = [self.rest[i] for i in self.places]
-        self.count = len(args)
-        self.where = self.tensors[0].device if self.tensors else None
-        self.output: Any = None
-        self.forwards = False
+        self.operands = [*self.tensors, *self.others]
+        self.where = where_of(self.operands)
+        self.function: Recorded
 
     def check(self, api: str) -> None:
-        """Note which transform differentiates; refuse to differentiate by integers.
+        """Refuse to differentiate by integers.
 
         Raises:
             RuntimeError: in reverse.
             ValueError: forwards.
         """
-        self.forwards = api in ("jvp", "jacfwd", "linearize")
         for t in self.tensors:
             if not (t.is_floating_point() or t.is_complex()):
                 if api in ("grad", "vjp", "jacrev"):
                     raise RuntimeError("only Tensors of floating point dtype can require gradients")
                 raise ValueError(f"Expected primal to be floating point or complex, but got: {t.dtype}")
 
-    def call(self, arrays: Sequence[Any], others: Sequence[Any]) -> Any:
-        """The function's result, of tracers."""
-        rest = list(self.rest)
-        for i, a in zip(self.places, others, strict=True):
-            rest[i] = wrap(a, self.rest[i].device)
-        args, kwargs = self.rest_spec.build(iter(rest))
-        args = list(args)
-        given = [wrap(a, t.device) for a, t in zip(arrays, self.tensors, strict=True)]
-        for i, x in zip(self.chosen, self.spec.build(iter(given)), strict=True):
-            args[i] = x
-        with inside(self.forwards):
-            return self.func(*args, **kwargs)
+    def record(self, results: Callable[[Any], Sequence[Tensor]], **settings: Any) -> None:
+        """Call the function.
 
-    def split(self, arrays: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        """Arrays of :attr:`tensors` and of :attr:`others`."""
-        return arrays[: len(self.tensors)], arrays[len(self.tensors) :]
+        Args:
+            results: takes the tensors out of what it returns.
+            **settings: of the :class:`Recording`.
+        """
+        with Recording(self.operands, **settings) as recording:
+            count = len(self.tensors)
+            rest = list(self.rest)
+            for i, x in zip(self.places, recording.inputs[count:], strict=True):
+                rest[i] = x
+            args, kwargs = self.rest_spec.build(iter(rest))
+            args = list(args)
+            for i, x in zip(self.chosen, self.spec.build(iter(recording.inputs)), strict=True):
+                args[i] = x
+            found = results(self.func(*args, **kwargs))
+            self.function = recording.function(found, self.where)
+
+    def run(
+        self, name: str, transform: Transform, given: Sequence[Tensor] = (), *settings: Any
+    ) -> list[Tensor]:
+        """The results of a transform of the function, of its arguments and the tensors in ``given``."""
+        return run(name, self.function, [*self.operands, *given], self.where, transform, *settings)
 
     def gradients(self, made: Sequence[Any]) -> Any:
         """Gradients in the structure of the arguments."""
@@ -112,16 +120,30 @@ class _Call:
         return built[0] if isinstance(self.argnums, int) else tuple(built)
 
 
-def _aux(aux: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
-    """The arrays in ``aux``, and what makes it again of tensors."""
+def _aux(aux: Any) -> tuple[list[Any], Spec]:
+    """The tensors in ``aux`` and its structure."""
     found, spec = flatten(aux)
     for x in found:
         if not isinstance(x, Tensor):
             raise RuntimeError(f"Expected tensors, got unsupported type {type(x)}")
-    return [unwrap(x) for x in found], lambda tensors: spec.build(iter(tensors))
+    return found, spec
 
 
 # ---- grad
+
+
+def _grad(call: Any, count: int) -> Any:
+    def transformed(arrays: Sequence[Any]) -> list[Any]:
+        fixed = arrays[count:]
+
+        def value(wanted: Sequence[Any]) -> Any:
+            out, *extra = call([*wanted, *fixed])
+            return out, extra
+
+        (out, extra), gradients = jax.value_and_grad(value, has_aux=True)(list(arrays[:count]))
+        return [*map(conjugate, gradients), out, *extra]
+
+    return transformed
 
 
 def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
@@ -137,10 +159,10 @@ def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = _Call(func, args, kwargs, argnums)
         call.check("grad")
-        build: list[Any] = []
+        structure: Any = None
 
-        def value(arrays: Any, others: Any) -> Any:
-            output = call.call(arrays, others)
+        def results(output: Any) -> list[Tensor]:
+            nonlocal structure
             extra: list[Any] = []
             if has_aux:
                 if not (isinstance(output, tuple) and len(output) == 2):
@@ -149,8 +171,7 @@ def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: 
                         "has_aux is True"
                     )
                 output, aux = output
-                extra, make = _aux(aux)
-                build.append(make)
+                extra, structure = _aux(aux)
             if not isinstance(output, Tensor):
                 raise RuntimeError(
                     f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(output)}"
@@ -164,18 +185,14 @@ def grad_and_value(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: 
                 raise RuntimeError(
                     f"grad can be implicitly created only for real scalar outputs but got {output.dtype}"
                 )
-            return unwrap(output), extra
+            return [output, *extra]
 
-        def pure(arrays: Sequence[Any]) -> list[Any]:
-            mine, others = call.split(arrays)
-            (out, extra), gradients = jax.value_and_grad(value, has_aux=True)(list(mine), others)
-            return [*map(conjugate, gradients), out, *extra]
-
-        made = run("grad", pure, [*call.tensors, *call.others])
+        call.record(results, forwards=False)
         count = len(call.tensors)
+        made = call.run("grad", _grad, (), count)
         gradients = call.gradients(made[:count])
         if has_aux:
-            return gradients, (made[count], build[-1](made[count + 1 :]))
+            return gradients, (made[count], structure.build(iter(made[count + 1 :])))
         return gradients, made[count]
 
     return wrapper
@@ -189,10 +206,11 @@ def grad(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = Fal
         argnums: which arguments to differentiate by.
         has_aux: ``func`` returns something else besides; the result is ``(gradient, aux)`` then.
     """
+    both = grad_and_value(func, argnums, has_aux)
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        gradients, value = grad_and_value(func, argnums, has_aux)(*args, **kwargs)
+        gradients, value = both(*args, **kwargs)
         return (gradients, value[1]) if has_aux else gradients
 
     return wrapper
@@ -219,21 +237,59 @@ def _checked(output: Any, api: str) -> tuple[list[Any], Spec]:
     return found, spec
 
 
-def _outputs(call: _Call, arrays: Any, others: Any, has_aux: bool, api: str, kept: list[Any]) -> Any:
-    """Output arrays and aux arrays; their structures go to ``kept``."""
-    output = call.call(arrays, others)
-    extra: list[Any] = []
-    build: Any = None
-    if has_aux:
-        if not (isinstance(output, tuple) and len(output) == 2):
-            raise RuntimeError(
-                f"{api}: output of function f should be a tuple: (output, aux) if has_aux is True"
-            )
-        output, aux = output
-        extra, build = _aux(aux)
-    found, spec = _checked(output, api)
-    kept[:] = [spec, build, found[0].device]
-    return [unwrap(t) for t in found], extra
+class _Outputs:
+    """What a function returned: takes the tensors out, and builds the same of others.
+
+    Attributes:
+        spec: the structure of the output; ``aux``: that of what was returned besides.
+        count: of tensors in the output.
+    """
+
+    def __init__(
+        self, api: str, has_aux: bool, check: Callable[[Sequence[Tensor]], None] | None = None
+    ) -> None:
+        self.api, self.has_aux, self.check = api, has_aux, check
+        self.spec: Spec
+        self.aux: Spec
+        self.count = 0
+
+    def __call__(self, output: Any) -> list[Tensor]:
+        extra: list[Any] = []
+        if self.has_aux:
+            if not (isinstance(output, tuple) and len(output) == 2):
+                raise RuntimeError(
+                    f"{self.api}: output of function f should be a tuple: (output, aux) if has_aux is True"
+                )
+            output, aux = output
+            extra, self.aux = _aux(aux)
+        found, self.spec = _checked(output, self.api)
+        self.count = len(found)
+        if self.check is not None:
+            self.check(found)
+        return found + extra
+
+    def build(self, made: Sequence[Any]) -> Any:
+        """The output of other tensors."""
+        return self.spec.build(iter(made))
+
+
+def _floating(tensors: Sequence[Tensor]) -> None:
+    for t in tensors:
+        if not (t.is_floating_point() or t.is_complex()):
+            raise RuntimeError(_NOT_FLOATING + str(t.dtype))
+
+
+def _call_alone(call: Any) -> Any:
+    return call
+
+
+def _pull(call: Any, count: int, outputs: int) -> Any:
+    def transformed(arrays: Sequence[Any]) -> list[Any]:
+        cotangents, fixed = arrays[count : count + outputs], arrays[count + outputs :]
+        _, back = jax.vjp(lambda *wanted: list(call([*wanted, *fixed])[:outputs]), *arrays[:count])
+        return [conjugate(g) for g in back([conjugate(c) for c in cotangents])]
+
+    return transformed
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -250,20 +306,10 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     """
     call = _Call(func, primals, {}, tuple(range(len(primals))))
     call.check("vjp")
-    kept: list[Any] = []
-
-    def forward(arrays: Sequence[Any]) -> list[Any]:
-        out, extra = _outputs(
-            call, arrays, [unwrap(t) for t in call.others], has_aux, "vjp(f, *primals)", kept
-        )
-        for a in out:
-            if not jnp.issubdtype(a.dtype, jnp.inexact):
-                raise RuntimeError(_NOT_FLOATING + str(wrap(a, kept[2]).dtype))
-        return [*out, *extra]
-
-    made = run("vjp", forward, call.tensors)
-    spec, build, _ = kept
-    count = spec.count()
+    outputs = _Outputs("vjp(f, *primals)", has_aux, _floating)
+    call.record(outputs, forwards=False)
+    made = call.run("vjp", _call_alone)
+    spec, count = outputs.spec, outputs.count
 
     def vjp_fn(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         """Gradients of the arguments for cotangents in the structure of the output."""
@@ -281,34 +327,25 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
                     f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
                     f"shape of {t.shape}."
                 )
+        return call.gradients(call.run("vjp_backward", _pull, given, len(call.tensors), count))
 
-        def pull(arrays: Sequence[Any]) -> list[Any]:
-            inner, passed = call.split(arrays)
-
-            def only(*xs: Any) -> Any:
-                return _outputs(call, xs, (), has_aux, "vjp(f, *primals)", [None] * 3)[0]
-
-            _, back = jax.vjp(only, *inner)
-            return [conjugate(g) for g in back([conjugate(c) for c in passed])]
-
-        found = run("vjp_backward", pull, [*call.tensors, *given])
-        return call.gradients(found)
-
-    output = spec.build(iter(made[:count]))
-    return (output, vjp_fn, build(made[count:])) if has_aux else (output, vjp_fn)
+    output = outputs.build(made[:count])
+    return (output, vjp_fn, outputs.aux.build(iter(made[count:]))) if has_aux else (output, vjp_fn)
 
 
-def _tuple_checked(x: Any, api: str, name: str) -> None:
-    if not isinstance(x, tuple):
-        raise RuntimeError(f"{api}: Expected {name} to be a tuple of Tensors, got {type(x)}")
-    for y in x:
-        if not isinstance(y, Tensor):
-            raise RuntimeError(
-                f"{api}: Expected {name} to be a tuple of Tensors, got a tuple with an element of type "
-                f"{type(y)}"
-            )
-    if not x:
-        raise RuntimeError(f"{api}: Expected {name} to be a non-empty tuple of Tensors.")
+def _push(call: Any, count: int, outputs: int) -> Any:
+    def transformed(arrays: Sequence[Any]) -> list[Any]:
+        primals, fixed = tuple(arrays[:count]), arrays[2 * count :]
+        tangents = tuple(d.astype(x.dtype) for d, x in zip(arrays[count : 2 * count], primals, strict=True))
+
+        def only(*wanted: Any) -> Any:
+            found = list(call([*wanted, *fixed]))
+            return found[:outputs], found[outputs:]
+
+        out, moved, extra = jax.jvp(only, primals, tangents, has_aux=True)
+        return [*out, *moved, *extra]
+
+    return transformed
 
 
 def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
@@ -341,36 +378,20 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
                 f"gradient is of size {list(t.shape)}."
             )
     call.check("jvp")
-    kept: list[Any] = []
-
-    def pure(arrays: Sequence[Any]) -> list[Any]:
-        inner, directions = call.split(arrays)
-
-        def only(*xs: Any) -> Any:
-            return _outputs(call, xs, (), has_aux, api, kept)
-
-        directions = [d.astype(x.dtype) for d, x in zip(directions, inner, strict=True)]
-        out, moved, extra = jax.jvp(only, tuple(inner), tuple(directions), has_aux=True)
-        return [*out, *moved, *extra]
-
-    made = run("jvp", pure, [*call.tensors, *given])
-    spec, build, _ = kept
-    count = spec.count()
-    out, moved = spec.build(iter(made[:count])), spec.build(iter(made[count : 2 * count]))
-    return (out, moved, build(made[2 * count :])) if has_aux else (out, moved)
+    outputs = _Outputs(api, has_aux)
+    call.record(outputs, forwards=True)
+    count = outputs.count
+    made = call.run("jvp", _push, given, len(call.tensors), count)
+    out, moved = outputs.build(made[:count]), outputs.build(made[count : 2 * count])
+    return (out, moved, outputs.aux.build(iter(made[2 * count :]))) if has_aux else (out, moved)
 
 
 def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     """The value of ``func`` and its derivative there as a function of tangents (``torch.func.linearize``)."""
     call = _Call(func, primals, {}, tuple(range(len(primals))))
     call.check("linearize")
-    kept: list[Any] = []
-
-    def forward(arrays: Sequence[Any]) -> list[Any]:
-        return list(_outputs(call, arrays, (), False, "linearize", kept)[0])
-
-    made = run("linearize", forward, call.tensors)
-    spec = kept[0]
+    outputs = _Outputs("linearize", False)
+    call.record(outputs, forwards=True)
 
     def jvp_fn(*tangents: Any) -> Any:
         """The derivative along tangents, one per argument."""
@@ -385,18 +406,10 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
                     f"linearize: Expected the tangents to have the same shape as the primals {p.shape}, got "
                     f"{t.shape}"
                 )
+        count = outputs.count
+        return outputs.build(call.run("linearize", _push, given, len(call.tensors), count)[count:])
 
-        def pure(arrays: Sequence[Any]) -> list[Any]:
-            inner, directions = call.split(arrays)
-
-            def only(*xs: Any) -> Any:
-                return _outputs(call, xs, (), False, "linearize", [None] * 3)[0]
-
-            return list(jax.jvp(only, tuple(inner), tuple(directions))[1])
-
-        return spec.build(iter(run("linearize", pure, [*call.tensors, *given])))
-
-    return spec.build(iter(made)), jvp_fn
+    return outputs.build(call.run("linearize", _call_alone)), jvp_fn
 
 
 # ---- Jacobians
@@ -433,11 +446,14 @@ def _blocks(batched: Any, arrays: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _jacobian(api: str, func: Function, argnums: Any, has_aux: bool, of: Any) -> Function:
+def _jacobian(
+    api: str, func: Function, argnums: Any, has_aux: bool, transform: Transform, settings: Any,
+    recording: Callable[[_Call], dict[str, Any]], check: Callable[[Sequence[Tensor]], None],
+) -> Function:  # fmt: skip
     """What ``jacrev`` and ``jacfwd`` have in common.
 
-    ``of(only, inner)`` returns ``(rows, aux)``: ``rows[j][i]`` holds the derivatives of output ``j`` by input
-    ``i``.
+    The results of ``transform`` are the derivatives of the first output by all arguments, of the second, ...;
+    then ``aux``. ``recording``: settings of the recording of a call.
     """
 
     @functools.wraps(func)
@@ -445,27 +461,35 @@ def _jacobian(api: str, func: Function, argnums: Any, has_aux: bool, of: Any) ->
         _real(api, flatten(list(args))[0], "inputs")
         call = _Call(func, args, {}, argnums)
         call.check(api)
-        kept: list[Any] = []
-
-        def pure(arrays: Sequence[Any]) -> list[Any]:
-            inner, others = call.split(arrays)
-
-            def only(*xs: Any) -> Any:
-                out, extra = _outputs(call, xs, others, has_aux, api, kept)
-                _real(api, [wrap(a, kept[2]) for a in out], "outputs")
-                return out, extra
-
-            rows, extra = of(only, tuple(inner))
-            return [*(x for row in rows for x in row), *extra]
-
-        made = run(api, pure, [*call.tensors, *call.others])
-        spec, build, _ = kept
-        count, each = spec.count(), len(call.tensors)
+        outputs = _Outputs(api, has_aux, check)
+        call.record(outputs, **recording(call))
+        count, each = outputs.count, len(call.tensors)
+        made = call.run(api, transform, (), each, count, *settings)
         rows = [call.gradients(made[i * each : (i + 1) * each]) for i in range(count)]
-        result = spec.build(iter(rows))
-        return (result, build(made[count * each :])) if has_aux else result
+        result = outputs.build(rows)
+        return (result, outputs.aux.build(iter(made[count * each :]))) if has_aux else result
 
     return wrapper
+
+
+def _rows(call: Any, count: int, outputs: int, chunk_size: int | None) -> Any:
+    def transformed(arrays: Sequence[Any]) -> list[Any]:
+        fixed = arrays[count:]
+
+        def only(*wanted: Any) -> Any:
+            found = list(call([*wanted, *fixed]))
+            return found[:outputs], found[outputs:]
+
+        out, pull, extra = jax.vjp(only, *arrays[:count], has_aux=True)
+        basis = _basis(out)
+        if chunk_size is None:
+            found = jax.vmap(lambda rows: pull(list(rows)))(basis)
+        else:
+            found = jax.lax.map(lambda rows: pull(list(rows)), basis, batch_size=chunk_size)
+        blocks = zip(*[_blocks(f, out) for f in found], strict=True)
+        return [*(b for row in blocks for b in row), *extra]
+
+    return transformed
 
 
 def jacrev(
@@ -487,19 +511,40 @@ def jacrev(
     if not (chunk_size is None or chunk_size > 0):
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
-    def of(only: Any, inner: Any) -> Any:
-        out, pull, extra = jax.vjp(only, *inner, has_aux=True)
-        for a in out:
-            if not jnp.issubdtype(a.dtype, jnp.inexact):
-                raise RuntimeError(_NOT_FLOATING + str(wrap(a, CPU).dtype))
-        basis = _basis(out)
-        if chunk_size is None:
-            found = jax.vmap(lambda rows: pull(list(rows)))(basis)
-        else:
-            found = jax.lax.map(lambda rows: pull(list(rows)), basis, batch_size=chunk_size)
-        return list(zip(*[_blocks(f, out) for f in found], strict=True)), extra
+    def check(out: Sequence[Tensor]) -> None:
+        _real("jacrev", out, "outputs")
+        _floating(out)
 
-    return _jacobian("jacrev", func, argnums, has_aux, of)
+    return _jacobian(
+        "jacrev", func, argnums, has_aux, _rows, (chunk_size,), lambda call: {"forwards": False}, check
+    )
+
+
+def _columns(call: Any, count: int, outputs: int) -> Any:
+    given, end = call.given, call.given + call.parts
+
+    def transformed(arrays: Sequence[Any]) -> list[Any]:
+        inner, mapped = tuple(arrays[:count]), arrays[given:end]
+
+        def column(tangents: Any, mine: Any) -> Any:
+            fixed = [*arrays[count:given], *mine, *arrays[end:]]
+
+            def only(*wanted: Any) -> Any:
+                found = list(call([*wanted, *fixed]))
+                return found[:outputs], found[outputs:]
+
+            _, moved, extra = jax.jvp(only, inner, tuple(tangents), has_aux=True)
+            return moved, extra
+
+        moved, extra = jax.vmap(column)(_basis(inner), list(mapped))
+        rows = [
+            jnp.moveaxis(b, range(a.ndim), range(-a.ndim, 0))
+            for m in moved
+            for b, a in zip(_blocks(m, inner), inner, strict=True)
+        ]
+        return [*rows, *(x[0] for x in extra)]
+
+    return transformed
 
 
 def jacfwd(
@@ -518,28 +563,13 @@ def jacfwd(
         randomness: as for :func:`vmap`, over the columns.
     """
 
-    def of(only: Any, inner: Any) -> Any:
-        basis = _basis(inner)
-        axis = object()
+    def recording(call: _Call) -> dict[str, Any]:
+        size = sum(t.numel() for t in call.tensors)
+        return {"forwards": True, "size": size, "randomness": randomness}
 
-        def column(*tangents: Any) -> Any:
-            with mapped(basis[0].shape[0], axis, randomness):
-                _, moved, extra = jax.jvp(only, inner, tangents, has_aux=True)
-            return moved, extra
-
-        moved, extra = jax.vmap(column, axis_name=axis)(*basis)
-        rows = []
-        for m in moved:
-            blocks = _blocks(m, inner)
-            rows.append(
-                [
-                    jnp.moveaxis(b, range(a.ndim), range(-a.ndim, 0))
-                    for b, a in zip(blocks, inner, strict=True)
-                ]
-            )
-        return rows, [x[0] for x in extra]
-
-    return _jacobian("jacfwd", func, argnums, has_aux, of)
+    return _jacobian(
+        "jacfwd", func, argnums, has_aux, _columns, (), recording, lambda out: _real("jacfwd", out, "outputs")
+    )
 
 
 def hessian(func: Function, argnums: int | tuple[int, ...] = 0) -> Function:

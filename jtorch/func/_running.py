@@ -1,39 +1,28 @@
-"""Running a transformed function: as one recorded operation, or at once inside another transform.
-
-A transform is traced once per call. Its jaxpr is the key of an operation that is recorded like any other, so
-results are lazy, fused with what surrounds them, and part of the autograd graph of their arguments.
-"""
+"""Running a transformed function: as one recorded operation, or at once inside another transform of JAX."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from jtorch import devices
 from jtorch.devices import device
-from jtorch.dispatch import GRAD, Plan, modes
+from jtorch.dispatch import Plan, modes
+from jtorch.func._recording import Function, Recording, wrap
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import apply, from_value, value_of
-from jtorch.trace import TracedValue, Value, from_jax
+from jtorch.tensor._core import apply, value_of
+from jtorch.trace import Aval, TracedValue, computed
 
-__all__ = ["conjugate", "inside", "mapped", "run", "unwrap", "wrap"]
+__all__ = ["Transform", "conjugate", "run", "where_of"]
 
 MAX_PLANS = 512
 _plans: OrderedDict[Any, Plan] = OrderedDict()
 
-
-def wrap(array: Any, where: device) -> Tensor:
-    """A tensor of an array or tracer."""
-    return from_value(from_jax(array, where))
-
-
-def unwrap(x: Tensor) -> Any:
-    """The array or tracer of a tensor."""
-    return x.jax()
+#: Makes a function of arrays of one that was recorded: ``transform(call, *settings)``.
+Transform = Callable[..., Callable[[Sequence[Any]], Sequence[Any]]]
 
 
 def conjugate(x: Any) -> Any:
@@ -41,149 +30,81 @@ def conjugate(x: Any) -> Any:
     return jax.numpy.conj(x) if jax.numpy.iscomplexobj(x) else x
 
 
-@contextmanager
-def inside(forwards: bool) -> Any:
-    """Inside a transform: an outer ``no_grad`` does not matter, one inside stops gradients.
-
-    Args:
-        forwards: the transform takes derivatives forwards, not backwards.
-    """
-    level, functional, derivatives = modes.level, modes.functional, modes.derivatives
-    modes.level, modes.functional, modes.derivatives = GRAD, True, (*derivatives, forwards)
-    try:
-        yield
-    finally:
-        modes.level, modes.functional, modes.derivatives = level, functional, derivatives
-
-
-class Mapping:
-    """One ``vmap`` under way, for functions that draw random numbers.
-
-    Attributes:
-        size: of the batch; ``axis``: its name in JAX.
-        randomness: what a random function does.
-    """
-
-    __slots__ = ("axis", "randomness", "size")
-
-    def __init__(self, size: int, axis: object, randomness: str) -> None:
-        self.size, self.axis, self.randomness = size, axis, randomness
-
-    def index(self) -> Any:
-        """Which sample of the batch this is: a tracer."""
-        return jax.lax.axis_index(self.axis)
-
-
-@contextmanager
-def mapped(size: int, axis: object, randomness: str) -> Iterator[None]:
-    """Within: functions that draw random numbers know of a ``vmap``."""
-    outer, modes.mapped = modes.mapped, (*modes.mapped, Mapping(size, axis, randomness))
-    try:
-        yield
-    finally:
-        modes.mapped = outer
+def where_of(tensors: Sequence[Tensor]) -> device:
+    """The device of the results of a transform."""
+    for t in tensors:
+        found: device = t._aval().device
+        if found is not devices.CPU:
+            return found
+    return devices.CPU if tensors else devices.default_device()
 
 
 def run(
-    name: str, function: Callable[[Sequence[Any]], Sequence[Any]], tensors: Sequence[Tensor]
-) -> list[Tensor]:
-    """Apply a pure function of arrays to tensors.
+    name: str, function: Function, tensors: Sequence[Tensor], where: device, transform: Transform,
+    *settings: Any,
+) -> list[Tensor]:  # fmt: skip
+    """Apply the transform of a function.
 
     Args:
         name: of the transform, for reports.
-        function: arrays to arrays; it may be called once only.
-        tensors: its arguments.
-
-    Returns:
-        Its results as tensors.
+        function: that was recorded.
+        tensors: arguments of the transform.
+        where: the device of its results.
+        transform: ``transform(function.call, *settings)`` is a function of the arrays of ``tensors`` and of
+            ``function.parts`` and ``function.rest``.
+        settings: hashable.
     """
-    values = [value_of(t) for t in tensors]
-    where = values[0].aval.device if values else devices.default_device()
-    for v in values:
-        if v.aval.device is not devices.CPU:
-            where = v.aval.device
-    if any(type(v) is TracedValue for v in values):
-        with jax.enable_x64(True):
-            return [wrap(a, where) for a in function([unwrap(t) for t in tensors])]
-    specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype.numpy) for v in values]
-    captures = Captures()
-    outer, modes.captured = modes.captured, captures
-    modes.host_draws = True
-    try:
-        with jax.enable_x64(True):
-            closed = jax.make_jaxpr(lambda *a: tuple(function(a)))(*specs)
-    finally:
-        modes.host_draws, modes.captured = False, outer
-    consts = [captures.operand(c, where) for c in closed.consts]
-    inner = [value_of(c) for c in consts]
-    if any(type(c) is TracedValue for c in inner):
-        with jax.enable_x64(True):
-            given = [c.jax() for c in consts]
-            arrays = jax.core.eval_jaxpr(closed.jaxpr, given, *[unwrap(t) for t in tensors])
-        return [wrap(a, where) for a in arrays]
-    avals = tuple(v.aval for v in (*values, *inner))
-    key = (name, str(closed.jaxpr), avals, where)
+    operands = [*tensors, *function.parts, *function.rest]
+    if function.key is None:
+        return _traced(name, transform(function.call, *settings), operands, where)
+    kinds = tuple(x._aval() if isinstance(x, Tensor) else type(x) for x in operands)
+    key = transform, settings, function.key, kinds, where
+    call = function.call  # the plan outlives the tensors
+
+    def fn(*arrays: Any) -> tuple[Any, ...]:
+        return tuple(transform(call, *settings)(arrays))
+
+    return apply(_planned(key, name, fn, kinds, where), operands)
+
+
+def _planned(
+    key: Any, name: str, fn: Callable[..., tuple[Any, ...]], kinds: Sequence[Any], where: device
+) -> Plan:
     plan = _plans.get(key)
     if plan is None:
-        plan = _plans[key] = _plan(name, closed.jaxpr, avals, len(values), where)
+        node = f"{name.title().replace('_', '')}Backward0"
+        plan = _plans[key] = Plan(name, fn, kinds, device=where, node=node, single=False)
+        plan.moved = tuple(i for i, x in enumerate(kinds) if isinstance(x, Aval) and x.device is not where)
         if len(_plans) > MAX_PLANS:
             _plans.popitem(last=False)
-    return apply(plan, [*tensors, *consts])
+    return plan
 
 
-class Captures:
-    """What a function takes from outside while it is traced, use by use.
+def _traced(
+    name: str, function: Callable[[Sequence[Any]], Sequence[Any]], operands: Sequence[Tensor], where: device
+) -> list[Tensor]:
+    """Apply a function whose operations only JAX knows: the key is the jaxpr of its transform."""
+    outer = modes.captured
+    values = [value_of(x) for x in operands]
+    if outer is not None or any(type(v) is TracedValue for v in values):
+        arrays = []
+        for t, v in zip(operands, values, strict=True):
+            if type(v) is TracedValue or outer is None:
+                arrays.append(v.array if type(v) is TracedValue else computed(v))
+            else:
+                arrays.append(outer.array(v))
+                outer.last = None
+                outer.note([t], [v])
+        with jax.enable_x64(True):
+            return [wrap(jax.numpy.asarray(a), where) for a in function(arrays)]
+    with Recording(operands) as recording:
+        closed = recording.staging.finish(function([t.jax() for t in recording.inputs]))
+        consts = [recording.operand(c, where) for c in closed.consts]
+    kinds = tuple(x._aval() for x in (*operands, *consts))
+    jaxpr, count = closed.jaxpr, len(operands)
 
-    Each use of a tensor that the function captures is a constant of its own in the trace. Afterwards the
-    constants become operands: of tensors with a history the tensors themselves, so that an outer backward
-    reaches them, unless the use was detached or under ``no_grad``. Contents are not looked at meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self.uses: list[tuple[Value, Any]] = []
-        self.held: dict[int, Any] = {}
-        self.tensors: dict[int, Tensor] = {}
-
-    def array(self, value: Value) -> Any:
-        """An array that stands for one use of a value; called for the operands of an operation in order."""
-        known = value.array
-        if isinstance(known, jax.Array) and not isinstance(known, jax.core.Tracer):
-            parts = [shard.data for shard in known.addressable_shards]
-            made: Any = jax.make_array_from_single_device_arrays(known.shape, known.sharding, parts)
-        else:
-            with jax.ensure_compile_time_eval():
-                made = jax.numpy.zeros(value.aval.shape, value.aval.dtype.numpy)
-        self.uses.append((value, made))
-        self.held[id(made)] = value
-        return made
-
-    def note(self, tensors: Sequence[Any], operands: Sequence[Any]) -> None:
-        """An operation on tensors with a history or a tangent was applied: they are its operands."""
-        captured = [
-            t
-            for t, x in zip(tensors, operands, strict=False)
-            if isinstance(x, Value) and type(x) is not TracedValue
-        ]
-        for t, (_, made) in zip(reversed(captured), reversed(self.uses), strict=False):
-            dual = modes.duals is not None and t is not None and modes.duals.of(t) is not None
-            if t is not None and (t.requires_grad or dual):
-                self.tensors[id(made)] = t
-
-    def operand(self, const: Any, where: device) -> Tensor:
-        """The tensor behind a constant of the trace."""
-        tensor = self.tensors.get(id(const))
-        if tensor is not None:
-            return tensor
-        value = self.held.get(id(const))
-        if value is None:
-            with jax.enable_x64(True):
-                value = from_jax(jax.numpy.asarray(const), where)
-        return from_value(value)
-
-
-def _plan(name: str, jaxpr: Any, avals: Any, count: int, where: device) -> Plan:
     def fn(*arrays: Any) -> tuple[Any, ...]:
-        return tuple(jax.core.eval_jaxpr(jaxpr, list(arrays[count:]), *arrays[:count]))
+        return tuple(jax.core.eval_jaxpr(jaxpr, arrays[count:], *arrays[:count]))
 
-    node = f"{name.title().replace('_', '')}Backward0"
-    return Plan(name, fn, avals, device=where, node=node, single=False)
+    key = name, str(jaxpr), kinds, where
+    return apply(_planned(key, name, fn, kinds, where), [*operands, *consts])

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jtorch.func._running import mapped, run, unwrap, wrap
+from jtorch.func._recording import Recording
+from jtorch.func._running import run, where_of
 from jtorch.func._trees import broadcast, flatten
 from jtorch.tensor import Tensor
 from jtorch.utils._pytree import tree_flatten
@@ -147,18 +148,13 @@ def _mapped(
     """One call for the whole batch, or for each ``chunk`` of it."""
     places = [i for i, x in enumerate(found) if isinstance(x, Tensor)]
     tensors = [found[i] for i in places]
-    axes = [dims[i] for i in places]
-    axis = object()
-    kept: list[Any] = []
-
-    def sample(*arrays: Any) -> Any:
+    axes = tuple(dims[i] for i in places)
+    where = where_of(tensors)
+    with Recording(tensors, size=size, axes=axes, randomness=randomness) as recording:
         full = list(found)
-        for i, a in zip(places, arrays, strict=True):
-            full[i] = wrap(a, found[i].device)
-        with mapped(size, axis, randomness):
-            result = func(*spec.build(iter(full)), **kwargs)
-        outputs, kept_spec = flatten(result)
-        kept[:] = [kept_spec]
+        for i, x in zip(places, recording.inputs, strict=True):
+            full[i] = x
+        outputs, kept = flatten(func(*spec.build(iter(full)), **kwargs))
         for x in outputs:
             if not isinstance(x, Tensor):
                 raise ValueError(
@@ -166,31 +162,39 @@ def _mapped(
                     f"{type(x)}. "
                     "Did you mean to set out_dims= to None for output?"
                 )
-        return [unwrap(x) for x in outputs]
-
-    def in_chunks(arrays: Sequence[Any]) -> Any:
-        """Chunk by chunk, in one loop of the program: only one chunk takes memory at a time."""
-        moving = [jnp.moveaxis(a, d, 0) for a, d in zip(arrays, axes, strict=True) if d is not None]
-
-        def one(part: Any) -> Any:
-            it = iter(part)
-            return sample(*[a if d is None else next(it) for a, d in zip(arrays, axes, strict=True)])
-
-        return jax.lax.map(one, moving, batch_size=chunk)
-
-    def pure(arrays: Sequence[Any]) -> list[Any]:
-        if chunk is not None:
-            made = in_chunks(arrays)
-        else:
-            made = jax.vmap(sample, tuple(axes), 0, axis_name=axis, axis_size=size)(*arrays)
-        return _moved(func, out_dims, kept[0], made)
-
-    made = run("vmap", pure, tensors)
-    return kept[0].build(iter(made))
+        outs = _out_dims(func, out_dims, kept, outputs)
+        function = recording.function(outputs, where)
+    return kept.build(iter(run("vmap", function, tensors, where, _map, axes, outs, size, chunk)))
 
 
-def _moved(func: Function, out_dims: Any, spec: Any, arrays: Sequence[Any]) -> list[Any]:
-    """Results with the batch dimension, first so far, where it belongs."""
+def _map(call: Any, axes: Sequence[Any], outs: Sequence[Any], size: int, chunk: int | None) -> Any:
+    given, end = call.given, call.given + call.parts
+
+    def transformed(arrays: Sequence[Any]) -> list[Any]:
+        rest = arrays[end:]
+
+        def sample(mine: Sequence[Any]) -> list[Any]:
+            return call([*mine, *rest])  # type: ignore[no-any-return]
+
+        if chunk is None:
+            made = jax.vmap(sample, ([*axes, *(0 for _ in arrays[given:end])],), 0, axis_size=size)(
+                list(arrays[:end])
+            )
+        else:  # in one loop of the program: only one chunk takes memory at a time
+            moving = [jnp.moveaxis(a, d, 0) for a, d in zip(arrays, axes, strict=False) if d is not None]
+
+            def one(part: Any) -> Any:
+                it = iter(part)
+                return sample([a if d is None else next(it) for a, d in zip(arrays, axes, strict=False)])
+
+            made = jax.lax.map(one, moving, batch_size=chunk)
+        return [x[0] if d is None else jnp.moveaxis(x, 0, d) for x, d in zip(made, outs, strict=True)]
+
+    return transformed
+
+
+def _out_dims(func: Function, out_dims: Any, spec: Any, outputs: Sequence[Tensor]) -> tuple[Any, ...]:
+    """Where each result, of which one sample is given, shall have the batch dimension."""
     name = _name(func)
     single = isinstance(out_dims, tuple) and len(out_dims) == 1 and spec.kind is None
     dims = broadcast(out_dims[0] if single else out_dims, spec)
@@ -200,20 +204,15 @@ def _moved(func: Function, out_dims: Any, spec: Any, arrays: Sequence[Any]) -> l
             f"structure of `outputs`. out_dims has structure {_structure(out_dims)} but outputs has "
             f"structure {_structure(spec.build(iter([0] * spec.count())))}."
         )
-    moved = []
-    for x, d in zip(arrays, dims, strict=True):
-        if d is None:
-            moved.append(x[0])
-        elif isinstance(d, int):
-            if not -x.ndim <= d < x.ndim:
-                raise IndexError(
-                    f"Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got "
-                    f"{d})"
-                )
-            moved.append(jnp.moveaxis(x, 0, d))
-        else:
+    for x, d in zip(outputs, dims, strict=True):
+        ndim = x.dim() + 1
+        if d is not None and not isinstance(d, int):
             raise ValueError(
                 f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python "
                 "collection of ints representing where in the outputs the vmapped dimension should appear."
             )
-    return moved
+        if d is not None and not -ndim <= d < ndim:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {d})"
+            )
+    return tuple(dims)

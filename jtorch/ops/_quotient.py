@@ -37,11 +37,17 @@ def _transposed(cotangent: Any, x: Any, y: Any) -> list[Any]:
     return [ad.Zero(x.aval) if zero else quotient_p.bind(cotangent, y), None]
 
 
+def _batched(operands: Any, dims: Any) -> tuple[Array, int]:
+    size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+    whole = (batching.bdim_at_front(x, d, size) for x, d in zip(operands, dims, strict=True))
+    return quotient_p.bind(*whole), 0
+
+
 quotient_p = Primitive("quotient")
 quotient_p.def_impl(jax.jit(_divided))
 quotient_p.def_abstract_eval(lambda x, y: x.update(weak_type=False))
 mlir.register_lowering(quotient_p, mlir.lower_fun(_divided, multiple_results=False))
-batching.defbroadcasting(quotient_p)
+batching.primitive_batchers[quotient_p] = _batched
 ad.primitive_transposes[quotient_p] = _transposed
 ad.defjvp2(
     quotient_p,

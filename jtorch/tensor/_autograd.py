@@ -23,7 +23,7 @@ from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version
-from jtorch.trace import TracedValue, Value, from_host, from_jax, recorder, settings
+from jtorch.trace import Aval, Signature, TracedValue, Value, from_host, record, recorder, settings
 from jtorch.trace import flush as _flush
 
 __all__ = [
@@ -544,7 +544,8 @@ def detach(input: Tensor) -> Tensor:
     value = input._storage.value
     if type(value) is TracedValue:
         # Inside a JAX transform it is the transform that must not follow; memory is not shared there.
-        return from_value(from_jax(stop_gradient(value_of(input).array), value.aval.device))
+        value = value_of(input)
+        return from_value(record(_stopping(value.aval), [value]))
     result = object.__new__(Tensor)
     result._storage = input._storage
     if input._view is not None:
@@ -558,6 +559,11 @@ def detach(input: Tensor) -> Tensor:
     if input._inference:
         result._inference = True
     return result
+
+
+@functools.cache
+def _stopping(aval: Aval) -> Signature:
+    return Signature("detach", lambda x: (stop_gradient(x),), (aval,), (aval,))
 
 
 def detach_(input: Tensor) -> Tensor:

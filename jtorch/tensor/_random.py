@@ -29,14 +29,14 @@ from jtorch.rng._philox_state import Philox
 from jtorch.rng._streams import KeyStream
 from jtorch.rng._uniform import uniform as draw_uniform
 from jtorch.tensor._arguments import as_dtype, check_layout, into, make, out_dtype, sizes_of
-from jtorch.tensor._core import Tensor, call, from_value, value_of
+from jtorch.tensor._core import Tensor, call, value_of
 from jtorch.tensor._counter_draws import counter_draw, counter_permutation
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._layout import preserve_format
 from jtorch.tensor._methods import method
 from jtorch.tensor._views import strides_of
-from jtorch.trace import TracedValue, computed, from_jax, leave_session, session, settings
+from jtorch.trace import TracedValue, leave_session, session, settings
 
 __all__ = [
     "Generator", "bernoulli", "default_generator", "default_generator_of", "get_rng_state", "initial_seed",
@@ -360,21 +360,12 @@ def refuse_in_vmap() -> None:
         )
 
 
-def by_sample(draw: Callable[[int], Tensor], where: device) -> Tensor:
+def by_sample(draw: Callable[[int], Tensor]) -> Tensor:
     """Within ``vmap(randomness="different")``: this sample's part of ``draw(size of the batch)``."""
-    mapping, modes.mapped = modes.mapped[-1], modes.mapped[:-1]
-    try:
-        if mapping.randomness == "error":
-            raise RuntimeError(_RANDOMNESS)
-        return from_value(from_jax(to_jax_array(draw(mapping.size))[mapping.index()], where))
-    finally:
-        modes.mapped = (*modes.mapped, mapping)
-
-
-def to_jax_array(x: Tensor) -> Any:
-    """The array of a tensor, a tracer or not."""
-    value = value_of(x)
-    return value.array if type(value) is TracedValue else computed(value)
+    mapping = modes.mapped[-1]
+    if mapping.randomness == "error":
+        raise RuntimeError(_RANDOMNESS)
+    return mapping.part_of(draw)  # type: ignore[no-any-return]
 
 
 def sample(
@@ -398,8 +389,7 @@ def sample(
     if modes.mapped and modes.mapped[-1].randomness != "same":
         # Each sample of the batch takes its own part of one larger draw.
         return by_sample(
-            lambda size: sample(sampler, (size, *sizes), d, parameters, generator, where, requires_grad),
-            where,
+            lambda size: sample(sampler, (size, *sizes), d, parameters, generator, where, requires_grad)
         )
     stream = stream_of(generator, where)
     if isinstance(stream, MT19937):
@@ -589,7 +579,7 @@ def randperm(
             one = partial(randperm, n, generator=generator, dtype=d, device=where)
             return call("stack", [one() for _ in range(size)], 0)  # type: ignore[no-any-return]
 
-        return by_sample(rows, where)
+        return by_sample(rows)
     if where is META:
         made = make(np.zeros(n, d.numpy), META, requires_grad)
         return made if out is None else into(out, made, requires_grad=requires_grad)

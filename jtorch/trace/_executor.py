@@ -339,6 +339,9 @@ def failed(error: Exception, hint: str) -> Exception:
 
 def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
     """Inside a JAX transform: apply the op to tracers (and to computed arrays) at once, recording nothing."""
+    noted = note_traced(signature, operands)
+    if noted is not None:
+        return noted
     arrays = [
         (x.array if type(x) is TracedValue else concrete(x)) if isinstance(x, Value) else _number(x)
         for x in operands
@@ -359,8 +362,14 @@ def _followed() -> bool:
     return False
 
 
+def _not_noted(signature: Signature, operands: Sequence[Any]) -> Any:
+    return None
+
+
 #: Set by the layer that knows grad modes: whether gradients must not flow through an operation on tracers.
 stop_gradients: Callable[[], bool] = _followed
+#: Set by the layer that runs transforms: notes an operation, to be applied later, unless it returns ``None``.
+note_traced: Callable[[Signature, Sequence[Any]], Any] = _not_noted
 #: Set by the layer that runs transforms: the array of a value that a transformed function captures.
 concrete: Callable[[Value], Any] = computed
 

@@ -109,11 +109,29 @@ class Withheld:
 
 
 class TracedValue(Value):
-    """A value inside a JAX transform: ``array`` is a tracer and operations on it apply at once."""
+    """A value inside a JAX transform: ``array`` is a tracer, to which operations apply at once.
+
+    Attributes:
+        recording: of a transform of ``jtorch.func``, which notes operations on its values (number ``slot``)
+            and makes the tracer only if somebody asks for it; ``None``: there is a tracer.
+    """
 
     # Neither pending nor an operand of any graph.
     graph: Any = "a JAX transform"
     slot = -1
+    recording: Any = None
+    pending = False
+    _tracer: Any = None
+
+    @property
+    def array(self) -> Any:
+        if self._tracer is None and self.recording is not None:
+            self._tracer = self.recording.tracer(self.slot)
+        return self._tracer
+
+    @array.setter
+    def array(self, tracer: Any) -> None:
+        self._tracer = tracer
 
 
 def from_host(array: np.ndarray[Any, Any], aval: Aval | None = None) -> Value:

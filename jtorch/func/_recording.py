@@ -1,0 +1,442 @@
+"""What a transformed function does, noted operation by operation while Python runs it.
+
+The function is called once per call of the transform, on tensors without values. Operations on them are
+appended to a flat list of integers, as the trace's graphs are, which takes some microseconds each and is the
+key under which the transform of these operations is found again. Only what asks for a tracer (``.jax()``,
+functions of JAX, custom autograd functions) is traced by JAX, from the operations noted so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import numpy as np
+
+from jtorch.devices import device
+from jtorch.dispatch import GRAD, modes
+from jtorch.func._staging import Staging
+from jtorch.tensor import Tensor
+from jtorch.tensor._core import from_value, value_of
+from jtorch.trace import Aval, Signature, TracedValue, Value, aval_of, evaluate, from_jax, nodes, series
+
+__all__ = ["Function", "Recording", "wrap"]
+
+# Operands that are no results, as in the trace's graphs: three interleaved series of negative numbers.
+_LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
+_new = object.__new__
+
+
+def wrap(array: Any, where: device) -> Tensor:
+    """A tensor of an array or tracer."""
+    return from_value(from_jax(array, where))
+
+
+class Captured:
+    """One use of a value from outside.
+
+    Attributes:
+        value: that was used.
+        tensor: that has it and a history, which is that of this use; ``None``: none matters.
+        version: of the tensor at that time.
+    """
+
+    __slots__ = ("tensor", "value", "version")
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        self.tensor: Tensor | None = None
+        self.version = 0
+
+    def belongs_to(self, tensor: Tensor) -> None:
+        """An outer backward goes on to this tensor."""
+        self.tensor, self.version = tensor, _version(tensor)
+
+    def operand(self) -> Tensor:
+        """The tensor that is an operand of the transform.
+
+        Raises:
+            RuntimeError: its contents have changed since.
+        """
+        if self.tensor is None:
+            return from_value(self.value)
+        if _version(self.tensor) != self.version:
+            raise RuntimeError(
+                "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call "
+                "in-place operation that would mutate a captured Tensor. This is not supported; please "
+                "rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs."
+            )
+        return self.tensor
+
+
+def _version(tensor: Tensor) -> int:
+    own = tensor._own_version
+    return tensor._storage.version if own is None else own.version
+
+
+class Mapping:
+    """One ``vmap`` under way, for functions that draw random numbers.
+
+    Attributes:
+        size: of the batch.
+        randomness: what a random function does.
+        recording: of the function that is mapped.
+    """
+
+    __slots__ = ("randomness", "recording", "size")
+
+    def __init__(self, recording: Recording, size: int, randomness: str) -> None:
+        self.recording, self.size, self.randomness = recording, size, randomness
+
+    def part_of(self, make: Callable[[int], Tensor]) -> Tensor:
+        """This sample's part of ``make(size of the batch)``, which is called outside of the mapping."""
+        with self.recording.around():
+            batch = make(self.size)
+        return self.recording.part(batch)
+
+
+class Recording:
+    """One call of a function by a transform: a context in which it is called.
+
+    Attributes:
+        inputs: the function's arguments as tensors without values.
+        leaves: operands that are no results: those of the inputs, then :class:`Captured` uses of what comes
+            from outside and parts of batches, as they occur.
+        parts: the batches.
+        flat: the operations, as a graph of the trace spells them; ``floats``, ``ints``: their numbers.
+        outer: the recording in which this one takes place.
+    """
+
+    def __init__(
+        self, tensors: Sequence[Tensor], *, forwards: bool | None = None, size: int | None = None,
+        axes: Sequence[int | None] | None = None, randomness: str = "error",
+    ) -> None:  # fmt: skip
+        """Prepare a call.
+
+        Args:
+            tensors: arguments of the transform, of which those of the function have the shapes and types.
+            forwards: the transform takes derivatives, forwards or not: an outer ``no_grad`` does not matter.
+            size: the transform maps over a batch of this size.
+            axes: where the arguments have the batch dimension.
+            randomness: what random functions do in it.
+        """
+        self.flat: list[int] = []
+        self.floats: list[float] = []
+        self.ints: list[int] = []
+        self.count = 0  # of results
+        self.leaves: list[Any] = []
+        self.parts: list[Tensor] = []
+        self.outer: Recording | None = modes.captured
+        self.depth: int = 0 if self.outer is None else self.outer.depth + 1
+        #: where the last operation was noted; ``None``: JAX traced it
+        self.last: Recording | None = None
+        self.left = False
+        self.forwards = forwards
+        self.mapping = None if size is None else Mapping(self, size, randomness)
+        avals = [t._aval() for t in tensors]
+        if axes is not None:
+            avals = [a if i is None else _without(a, i) for a, i in zip(avals, axes, strict=True)]
+        self.inputs = [self._input(a) for a in avals]
+        # Of JAX, if it is needed.
+        self.staging = Staging()
+        self.tracers: dict[int, Any] = {}
+        self.arguments: list[Any] = []
+        self.held: dict[int, Captured] = {}
+        self.arrays: list[Any] = []
+
+    def _input(self, aval: Aval) -> Tensor:
+        value = _new(TracedValue)
+        value.aval, value.recording, value.slot = aval, self, _LEAF + _STEP * len(self.leaves)
+        self.leaves.append(value)
+        return from_value(value)
+
+    # ---- while the function runs
+
+    def __enter__(self) -> Recording:
+        self.modes = (
+            modes.captured, modes.host_draws, modes.level, modes.functional, modes.derivatives, modes.mapped
+        )  # fmt: skip
+        modes.captured, modes.host_draws = self, True
+        if self.forwards is not None:
+            modes.level, modes.functional = GRAD, True
+            modes.derivatives = (*modes.derivatives, self.forwards)
+        if self.mapping is not None:
+            modes.mapped = (*modes.mapped, self.mapping)
+        self.wide = jax.enable_x64(True)
+        self.wide.__enter__()
+        self.staging.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.left = True
+        self.staging.__exit__(*error)
+        self.wide.__exit__(None, None, None)
+        (
+            modes.captured, modes.host_draws, modes.level, modes.functional, modes.derivatives, modes.mapped
+        ) = self.modes  # fmt: skip
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Within: outside of this recording and of those inside of it."""
+        inner = modes.captured, modes.mapped
+        modes.captured, modes.mapped = self.outer, self.modes[-1]
+        try:
+            with self.staging.around():
+                yield
+        finally:
+            modes.captured, modes.mapped = inner
+
+    def apply(self, signature: Signature, operands: Sequence[Any]) -> Any:
+        """Note an operation of which some operands are values inside a transform.
+
+        Returns:
+            Its result or results; ``None``: it has to be applied to tracers of JAX.
+        """
+        at: Any = None
+        for x in operands:
+            if type(x) is TracedValue:
+                recording = x.recording
+                if recording is None or recording.left:
+                    self.last = None
+                    return None
+                if at is None or recording.depth > at.depth:
+                    at = recording
+        self.last = at
+        if modes.functional and modes.level != GRAD:
+            signature = _stopped(signature)
+        entry = [signature.id]
+        for x in operands:
+            if isinstance(x, Value):
+                if type(x) is TracedValue and x.recording is at:
+                    entry.append(x.slot)
+                else:
+                    entry.append(_LEAF + _STEP * len(at.leaves))
+                    at.leaves.append(Captured(x))
+            elif type(x) is float:
+                entry.append(_FLOAT + _STEP * len(at.floats))
+                at.floats.append(x)
+            else:
+                entry.append(_INT + _STEP * len(at.ints))
+                at.ints.append(x)
+        at.flat += entry
+        made = []
+        for aval in signature.outputs:
+            value = _new(TracedValue)
+            value.aval, value.recording, value.slot = aval, at, at.count
+            at.count += 1
+            made.append(value)
+        return made[0] if signature.single is not None else made
+
+    def note(self, tensors: Sequence[Any], operands: Sequence[Any]) -> None:
+        """The operation before was applied to tensors with a history or a tangent: they are its operands."""
+        at = self.last or self
+        uses = [
+            t
+            for t, x in zip(tensors, operands, strict=False)
+            if type(x) is Value or (type(x) is TracedValue and self.last not in (None, x.recording))
+        ]
+        for t, use in zip(reversed(uses), reversed(at.leaves), strict=False):
+            dual = modes.duals is not None and t is not None and modes.duals.of(t) is not None
+            if t is not None and (t.requires_grad or dual):
+                use.belongs_to(t)
+
+    def part(self, batch: Tensor) -> Tensor:
+        """The part of a batch that belongs to the sample under way."""
+        self.parts.append(batch)
+        return self._input(_without(batch._aval(), 0))
+
+    # ---- tracers of JAX
+
+    def tracer(self, slot: int) -> Any:
+        """The tracer of one of the values.
+
+        Raises:
+            RuntimeError: the recording is over.
+        """
+        if self.left:
+            raise RuntimeError(
+                "this Tensor was written to inside a JAX transform (jax.jit, jtorch.func.*, vmap) that is "
+                "over, so it has no values: return what the transform computes instead"
+            )
+        with self.staging.here(), jax.enable_x64(True):
+            if slot >= 0 and slot not in self.tracers:
+                self._trace(slot)
+            return self._operand(slot)
+
+    def _trace(self, slot: int) -> None:
+        """Trace the operations behind a result that were not traced before."""
+        wanted, found, count = {slot}, [], self.count
+        for signature, slots in reversed(nodes(self.flat)):
+            count -= len(signature.outputs)
+            if count not in self.tracers and any(count + i in wanted for i in range(len(signature.outputs))):
+                found.append((signature, slots, count))
+                wanted.update(slots)
+        for signature, slots, first in reversed(found):
+            for i, made in enumerate(signature.fn(*map(self._operand, slots))):
+                self.tracers[first + i] = made
+
+    def _operand(self, slot: int) -> Any:
+        if slot >= 0:
+            return self.tracers[slot]
+        kind, n = series(slot)
+        if kind:
+            return np.asarray(self.floats[n] if kind == 1 else self.ints[n])
+        leaf = self.leaves[n]
+        return self._hold(leaf) if type(leaf) is Captured else self._arguments()[slot]
+
+    def _arguments(self) -> dict[int, Any]:
+        """The tracers of inputs and parts, by slot."""
+        values = [leaf for leaf in self.leaves if type(leaf) is TracedValue]
+        for value in values[len(self.arguments) :]:
+            self.arguments.append(self.staging.argument(value.aval.shape, value.aval.dtype.numpy))
+        return {v.slot: a for v, a in zip(values, self.arguments, strict=True)}
+
+    def array(self, value: Value) -> Any:
+        """An array that stands for one use of a value from outside; called in the order of operands."""
+        use = Captured(value)
+        self.leaves.append(use)
+        return self._hold(use)
+
+    def _hold(self, use: Captured) -> Any:
+        """An array of its own for each use, so that it can be told from others afterwards.
+
+        Contents are not looked at meanwhile.
+        """
+        known = use.value.array
+        if isinstance(known, jax.core.Tracer):
+            return known
+        if isinstance(known, jax.Array):
+            parts = [shard.data for shard in known.addressable_shards]
+            made: Any = jax.make_array_from_single_device_arrays(known.shape, known.sharding, parts)
+        else:
+            with jax.ensure_compile_time_eval():
+                made = jax.numpy.zeros(use.value.aval.shape, use.value.aval.dtype.numpy)
+        self.arrays.append(made)  # as long as its id is a key
+        self.held[id(made)] = use
+        return made
+
+    def operand(self, const: Any, where: device) -> Tensor:
+        """The tensor behind a constant of what JAX traced."""
+        use = self.held.get(id(const))
+        if use is not None:
+            return use.operand()
+        with jax.enable_x64(True):
+            return wrap(const if isinstance(const, jax.core.Tracer) else jax.numpy.asarray(const), where)
+
+    # ---- afterwards
+
+    def function(self, results: Sequence[Tensor], where: device) -> Function:
+        """What was noted, as a function that has these results; called before the recording is left."""
+        values = [value_of(t) for t in results]
+        if self.staging.effects or any(type(v) is TracedValue and v.recording is None for v in values):
+            return self._function_of_jax(values, where)
+        wanted = []
+        for t, v in zip(results, values, strict=True):
+            if type(v) is TracedValue and v.recording is self:
+                wanted.append(v.slot)
+                continue
+            use = Captured(v)
+            if modes.level == GRAD and t.requires_grad:
+                use.belongs_to(t)
+            wanted.append(_LEAF + _STEP * len(self.leaves))
+            self.leaves.append(use)
+        # Where among the operands each leaf is: inputs, parts, the rest.
+        given = len(self.inputs)
+        rest: list[Any] = []
+        sources: list[int] = []
+        parts = given
+        known: dict[tuple[int, int], int] = {}
+        for n, leaf in enumerate(self.leaves):
+            if type(leaf) is Captured:
+                same = id(leaf.value), id(leaf.tensor)
+                place = known.get(same)
+                if place is None:
+                    place = known[same] = given + len(self.parts) + len(rest)
+                    rest.append(leaf.operand())
+                sources.append(place)
+            elif n < given:
+                sources.append(n)
+            else:
+                sources.append(parts)
+                parts += 1
+        key = tuple(self.flat), tuple(wanted), tuple(sources), given, len(self.parts), len(self.floats)
+        rest += self.floats
+        rest += self.ints
+        return Function(key, _Noted(*key), self.parts, rest)
+
+    def _function_of_jax(self, values: Sequence[Value], where: device) -> Function:
+        self._arguments()
+        arrays = [v.array if type(v) is TracedValue else self.array(v) for v in values]
+        closed = self.staging.finish(arrays)
+        call = _Staged(closed.jaxpr, len(self.inputs), len(self.parts))
+        return Function(None, call, self.parts, [self.operand(c, where) for c in closed.consts])
+
+
+class Function:
+    """A function that was recorded, for transforms of JAX.
+
+    Attributes:
+        key: what it computes; ``None``: only JAX knows.
+        call: ``call(operands) -> results``: arrays; the operands are ``call.given`` arguments, ``call.parts``
+            parts, and the rest.
+        parts: batches; the function takes one part of each.
+        rest: tensors and numbers.
+    """
+
+    __slots__ = ("call", "key", "parts", "rest")
+
+    def __init__(self, key: Any, call: Any, parts: Sequence[Tensor], rest: Sequence[Any]) -> None:
+        self.key, self.call, self.parts, self.rest = key, call, parts, rest
+
+
+class _Noted:
+    """Applies the operations that were noted to arrays."""
+
+    def __init__(self, flat: Any, wanted: Any, sources: Any, given: int, parts: int, floats: int) -> None:
+        self.flat, self.wanted, self.sources, self.floats = flat, wanted, sources, floats
+        self.given, self.parts = given, parts
+        self.numbers = max((given + parts, *(n + 1 for n in sources)))
+
+    def __call__(self, operands: Sequence[Any]) -> list[Any]:
+        leaves = [operands[n] for n in self.sources]
+        numbers = operands[self.numbers :]
+        results = evaluate(nodes(self.flat), leaves, numbers[: self.floats], numbers[self.floats :])
+        return [results[slot] if slot >= 0 else leaves[series(slot)[1]] for slot in self.wanted]
+
+
+class _Staged:
+    """Applies what JAX traced; code of the user that its transforms call finds the modes as they were."""
+
+    def __init__(self, jaxpr: Any, given: int, parts: int) -> None:
+        self.jaxpr, self.given, self.parts = jaxpr, given, parts
+        self.modes = modes.level, modes.functional, modes.derivatives, modes.mapped
+
+    def __call__(self, operands: Sequence[Any]) -> list[Any]:
+        count = self.given + self.parts
+        outer = modes.level, modes.functional, modes.derivatives, modes.mapped
+        modes.level, modes.functional, modes.derivatives, modes.mapped = self.modes
+        try:
+            return list(jax.core.eval_jaxpr(self.jaxpr, operands[count:], *operands[:count]))
+        finally:
+            modes.level, modes.functional, modes.derivatives, modes.mapped = outer
+
+
+def _without(aval: Aval, axis: int) -> Aval:
+    return aval_of(aval.shape[:axis] + aval.shape[axis + 1 :], aval.dtype, aval.device)
+
+
+_stopping: dict[Signature, Signature] = {}
+
+
+def _stopped(signature: Signature) -> Signature:
+    """The operation, so that no gradient flows through it."""
+    found = _stopping.get(signature)
+    if found is None:
+
+        def fn(*arrays: Any) -> tuple[Any, ...]:
+            return tuple(map(jax.lax.stop_gradient, signature.fn(*arrays)))
+
+        found = _stopping[signature] = Signature(signature.name, fn, signature.operands, signature.outputs)
+    return found
