@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import ref
 
+from jtorch.compiler._aliases import Aliases
 from jtorch.compiler._differentiable import Differentiable
 from jtorch.compiler._guards import Guards
 from jtorch.compiler._recorded import Recorded, Result, Target, view_numbers
@@ -57,8 +58,8 @@ class Assembly:
 
     # ---- results
 
-    def take(self, result: Any) -> None:
-        """Note what each tensor of the result is."""
+    def take(self, result: Any, apart: bool = False) -> None:
+        """Note what each tensor of the result is; with ``apart`` each may have memory of its own."""
         found: list[Any] = []
         rebuild = self.recorded.rebuild = flatten(result, found)
         self.recorded.single = isinstance(result, Tensor)
@@ -68,6 +69,13 @@ class Assembly:
             order = [once[places[id(t)]] for t in found]
             found = [found[i] for i in sorted(places.values())]
             self.recorded.rebuild = lambda made: rebuild([made[n] for n in order])
+        if not apart:
+            aliases = Aliases(found, (*self.tensors, *self.guards.tensors.values()))
+            if aliases.made:
+                self.recorded.rebuild = aliases.rebuilding(self.recorded.rebuild)
+                self.recorded.single, self.recorded.aliased = False, True
+                self.watched += [(alias, alias.tensor) for alias in aliases.made.values()]
+                found = aliases.take_others()
         for t in found:
             r = Result()
             if type(t) is ReadNumber:
@@ -85,7 +93,7 @@ class Assembly:
             self.recorded.results.append(r)
 
     def _fresh(self, r: Result, t: Any) -> None:
-        if id(t._storage) in self.session.touched and not t.requires_grad:
+        if id(t._storage) in self.session.touched:
             raise NotReplayable("it returns a view of a tensor from outside")
         if t._hooks or t._retains or t._grad is not None:
             raise NotReplayable("it returns a tensor with hooks or a gradient")

@@ -66,7 +66,7 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
         raise Unsupported(f"{name} cannot be recorded as one graph: {session.broken}")
     assembly = Assembly(session, guards, tensors, views, start)
     try:
-        assembly.take(result)
+        assembly.take(result, apart=True)
         del result
         assembly.plan_backward()
         assembly.assemble()

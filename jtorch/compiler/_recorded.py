@@ -149,6 +149,8 @@ class Recorded:
         self.results: list[Result] = []
         self.rebuild: Any = None
         self.single = False
+        #: results share memory with each other or with arguments: there are more than ``results``
+        self.aliased = False
         self.differentiable: Any = None
         self.programs: dict[tuple[int, ...], Any] = {}
         self.part: Slice | None = None

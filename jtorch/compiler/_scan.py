@@ -75,6 +75,8 @@ def _compiled(step: Any) -> CompiledFunction:
 
 def _scannable(recorded: Recorded) -> bool:
     results = recorded.results
+    if recorded.aliased:
+        return False
     return recorded.differentiable is None and all(r.same is None and r.compute is None for r in results)
 
 
