@@ -101,17 +101,23 @@ class Program:
         self.device = device
         self.held: list[tuple[bytes, Any]] = [(b"", None), (b"", None)]
         order = (*self.leaves, *donated)
+        cpu = device.platform == "cpu"
+        kernels = channels_last.kernels(body, live) if cpu else []
+        places = [self.leaves.index(i) for i in kernels if i not in keep]
 
         def program(given: Sequence[Any], numbers: Any, integers: Any, *kept: Any) -> list[Any]:
             arrays: list[Any] = [None] * len(order)
             for i, a in zip(order, (*kept, *given), strict=True):
                 arrays[i] = a
-            return results(body, arrays, numbers, integers, wanted, device.platform)
+            for place in places:
+                i = self.leaves[place]
+                arrays[i] = channels_last.Kernel(arrays[i])
+            return results(body, arrays, numbers, integers, wanted, device.platform, bool(places))
 
         # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way. With the
         # operands' place unsaid, jit would compile anew for each mixture of NumPy and device arrays.
         place = SingleDeviceSharding(device)
-        self.build = partial(
+        build = partial(
             jit,
             program,
             device.platform,
@@ -119,6 +125,7 @@ class Program:
             in_shardings=place,
             out_shardings=place,
         )
+        self.build = partial(_packing, build, places) if places else build
         self.call: Any = None  # made by the first run
         self.count = len(body)
         names = list(dict.fromkeys(signature.name for signature, _ in body))
@@ -196,6 +203,19 @@ def evaluate(
     return outputs
 
 
+def _packing(build: Callable[[], Any], places: Sequence[int]) -> Callable[..., Any]:
+    """A program that is given kernels in PyTorch's order, though it wants those at ``places`` packed."""
+    call = build()
+
+    def packing(given: Any, numbers: Any, integers: Any, *kept: Any) -> Any:
+        arrays = list(kept)
+        for place in places:
+            arrays[place] = channels_last.packed(arrays[place])
+        return call(given, numbers, integers, *arrays)
+
+    return packing
+
+
 def results(
     body: Sequence[tuple[Signature, Sequence[int]]],
     arrays: Sequence[Any],
@@ -203,15 +223,24 @@ def results(
     ints: Any,
     wanted: Sequence[int],
     platform: str | None,
+    shorter: bool = False,
 ) -> list[Any]:
     """What :func:`evaluate` makes of a whole program, the results in ``wanted`` slots.
 
-    ``platform`` is the one that it is for, if it is for one only.
+    Args:
+        body: as there.
+        arrays: as there, some of them kernels.
+        floats: as there.
+        ints: as there.
+        wanted: slots.
+        platform: the one that it is for, if it is for one only.
+        shorter: whether operations on images take the form that compiles fastest.
     """
     if platform != "cpu" or not any(channels_last.convolves(signature) for signature, _ in body):
         outputs = evaluate(body, arrays, floats, ints)
         return [outputs[i] for i in wanted]
-    outputs = evaluate(body, arrays, floats, ints, apply=channels_last.apply)
+    apply = partial(channels_last.apply, shorter=shorter)
+    outputs = evaluate(body, arrays, floats, ints, apply=apply)
     return [channels_last.plain(outputs[i]) for i in wanted]
 
 

@@ -1,5 +1,6 @@
 """Images that programs hold channels last: what comes between convolutions, compared with PyTorch."""
 
+import gc
 import itertools
 import re
 
@@ -8,6 +9,8 @@ import pytest
 
 import jtorch
 from jtorch.compiler import lower
+from jtorch.trace import _channels_last as channels_last
+from jtorch.trace import _executor
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((2, 3, 8, 6))
@@ -139,3 +142,125 @@ def test_a_backward_takes_what_its_forward_left():
         assert g.abs().min() > 0
         jtorch.testing.assert_close(g, e, rtol=1e-9, atol=1e-9)
         jtorch.testing.assert_close(w.grad / 2, e, rtol=1e-9, atol=1e-9)
+
+
+# ---- kernels that are packed before the program runs ----------------------------------------------------
+
+
+def texts_of_programs(monkeypatch):
+    """The optimised HLO of programs that run for the first time from here on."""
+    texts = []
+    build = _executor.jit
+
+    def keep(function, platform, **arguments):
+        call = build(function, platform, **arguments)
+
+        def run(*operands):
+            texts.append(call.lower(*operands).compile().as_text())
+            return call(*operands)
+
+        return run
+
+    monkeypatch.setattr(_executor, "jit", keep)
+    _executor.clear_programs()
+    return texts
+
+
+def network(t):
+    t.manual_seed(3)
+    layers = t.nn.Conv2d(3, 4, 3), t.nn.ReLU(), t.nn.Conv2d(4, 6, (2, 3), stride=2, bias=False), t.nn.ReLU()
+    return t.nn.Sequential(*layers, t.nn.Conv2d(6, 2, 1)).double()
+
+
+def kernels_transposed(text):
+    return len(re.findall(r"= f64\[\d,\d,\d,\d\]\S* transpose\(%param\S*\), dimensions={2,3,1,0}", text))
+
+
+def test_a_program_that_is_only_applied_gets_its_kernels_packed(lazy, monkeypatch):
+    torch = pytest.importorskip("torch")
+    texts = texts_of_programs(monkeypatch)
+    mine, theirs = network(jtorch), network(torch)
+    for _ in range(3):
+        with torch.no_grad(), jtorch.no_grad():
+            for p, q in zip(mine.parameters(), theirs.parameters(), strict=True):
+                p.mul_(0.5)  # kernels are noticed to be others
+                q.mul_(0.5)
+            found, expected = mine(jtorch.tensor(X)).numpy(), theirs(torch.tensor(X)).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    applied = [text for text in texts if "convolution" in text]
+    assert applied
+    out = mine(jtorch.tensor(X))
+    out.sum().backward()
+    mine[0].weight.grad.numpy()
+    trained = [text for text in texts if "convolution" in text][len(applied) :]
+    assert sum(map(kernels_transposed, applied)) == 0 < sum(map(kernels_transposed, trained))
+
+
+def test_packed_kernels_go_with_the_weights(lazy):
+    before = len(channels_last._packed)
+    model = network(jtorch)
+    with jtorch.inference_mode():
+        for _ in range(3):
+            model(jtorch.tensor(X)).numpy()
+    assert len(channels_last._packed) > before
+    del model
+    gc.collect()
+    assert len(channels_last._packed) == before
+
+
+def test_kernels_in_memory_that_numpy_shares(lazy):
+    torch = pytest.importorskip("torch")
+    memory = WEIGHTS[0].copy()
+    weight = jtorch.from_numpy(memory)
+    with jtorch.no_grad():
+        for factor in (1.0, 2.0, -3.0):
+            memory *= factor
+            found = jtorch.relu(jtorch.nn.functional.conv2d(jtorch.tensor(X), weight)).numpy()
+            expected = torch.relu(torch.nn.functional.conv2d(torch.tensor(X), torch.tensor(memory)))
+            np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-12)
+
+
+USES = {
+    "alone": (True, lambda w, h: h),
+    "twice": (True, lambda w, h: h + jtorch.nn.functional.conv2d(jtorch.tensor(X), w, padding=0)),
+    "for its norm": (False, lambda w, h: h * w.square().sum()),
+    "transposed": (False, lambda w, h: jtorch.nn.functional.conv_transpose2d(h, w)),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_which_kernels_are_packed(name, lazy):
+    only, use = USES[name]
+    taken = []
+    find = channels_last.kernels
+
+    def kernels(body, live):
+        taken.append(find(body, live))
+        return taken[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(channels_last, "kernels", kernels)
+        _executor.clear_programs()
+        w = jtorch.tensor(WEIGHTS[0])
+        with jtorch.no_grad():
+            found = use(w, jtorch.nn.functional.conv2d(jtorch.tensor(X), w)).numpy()
+    assert any(taken) is only
+    with jtorch.no_grad():
+        w = jtorch.tensor(WEIGHTS[0])
+        h = jtorch.nn.functional.conv2d(jtorch.tensor(X), w)
+        h.numpy()
+        np.testing.assert_allclose(use(w, h).numpy(), found, rtol=1e-9, atol=1e-12)
+
+
+def test_the_shorter_relu_gives_the_same_numbers():
+    import jax
+
+    from jtorch.ops._activations import relu, relu_clamped
+
+    x = np.array([-0.0, 0.0, np.nan, -np.nan, np.inf, -np.inf, 1.5, -1.5, 6e4, 1e-4] * 4, np.float32)
+    for kind in (np.float32, np.float64, jax.numpy.bfloat16, np.float16):
+        given = x.astype(kind)
+        a, b = (np.asarray(jax.jit(f)(given)) for f in (relu, relu_clamped))
+        assert a.tobytes() == b.tobytes()
+    ints = np.array([-128, -1, 0, 1, 127], np.int8)
+    assert np.asarray(relu_clamped(ints)).tolist() == [0, 0, 0, 1, 127]
