@@ -67,7 +67,7 @@ def _mask_of(input: Tensor, mask: Tensor) -> Tensor:
         raise IndexError(
             "_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)"
         )
-    whole = mask if mask.shape == input.shape else expand(mask, tuple(input.shape))
+    whole = mask if mask.shape == input.shape else expand(mask.clone(), tuple(input.shape))
     return whole.to(dtypes.bool_)  # type: ignore[no-any-return]
 
 
@@ -75,7 +75,7 @@ def _filled(input: Tensor, mask: Tensor | None, identity: Any) -> Tensor:
     """The input with what is masked out replaced."""
     if mask is None:
         return input
-    return input.masked_fill(~_mask_of(input, mask), identity)  # type: ignore[no-any-return]
+    return _functions["where"](_mask_of(input, mask), input, input.new_full((), identity))  # type: ignore[no-any-return]
 
 
 def _lowest(name: str, input: Tensor) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from jtorch import dtypes
@@ -31,6 +32,7 @@ class Plan:
 
     Attributes:
         fn: ``fn(*operand arrays) -> tuple``; operands in order, Python numbers as 0-dim arrays.
+        jaxpr: the trace of it that inferred the shapes, from which derivatives are made.
         operands: an :class:`Aval` or the type of a Python number, each.
         outputs: avals of the results.
         signature: in the trace; ``None`` on the meta device.
@@ -38,6 +40,8 @@ class Plan:
         saved: positions of operands that the backward reads (their values are kept, their versions checked).
         checks: what must not be modified, if PyTorch's backward reads other things than the operands that
             this one's reads: positions of operands, and ``-1 - n`` for result n; else ``None``.
+        watched: what must not be modified, though this backward does not read it, in the same numbers, each
+            with the position of the operand that has to require grad for it (``None``: any).
         single: there is one result, not a tuple.
     """
 
@@ -50,6 +54,7 @@ class Plan:
         "differentiable",
         "fn",
         "frees",
+        "jaxpr",
         "moved",
         "node",
         "node_class",
@@ -60,6 +65,7 @@ class Plan:
         "signature",
         "single",
         "title",
+        "watched",
     )
 
     def __init__(
@@ -72,6 +78,7 @@ class Plan:
         node: str | None,
         saved: Sequence[int] | None = None,
         checks: frozenset[int] | None = None,
+        watched: Sequence[tuple[int, int | None]] = (),
         single: bool = True,
         returns: Any = None,
     ) -> None:
@@ -81,10 +88,11 @@ class Plan:
         traced = jax.jit(fn, inline=True)
         try:
             with jax.enable_x64(True):
-                shapes = jax.eval_shape(traced, *(spec(x) for x in self.operands))
+                self.jaxpr = traced.trace(*(spec(x) for x in self.operands)).jaxpr
         except Exception as error:
             drop_jax_note(error)
             raise
+        shapes = self.jaxpr.out_avals
         self.outputs = tuple(aval_of(tuple(s.shape), from_numpy_dtype(s.dtype), device) for s in shapes)
         self.signature: Any = (
             None if device is META else Signature(title, fn, self.operands, self.outputs, traced)
@@ -93,7 +101,7 @@ class Plan:
             a.dtype.category >= DIFFERENTIABLE for a in self.outputs
         )
         self.saved = frozenset(range(len(self.operands)) if saved is None else saved)
-        self.checks = checks
+        self.checks, self.watched = checks, watched
         #: a backward frees something, so that a second one is an error
         self.frees = any(isinstance(self.operands[i], Aval) for i in self.saved)
         #: positions of 0-dim CPU operands that go along to the op's device
@@ -126,6 +134,11 @@ class Plan:
             if self.checks is not None:
                 results = sorted((i for i in self.checks if i < 0), reverse=True)
                 found = (*(i for i in found if i in self.checks), *results)
+            if self.watched:
+                found = (
+                    *found,
+                    *(i for i, of in self.watched if i not in found and (of is None or of in needs)),
+                )
             self._checked[needs] = found
         return found
 
@@ -203,11 +216,8 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     specs = [spec(plan.operands[i]) for i in saved] + [spec(plan.outputs[i]) for i in given]
     with jax.enable_x64(True):
         jaxpr = jax.make_jaxpr(_backward_function(plan, needs, given, saved))(*specs).jaxpr
-    read = {v for v in jaxpr.outvars if not hasattr(v, "val")}
-    for equation in reversed(jaxpr.eqns):
-        if any(v in read for v in equation.outvars):
-            read.update(v for v in equation.invars if not hasattr(v, "val"))
-    used = {i for i, v in zip(saved, jaxpr.invars, strict=False) if v in read}
+    _, read = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    used = {i for i, is_read in zip(saved, read, strict=False) if is_read}
     return tuple(i for i in saved if i in used or not isinstance(plan.operands[i], Aval))
 
 
@@ -226,7 +236,7 @@ def _backward_function(
             full = list(primals)
             for i, x in zip(needs, wanted, strict=True):
                 full[i] = x
-            results = plan.fn(*full)
+            results = evaluate(plan.jaxpr, full)
             return tuple(results[i] for i in given)
 
         _, pull = jax.vjp(forward, *(primals[i] for i in needs))
@@ -259,7 +269,7 @@ def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]
             full = list(primals)
             for i, x in zip(needs, wanted, strict=True):
                 full[i] = x
-            results = plan.fn(*full)
+            results = evaluate(plan.jaxpr, full)
             return tuple(results[i] for i in given)
 
         made: tuple[Any, ...] = jax.jvp(moved, tuple(primals[i] for i in needs), tangents)[1]
@@ -277,6 +287,32 @@ def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]
         jaxpr = jax.make_jaxpr(forward)(*map(spec, made.operands)).jaxpr
     _, read = dce_jaxpr(jaxpr, [True] * len(given))
     return made, frozenset(i for i in range(count) if read[i])
+
+
+def evaluate(closed: ClosedJaxpr, operands: Sequence[Any]) -> list[Any]:
+    """The results of a jaxpr, with the functions that it calls written out.
+
+    Differentiating it costs a fraction of differentiating the function that it was traced from, whose
+    ``jax.numpy`` calls are each differentiated as functions of their own.
+    """
+    jaxpr = closed.jaxpr
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *operands), strict=True))
+
+    def read(variable: Any) -> Any:
+        return variable.val if isinstance(variable, Literal) else values[variable]
+
+    for equation in jaxpr.eqns:
+        given = [read(v) for v in equation.invars]
+        if equation.primitive.name == "jit":
+            made = evaluate(equation.params["jaxpr"], given)
+        else:
+            with equation.ctx.manager:
+                params = equation.primitive.get_bind_params(equation.params)
+                made = equation.primitive.bind(*given, **params)
+            if not equation.primitive.multiple_results:
+                made = [made]
+        values.update(zip(equation.outvars, made, strict=True))
+    return [read(v) for v in jaxpr.outvars]
 
 
 def _zeros(x: Aval | type) -> Any:
@@ -412,14 +448,16 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
         return results
 
     node = op.node if isinstance(op.node, str) or op.node is None else _node_name(op, args)
+    saves = _saves(op, args)
     plan = Plan(
         op.name,
         fn,
         operands,
         device=where,
         node=node,
-        saved=_saved(op, places, operands),
-        checks=_checks(op, places),
+        saved=_saved(op, saves, places, operands),
+        checks=_checks(op, saves, places),
+        watched=_watched(op, args, places),
         returns=op.returns,
     )
     plan.single = single_box[0]
@@ -437,33 +475,54 @@ def _node_name(op: Op, args: Sequence[Any]) -> str:
     return op.node(shapes, statics)
 
 
-def _saved(op: Op, places: Sequence[Any], operands: Sequence[Aval | type]) -> list[int] | None:
-    if op.saves is None or not op.saves <= op.places.keys():
+def _saves(op: Op, args: Sequence[Any]) -> frozenset[str] | None:
+    if not callable(op.saves):
+        return op.saves
+    names = op.saves(dict(zip(op.params, args, strict=True)))
+    return None if names is None else frozenset(names.split())
+
+
+def _saved(
+    op: Op, saves: frozenset[str] | None, places: Sequence[Any], operands: Sequence[Aval | type]
+) -> list[int] | None:
+    if saves is None or not saves <= op.places.keys():
         # jax.vjp recomputes results from the operands, so these are kept; PyTorch's rule is checked apart.
         return None
     kept = [i for i, x in enumerate(operands) if isinstance(x, type)]
     for parameter, (what, place) in zip(op.params, places, strict=True):
-        if what == "operand" and parameter in op.saves and place not in kept:
+        if what == "operand" and parameter in saves and place not in kept:
             kept.append(place)
-        elif what == "list" and parameter in op.saves:
+        elif what == "list" and parameter in saves:
             kept.extend(place)
     return kept
 
 
-def _checks(op: Op, places: Sequence[Any]) -> frozenset[int] | None:
+def _checks(op: Op, saves: frozenset[str] | None, places: Sequence[Any]) -> frozenset[int] | None:
     """``Plan.checks`` of an op whose backward reads results."""
-    if op.saves is None or op.saves <= op.places.keys():
+    if saves is None or saves <= op.places.keys():
         return None
-    fields = ["result"] if op.returns is None else op.returns.split()[1:]
-    found: list[int] = []
-    for name in op.saves:
-        if name in op.places:
-            what, place = places[op.places[name]]
-            if what in ("operand", "list"):
-                found += place if what == "list" else [place]
-        elif name != "intermediate":
-            found.append(-1 - fields.index(name))
-    return frozenset(found)
+    return frozenset(n for name in saves if name != "intermediate" for n in _numbers(op, name, places))
+
+
+def _watched(op: Op, args: Sequence[Any], places: Sequence[Any]) -> list[tuple[int, int | None]]:
+    watches = op.watches
+    if callable(watches):
+        watches = tuple(watches(dict(zip(op.params, args, strict=True))).split())
+    found: list[tuple[int, int | None]] = []
+    for entry in watches:
+        name, _, of = entry.partition("@")
+        needed: Sequence[int | None] = _numbers(op, of, places) if of else [None]
+        found += [(n, of_number) for n in _numbers(op, name, places) for of_number in needed]
+    return found
+
+
+def _numbers(op: Op, name: str, places: Sequence[Any]) -> list[int]:
+    """Positions of the operands that a parameter holds, or ``-1 - n`` for a result's name."""
+    if name in op.places:
+        what, place = places[op.places[name]]
+        return list(place) if what == "list" else [place] if what == "operand" else []
+    fields = ["result", "result1"] if op.returns is None else op.returns.split()[1:]
+    return [-1 - fields.index(name)]
 
 
 def _compute_dtypes(

@@ -13,6 +13,7 @@ from jax import Array
 
 from jtorch.ops._checks import kind, not_implemented
 from jtorch.ops._half import widened
+from jtorch.ops._pooling import positions
 from jtorch.ops._pooling_windows import largest_along
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
@@ -84,6 +85,11 @@ def check_adaptive(name: str, input: Array, output_size: Sizes, ndim: int) -> tu
     return sizes[-ndim:]
 
 
+def is_mean(size: Any) -> bool:
+    """Whether there is one window, everything."""
+    return size == 1 or (isinstance(size, tuple) and all(n == 1 for n in size))
+
+
 def last_node(name: str, ndim: int, ones: bool) -> Callable[[Sequence[Any], Mapping[str, Any]], str]:
     """One dimension is removed again at the end; averages of everything are PyTorch's ``mean``."""
 
@@ -91,10 +97,14 @@ def last_node(name: str, ndim: int, ones: bool) -> Callable[[Sequence[Any], Mapp
         size = static["output_size"]
         if ndim == 1:
             return "SqueezeBackward1"
-        whole = size == 1 or (isinstance(size, tuple) and all(n == 1 for n in size))
-        return "MeanBackward1" if ones and whole else name
+        return "MeanBackward1" if ones and is_mean(size) else name
 
     return node
+
+
+def kept_input(args: Mapping[str, Any]) -> str:
+    """PyTorch's ``mean`` keeps nothing."""
+    return "" if is_mean(args["output_size"]) else "input"
 
 
 adaptive = partial(register, promote=None)
@@ -132,6 +142,7 @@ def averaged(x: Array, axis: int, count: int) -> Array:
     node=last_node("", 1, False),
     static="output_size",
     saves="",
+    watches=kept_input,
     aliases="nn.functional.adaptive_avg_pool1d",
 )
 def adaptive_avg_pool1d(input: Array, output_size: Sizes) -> Array:
@@ -153,6 +164,7 @@ def adaptive_avg_pool1d(input: Array, output_size: Sizes) -> Array:
     node=last_node("AdaptiveAvgPool2DBackward0", 2, True),
     static="output_size",
     saves="",
+    watches=kept_input,
 )
 def adaptive_avg_pool2d(input: Array, output_size: Sizes) -> Array:
     """The means of a grid of windows over images (``None`` keeps a size): :func:`adaptive_avg_pool1d`."""
@@ -164,6 +176,7 @@ def adaptive_avg_pool2d(input: Array, output_size: Sizes) -> Array:
     node=last_node("AdaptiveAvgPool3DBackward0", 3, True),
     static="output_size",
     saves="",
+    watches=kept_input,
 )
 def adaptive_avg_pool3d(input: Array, output_size: Sizes) -> Array:
     """The means of a grid of windows over volumes (``None`` keeps a size): :func:`adaptive_avg_pool1d`."""
@@ -198,6 +211,7 @@ def adaptive_max(name: str, ndim: int, input: Array, output_size: Sizes, return_
     "nn.functional.adaptive_max_pool1d",
     node=last_node("", 1, False),
     static="output_size return_indices",
+    watches=positions,
 )
 def adaptive_max_pool1d(input: Array, output_size: Sizes, return_indices: bool = False) -> Any:
     """The largest values of ``output_size`` windows that cover a signal, ``(N, C, L)`` or ``(C, L)``, evenly.
@@ -217,6 +231,7 @@ def adaptive_max_pool1d(input: Array, output_size: Sizes, return_indices: bool =
     "nn.functional.adaptive_max_pool2d",
     node="AdaptiveMaxPool2DBackward0",
     static="output_size return_indices",
+    watches=positions,
 )
 def adaptive_max_pool2d(input: Array, output_size: Sizes, return_indices: bool = False) -> Any:
     """The largest values of a grid of windows over images; see :func:`adaptive_max_pool1d`."""
@@ -227,6 +242,7 @@ def adaptive_max_pool2d(input: Array, output_size: Sizes, return_indices: bool =
     "nn.functional.adaptive_max_pool3d",
     node="AdaptiveMaxPool3DBackward0",
     static="output_size return_indices",
+    watches=positions,
 )
 def adaptive_max_pool3d(input: Array, output_size: Sizes, return_indices: bool = False) -> Any:
     """The largest values of a grid of windows over volumes; see :func:`adaptive_max_pool1d`."""

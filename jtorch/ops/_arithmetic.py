@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -240,6 +241,7 @@ def floor_divide(input: Array, other: Array) -> Array:
     out=True,
     operators="__mod__ __rmod__ __imod__",
     saves="intermediate",
+    watches="input@other other@other",
 )
 def remainder(input: Array, other: Array) -> Array:
     """The rest of ``input`` after whole multiples of ``other``, with the sign of ``other`` (Python's ``%``).
@@ -344,6 +346,11 @@ def power(input: Any, exponent: Any) -> Array:
     return power_of_tensors(input, exponent)
 
 
+def _power_watches(args: Mapping[str, Any]) -> str:
+    """The gradient of an exponent that is a tensor reads the result."""
+    return "result" if hasattr(args["exponent"], "shape") else ""
+
+
 @register(
     "pow",
     numbers="input exponent",
@@ -354,6 +361,7 @@ def power(input: Any, exponent: Any) -> Array:
     inplace=True,
     out=True,
     operators="__pow__ __rpow__ __ipow__",
+    watches=_power_watches,
 )
 def pow_(input: Array, exponent: Array) -> Array:
     """``input ** exponent``; a number is part of the program, so that small whole exponents become products.
@@ -377,6 +385,7 @@ def pow_(input: Array, exponent: Array) -> Array:
     inplace=True,
     out=True,
     saves="intermediate",
+    watches=_power_watches,
 )
 def float_power(input: Array, exponent: Array) -> Array:
     """``input ** exponent`` in float64, or complex128 if either operand is complex."""
@@ -587,6 +596,7 @@ TYPE_CHECKS["addcdiv"] = _check_addcdiv
     promote="default",
     promoted="input tensor1 tensor2",
     saves="tensor1 tensor2",
+    watches="tensor2",
     method=True,
     inplace=True,
     out=True,
@@ -637,7 +647,8 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
     method=True,
     inplace=True,
     out=True,
-    saves="input other result",
+    saves="intermediate",
+    watches="input@input other@other result",
 )
 def hypot(input: Array, other: Array) -> Array:
     """``sqrt(input**2 + other**2)`` without overflow in the squares.

@@ -29,6 +29,13 @@ def attention_node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
     return "UnsafeViewBackward0" if len(query) > 2 else "MmBackward0"
 
 
+def attention_saves(args: Mapping[str, Any]) -> str:
+    """PyTorch's fused kernel keeps its operands and the result; what is composed keeps scaled copies."""
+    shapes = [args[p].shape for p in ("query", "key", "value")]
+    fused = is_fused(*shapes) and args["dropout_mask"] is None
+    return "query key value result" if fused else "intermediate"
+
+
 def is_fused(query: Sequence[int], key: Sequence[int], value: Sequence[int]) -> bool:
     """Whether PyTorch's fused CPU kernel takes operands of these shapes."""
     return len(query) == 4 and query[-1] == value[-1] and bool(query[-2] and key[-2])
@@ -227,6 +234,8 @@ def has_fused_attention() -> bool:
     node=attention_node,
     static="is_causal scale enable_gqa",
     promote=None,
+    saves=attention_saves,
+    watches="value@query value@key",
     cpu=plain_attention,
 )
 def scaled_dot_product_attention(

@@ -422,7 +422,7 @@ def i1(input: Array) -> Array:
     return i1_real(input)
 
 
-@unary("special.i1e", node="SpecialI1EBackward0")
+@unary("special.i1e", node="SpecialI1EBackward0", watches="result")
 def i1e(input: Array) -> Array:
     """``exp(-abs(input)) * i1(input)``."""
     reject_kinds("i1e_cpu", "c", input)

@@ -63,7 +63,11 @@ VALUE_CHECKS["nn.functional.binary_cross_entropy"] = {
 
 
 @register(
-    "nn.functional.binary_cross_entropy", node="BinaryCrossEntropyBackward0", static=LEGACY, promote=None
+    "nn.functional.binary_cross_entropy",
+    node="BinaryCrossEntropyBackward0",
+    static=LEGACY,
+    promote=None,
+    watches="target",
 )
 def binary_cross_entropy(
     input: Array,
@@ -110,6 +114,7 @@ def binary_cross_entropy(
     node="BinaryCrossEntropyWithLogitsBackward0",
     static=LEGACY,
     promote=None,
+    watches="target",
 )
 def binary_cross_entropy_with_logits(
     input: Array,

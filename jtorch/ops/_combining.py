@@ -97,7 +97,7 @@ def cartesian_prod(tensors: tuple[Array, ...]) -> Array:
     return jnp.stack([x.reshape(-1) for x in grids(tensors, "ij")], 1)
 
 
-@register(node="StackBackward0", static="r with_replacement", promote=None, saves="")
+@register(node="StackBackward0", static="r with_replacement", promote=None, saves="", watches="input")
 def combinations(input: Array, r: int = 2, with_replacement: bool = False) -> Array:
     """All choices of ``r`` elements of a vector, in the order of ``itertools.combinations``, one per row.
 

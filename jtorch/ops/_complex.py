@@ -28,7 +28,15 @@ def check_parts(first: str, real: Array, second: str, imag: Array) -> None:
     check_broadcast(real, imag)
 
 
-@register("complex", numbers="", node="ComplexBackward0", promote=None, saves="", out=True)
+@register(
+    "complex",
+    numbers="",
+    node="ComplexBackward0",
+    promote=None,
+    saves="",
+    watches="real@real imag@imag",
+    out=True,
+)
 def complex_(real: Array, imag: Array) -> Array:
     """``real + i * imag``.
 

@@ -227,12 +227,25 @@ def convolution(
     return y if input.ndim == ndim + 2 else y[0]
 
 
+def copies_input(args: Mapping[str, Any]) -> bool:
+    """Whether PyTorch pads a copy: ``"same"`` with more on one side than on the other."""
+    if args["padding"] != "same":
+        return False
+    kernel = args["weight"].shape[2:]
+    dilation = args["dilation"]
+    steps = (
+        dilation if isinstance(dilation, tuple) and len(dilation) == len(kernel) else [dilation] * len(kernel)
+    )
+    return any(isinstance(d, int) and d * (k - 1) % 2 for d, k in zip(steps, kernel, strict=True))
+
+
 conv: Callable[..., Any] = lambda name: register(  # noqa: E731
     name,
     node=node,
     static="stride padding dilation groups",
     promote=None,
-    saves="input weight",
+    saves=lambda args: "weight intermediate" if copies_input(args) else "input weight",
+    watches=lambda args: "weight" if copies_input(args) else "input weight",
     aliases=f"nn.functional.{name}",
 )
 
@@ -368,6 +381,7 @@ conv_transpose: Callable[..., Any] = lambda name: register(  # noqa: E731
     static="stride padding output_padding groups dilation",
     promote=None,
     saves="input weight",
+    watches="input weight",
     aliases=f"nn.functional.{name}",
 )
 

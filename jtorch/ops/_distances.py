@@ -91,6 +91,8 @@ def pairwise_distance(
     node="SumBackward1",
     static="dim eps",
     promote="default",
+    saves="intermediate",
+    watches="x1@x1 x2@x2",
     aliases="nn.functional.cosine_similarity",
 )
 def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> Array:
@@ -129,7 +131,14 @@ def cosine(x1: Array, x2: Array, axis: int, eps: float) -> Array:
     return jnp.sum(scaled(x1) * scaled(x2), axis)
 
 
-@register("pdist", node="PdistBackward0", static="p", promote=None, aliases="nn.functional.pdist")
+@register(
+    "pdist",
+    node="PdistBackward0",
+    static="p",
+    promote=None,
+    watches="result",
+    aliases="nn.functional.pdist",
+)
 def pdist(input: Array, p: float = 2.0) -> Array:
     """Distances of all pairs of rows i < j, in the order of ``(0, 1), (0, 2), ..., (N - 2, N - 1)``.
 

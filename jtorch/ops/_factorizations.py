@@ -186,6 +186,7 @@ def lu(A: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
     node="LuUnpackBackward0",
     static="unpack_data unpack_pivots",
     promote=None,
+    saves="intermediate",
     out=True,
     returns="lu_unpack P L U",
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
-from jtorch.dtypes import get_default_dtype
+from jtorch.dtypes import FLOAT, get_default_dtype
 from jtorch.ops._checks import kind, scalar_type, wrap_dim
 from jtorch.ops._registry import register
 
@@ -162,6 +162,26 @@ Raises:
 """
 
 
+#: Transforms that PyTorch begins with one of real numbers, whose input it keeps for its sizes.
+_REAL_FIRST = {*_REAL_NODES, "rfft", "ihfft"}
+
+
+def _kept_input(name: str, many: bool) -> Callable[[Mapping[str, Any]], str]:
+    """What PyTorch keeps: no input that it copies first, to another type or with zeros behind."""
+
+    def watches(args: Mapping[str, Any]) -> str:
+        x = args["input"]
+        if name not in _REAL_FIRST or (many and name in _REAL_NODES) or x.dtype.category != FLOAT:
+            return ""
+        try:
+            axes, points = dims_of(x, args["s" if many else "n"], args["dim"])
+        except (IndexError, RuntimeError):
+            return ""  # the call raises it
+        return "" if any(n > x.shape[a] for a, n in zip(axes, points, strict=True)) else "input"
+
+    return watches
+
+
 def _make_one(name: str) -> None:
     def function(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None) -> Array:
         return transform(name, input, n, dim, norm)
@@ -174,7 +194,10 @@ def _make_one(name: str) -> None:
         dim="dim: the dimension.",
     )
     node = _REAL_NODES.get(name, _NODES[name])
-    register(f"fft.{name}", node=node, static="n dim norm", promote=None, saves="", out=True)(function)
+    watches = _kept_input(name, False)
+    register(
+        f"fft.{name}", node=node, static="n dim norm", promote=None, saves="", watches=watches, out=True
+    )(function)
 
 
 def _make_two(name: str) -> None:
@@ -209,9 +232,15 @@ def _finish_many(function: Callable[..., Array], name: str, suffix: str, where: 
         points="s: points of the signal along each dimension; -1 leaves it as it is.",
         dim="dim: the dimensions; by default the last ones.",
     )
-    register(f"fft.{name}{suffix}", node=_NODES[name], static="s dim norm", promote=None, saves="", out=True)(
-        function
-    )
+    register(
+        f"fft.{name}{suffix}",
+        node=_NODES[name],
+        static="s dim norm",
+        promote=None,
+        saves="",
+        watches=_kept_input(name, True),
+        out=True,
+    )(function)
 
 
 for _name in _NODES:

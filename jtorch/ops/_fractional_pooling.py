@@ -102,6 +102,7 @@ def fractional(
     node="FractionalMaxPool2DBackward0",
     static="kernel_size output_size",
     promote=None,
+    saves="input result1",
 )
 def fractional_max_pool2d(
     input: Array, kernel_size: Sequence[int], output_size: Sequence[int], samples: Array
@@ -127,6 +128,7 @@ def fractional_max_pool2d(
     node="FractionalMaxPool3DBackward0",
     static="kernel_size output_size",
     promote=None,
+    saves="input result1",
 )
 def fractional_max_pool3d(
     input: Array, kernel_size: Sequence[int], output_size: Sequence[int], samples: Array

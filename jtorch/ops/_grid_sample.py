@@ -154,7 +154,13 @@ def grid_node(shapes: Sequence[Any], static: Mapping[str, Any]) -> str:
     return f"GridSampler{len(shapes[0]) - 2}DBackward0"
 
 
-@register("nn.functional.grid_sample", node=grid_node, static="mode padding_mode align_corners", promote=None)
+@register(
+    "nn.functional.grid_sample",
+    node=grid_node,
+    static="mode padding_mode align_corners",
+    promote=None,
+    watches="input grid",
+)
 def grid_sample(
     input: Array,
     grid: Array,
@@ -197,7 +203,11 @@ def grid_sample(
 def sampler(name: str) -> Any:
     """Registration of the forms that take PyTorch's numbers for the modes."""
     return register(
-        name, node=grid_node, static="interpolation_mode padding_mode align_corners", promote=None
+        name,
+        node=grid_node,
+        static="interpolation_mode padding_mode align_corners",
+        promote=None,
+        watches="input grid",
     )
 
 

@@ -177,7 +177,14 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any
 
 
 @register(
-    node="IndexCopyBackward0", static="dim", promote=None, saves="index", method=True, inplace=True, out=True
+    node="IndexCopyBackward0",
+    static="dim",
+    promote=None,
+    saves="index",
+    watches="source@source",
+    method=True,
+    inplace=True,
+    out=True,
 )
 def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     """Write the slices of ``source`` along ``dim`` over those of ``input`` that the int64 ``index`` names.
@@ -313,7 +320,7 @@ def index_reduce(
 # --- elements of the flattened tensor ---
 
 
-@register(node="TakeBackward0", promote=None, saves="index", method=True, out=True)
+@register(node="TakeBackward0", promote=None, saves="index", watches="input", method=True, out=True)
 def take(input: Array, index: Array) -> Array:
     """Elements of the flattened ``input``, in the shape of the int64 ``index`` (negative: from the end).
 
@@ -333,6 +340,7 @@ def take(input: Array, index: Array) -> Array:
     static="accumulate",
     promote=None,
     saves="index",
+    watches="source@source",
     method=True,
     inplace=True,
     out=False,

@@ -131,6 +131,7 @@ def check_sizes(mode: str, input: Array, sizes: tuple[int, ...]) -> None:
     static="size scale_factor mode align_corners recompute_scale_factor antialias",
     promote=None,
     saves="",
+    watches=lambda args: "input" if args["mode"] == "area" else "",
 )
 def interpolate(
     input: Array,

@@ -90,7 +90,14 @@ def masked_scatter(input: Array, mask: Array, source: Array) -> Array:
     return jnp.where(mask, values, x)
 
 
-@register("_masked_select", node="MaskedSelectBackward0", promote=None, saves="places", function=False)
-def masked_elements(input: Array, places: Array) -> Array:
-    """The elements at some places of the flat input: those where the mask of ``masked_select`` is set."""
+@register(
+    "_masked_select",
+    node="MaskedSelectBackward0",
+    promote=None,
+    saves="places",
+    watches="input mask",
+    function=False,
+)
+def masked_elements(input: Array, mask: Array, places: Array) -> Array:
+    """The elements at some places of the flat input: those where ``mask`` is set."""
     return read_at(input.reshape(-1), places, 0, True)

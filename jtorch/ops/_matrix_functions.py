@@ -108,7 +108,27 @@ def _check_weights(name: str) -> Callable[[np.ndarray[Any, Any], Mapping[str, An
 VALUE_CHECKS["cov"] = {name: _check_weights(name) for name in ("fweights", "aweights")}
 
 
-@register(node="SqueezeBackward0", static="correction", promote=None, method=True, saves="intermediate")
+def _cov_saves(args: Mapping[str, Any]) -> str:
+    """The weights are multiplied, then the input by them: a gradient of weights takes the other factors."""
+    if args["aweights"] is None:
+        return "fweights intermediate"
+    if args["fweights"] is None:
+        return "aweights intermediate"
+    return "intermediate"
+
+
+def _cov_watches(args: Mapping[str, Any]) -> str:
+    return "input@aweights fweights@aweights" + " aweights@aweights" * (args["correction"] != 0)
+
+
+@register(
+    node="SqueezeBackward0",
+    static="correction",
+    promote=None,
+    method=True,
+    saves=_cov_saves,
+    watches=_cov_watches,
+)
 def cov(
     input: Array, *, correction: int = 1, fweights: Array | None = None, aweights: Array | None = None
 ) -> Array:

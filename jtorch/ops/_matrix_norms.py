@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -160,7 +161,19 @@ def _matrix_node(shapes: Any, static: Any) -> str:
     return "AmaxBackward0" if order > 0 else "AminBackward0"
 
 
-@register("linalg.matrix_norm", node=_matrix_node, static="ord dim keepdim dtype", promote=None, out=True)
+def _matrix_saves(args: Mapping[str, Any]) -> str:
+    order = args["ord"]
+    return "intermediate" if order == "nuc" else "intermediate result" if order in (2, -2) else "A result"
+
+
+@register(
+    "linalg.matrix_norm",
+    node=_matrix_node,
+    static="ord dim keepdim dtype",
+    promote=None,
+    saves=_matrix_saves,
+    out=True,
+)
 def matrix_norm(
     A: Array,
     ord: Any = "fro",
@@ -200,7 +213,16 @@ def _any_node(shapes: Any, static: Any) -> str:
     return _matrix_node(shapes, static) if matrix else "LinalgVectorNormBackward0"
 
 
-@register("linalg.norm", node=_any_node, static="ord dim keepdim dtype", promote=None, out=True)
+def _any_saves(args: Mapping[str, Any]) -> str:
+    order = args["ord"]
+    if order is None or not _is_matrix_order(order, args["dim"], args["A"].ndim):
+        return "A result"
+    return _matrix_saves(args)
+
+
+@register(
+    "linalg.norm", node=_any_node, static="ord dim keepdim dtype", promote=None, saves=_any_saves, out=True
+)
 def linalg_norm(
     A: Array,
     ord: Any = None,

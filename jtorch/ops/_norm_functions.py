@@ -24,7 +24,7 @@ Dim = int | Sequence[int] | None
     node=lambda shapes, static: "SumBackward1" if static["p"] == "nuc" else "LinalgVectorNormBackward0",
     static="p dim keepdim dtype",
     promote=None,
-    saves="input result",
+    saves=lambda args: "intermediate" if args["p"] == "nuc" else "input result",
     method=True,
     out=True,
 )

@@ -119,6 +119,7 @@ def check_normalized(
     static="normalized_shape eps",
     promote=None,
     saves="input weight",
+    watches="input weight bias",
 )
 def native_layer_norm(
     input: Array, normalized_shape: Sequence[int], weight: Array | None, bias: Array | None, eps: float
@@ -141,6 +142,7 @@ def native_layer_norm(
     static="normalized_shape eps",
     promote=None,
     saves="input weight",
+    watches="input weight bias",
 )
 def layer_norm(
     input: Array,
@@ -172,6 +174,7 @@ def layer_norm(
     static="normalized_shape eps cudnn_enable",
     promote=None,
     saves="input weight",
+    watches="input weight bias",
 )
 def layer_norm_with_switch(
     input: Array,
@@ -190,7 +193,8 @@ def layer_norm_with_switch(
     node="MulBackward0",
     static="normalized_shape eps",
     promote=None,
-    saves="input weight",
+    saves="intermediate",
+    watches="input@input weight@input",
     aliases="nn.functional.rms_norm",
 )
 def rms_norm(
@@ -262,6 +266,7 @@ def normalized_groups(
     static="num_groups eps",
     promote=None,
     saves="input weight",
+    watches="input weight",
 )
 def group_norm(
     input: Array,
@@ -301,6 +306,7 @@ def group_norm(
     static="num_groups eps cudnn_enabled",
     promote=None,
     saves="input weight",
+    watches="input weight",
 )
 def group_norm_with_switch(
     input: Array,
@@ -321,6 +327,7 @@ def group_norm_with_switch(
     static="N C HxW group eps",
     promote=None,
     saves="input weight",
+    watches="input weight",
 )
 def native_group_norm(
     input: Array,
@@ -365,6 +372,7 @@ def check_batch_norm(
     static="training eps",
     promote=None,
     saves="input weight running_mean running_var",
+    watches="input weight",
 )
 def batch_norm(
     input: Array,
@@ -438,6 +446,7 @@ def blended(old: Array, new: Array, share: Array | float) -> Array:
     node="ViewBackward0",
     static="use_input_stats eps",
     promote=None,
+    saves="input running_mean running_var intermediate",
 )
 def instance_norm(
     input: Array,

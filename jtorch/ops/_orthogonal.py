@@ -182,6 +182,7 @@ def check_reflections(op: str, input: Array, tau: Array) -> None:
     "linalg.householder_product",
     node="LinalgHouseholderProductBackward0",
     promote=None,
+    watches="result",
     out=True,
     aliases="orgqr",
     method="orgqr",
@@ -206,7 +207,9 @@ def householder_product(A: Array, tau: Array) -> Array:
     return reflected(A, tau, start, forward=False)
 
 
-@register(node="OrmqrBackward0", static="left transpose", promote=None, method=True, out=True)
+@register(
+    node="OrmqrBackward0", static="left transpose", promote=None, watches="result", method=True, out=True
+)
 def ormqr(input: Array, tau: Array, other: Array, left: bool = True, transpose: bool = False) -> Array:
     """Product of ``other`` with the whole orthogonal matrix of the reflections in ``input``.
 

@@ -66,7 +66,14 @@ def margins_of(input: Array, pad: Sequence[int]) -> list[tuple[int, int]]:
     return [(0, 0)] * (input.ndim - len(pairs)) + pairs[::-1]
 
 
-@register("nn.functional.pad", node=pad_node, static="pad mode", promote=None, saves="")
+@register(
+    "nn.functional.pad",
+    node=pad_node,
+    static="pad mode",
+    promote=None,
+    saves="",
+    watches=lambda args: "input" if args["mode"] in ("reflect", "replicate") else "",
+)
 def pad(
     input: Array, pad: Sequence[int], mode: str = "constant", value: Array | float | None = None
 ) -> Array:

@@ -77,10 +77,21 @@ def max_pool(
     return fold_windows(input, along, larger, least(input))
 
 
+def positions(args: Mapping[str, Any]) -> str:
+    """The result that max pooling keeps, if it is handed out."""
+    return "result1" if args["return_indices"] else ""
+
+
 MAX_POOL = "kernel_size stride padding dilation ceil_mode return_indices"
 
 
-@register("nn.functional.max_pool1d", node=squeezed("", 1), static=MAX_POOL, promote=None)
+@register(
+    "nn.functional.max_pool1d",
+    node=squeezed("", 1),
+    static=MAX_POOL,
+    promote=None,
+    watches=positions,
+)
 def max_pool1d(
     input: Array,
     kernel_size: Sizes,
@@ -112,6 +123,7 @@ def max_pool1d(
     node="MaxPool2DWithIndicesBackward0",
     static=MAX_POOL,
     promote=None,
+    watches=positions,
 )
 def max_pool2d(
     input: Array,
@@ -131,6 +143,7 @@ def max_pool2d(
     node="MaxPool3DWithIndicesBackward0",
     static=MAX_POOL,
     promote=None,
+    watches=positions,
 )
 def max_pool3d(
     input: Array,
@@ -204,6 +217,7 @@ AVG_POOL = "kernel_size stride padding ceil_mode count_include_pad"
     static=AVG_POOL,
     promote=None,
     saves="",
+    watches="input",
     aliases="nn.functional.avg_pool1d",
 )
 def avg_pool1d(
@@ -236,6 +250,7 @@ def avg_pool1d(
     static=AVG_POOL + " divisor_override",
     promote=None,
     saves="",
+    watches="input",
     out=True,
     aliases="_C._nn.avg_pool2d",
 )
@@ -268,6 +283,7 @@ def avg_pool2d(
     static=AVG_POOL + " divisor_override",
     promote=None,
     saves="",
+    watches="input",
     out=True,
     aliases="_C._nn.avg_pool3d",
 )

@@ -63,10 +63,12 @@ class Op:
         "title",
         "varargs",
         "variants",
+        "watches",
     )
     node: str | Callable[..., str] | None
     promote: str | None
-    saves: frozenset[str] | None
+    saves: frozenset[str] | Callable[[dict[str, Any]], str | None] | None
+    watches: tuple[str, ...] | Callable[[dict[str, Any]], str]
     returns: str | None
     result_like: str | None
     joins: str | None
@@ -157,7 +159,8 @@ def register(
     raw: str = "",
     numbers: str | None = None,
     opmath: bool | None = None,
-    saves: str | None = None,
+    saves: str | Callable[[dict[str, Any]], str | None] | None = None,
+    watches: str | Callable[[dict[str, Any]], str] = "",
     function: bool = True,
     method: bool | str = False,
     varargs: str = "",
@@ -202,7 +205,12 @@ def register(
             ``"intermediate"`` for what the caller never sees, or ``""`` for nothing. Modifying what is listed
             in place before ``backward`` is an error. Operands left out are not kept alive (only their shape
             and dtype reach the gradient) unless something other than operands is listed, which is computed
-            from them. Default: every operand.
+            from them. Default: every operand. A function of the call's arguments by name
+            (avals and static values) where it depends on them.
+        watches: what PyTorch's backward keeps and this one's does not read (an input that is kept for its
+            sizes): operands, ``"result"`` or fields of ``returns``, or a function as for ``saves``. Modifying
+            it is an error all the same, but it is not kept alive. ``"result@exponent"``: if that operand
+            requires grad.
         function: exists as ``torch.<name>``.
         method: exists as ``Tensor.<name>``, or under the name given.
         varargs: a static parameter that may be spread over the positions of the method (``x.permute(1, 0)``).
@@ -235,7 +243,8 @@ def register(
             raw=frozenset(raw.split()),
             numbers=None if numbers is None else frozenset(numbers.split()),
             opmath=promote is not None if opmath is None else opmath,
-            saves=None if saves is None else frozenset(saves.split()),
+            saves=frozenset(saves.split()) if isinstance(saves, str) else saves,
+            watches=tuple(watches.split()) if isinstance(watches, str) else watches,
             function=function,
             method=(full.rsplit(".", 1)[-1] if method is True else method) or "",
             varargs=varargs,

@@ -131,7 +131,17 @@ def l1_loss(
     return reduced(distance, reduction)
 
 
-@loss("nn.functional.smooth_l1_loss", node="SmoothL1LossBackward0", static=LEGACY + " beta")
+def smooth_saves(args: Mapping[str, Any]) -> str:
+    """Without a smooth part it is the mean of ``abs(input - target)``, which keeps the difference."""
+    return "input target" if args["beta"] else "intermediate"
+
+
+@loss(
+    "nn.functional.smooth_l1_loss",
+    node="SmoothL1LossBackward0",
+    static=LEGACY + " beta",
+    saves=smooth_saves,
+)
 def smooth_l1_loss(
     input: Array,
     target: Array,
@@ -202,6 +212,7 @@ def huber_loss(
     node=composed("SubBackward0"),
     static=LEGACY + " log_target",
     promote=None,
+    saves=lambda args: "intermediate" if args["log_target"] else None,
     opmath=True,
 )
 def kl_div(
@@ -243,7 +254,8 @@ def kl_div(
     node=composed("SubBackward0"),
     static="log_input full size_average eps reduce reduction",
     promote="float",
-    saves="target intermediate",
+    saves="intermediate",
+    watches=lambda args: "target@input" + " input@target" * args["log_input"],
 )
 def poisson_nll_loss(
     input: Array,

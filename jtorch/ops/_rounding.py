@@ -91,7 +91,13 @@ def frac(input: Array) -> Array:
 
 
 @register(
-    "frexp", node="FrexpBackward0", promote=None, method=True, out=True, returns="frexp mantissa exponent"
+    "frexp",
+    node="FrexpBackward0",
+    promote=None,
+    saves="exponent",
+    method=True,
+    out=True,
+    returns="frexp mantissa exponent",
 )
 def frexp(input: Array) -> tuple[Array, Array]:
     """Mantissa in (-1, -1/2] or [1/2, 1) and int32 exponent, with ``input = mantissa * 2**exponent``.
@@ -131,7 +137,8 @@ def frexp_real_jvp(
     method=True,
     inplace=True,
     out=True,
-    saves="other intermediate",
+    saves="intermediate",
+    watches="other@input result",
 )
 def ldexp(input: Array, other: Array) -> Array:
     """``input * 2**other``."""
@@ -148,7 +155,8 @@ def ldexp(input: Array, other: Array) -> Array:
     method=True,
     inplace=True,
     out=True,
-    saves="input result",
+    saves="intermediate",
+    watches="input@input result",
 )
 def copysign(input: Array, other: Array) -> Array:
     """The magnitude of ``input`` with the sign of ``other``; the gradient at 0 is 0.

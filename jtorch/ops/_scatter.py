@@ -60,7 +60,13 @@ def check_scatter(input: Array, dim: int, index: Array, src: Array | None) -> in
 
 
 @register(
-    node="GatherBackward0", static="dim sparse_grad", promote=None, saves="index", method=True, out=True
+    node="GatherBackward0",
+    static="dim sparse_grad",
+    promote=None,
+    saves="index",
+    watches="input",
+    method=True,
+    out=True,
 )
 def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Array:
     """Read along ``dim``: ``out[i][j][k] = input[i][index[i][j][k]][k]`` for ``dim`` 1 of a 3-d input.
@@ -202,7 +208,15 @@ def scatter_reduce(
     return reduce_at(x, at, values, dim, False, reduce, include_self).reshape(input.shape)
 
 
-@register(node="GatherBackward0", static="dim", promote=None, saves="indices", method=True, out=True)
+@register(
+    node="GatherBackward0",
+    static="dim",
+    promote=None,
+    saves="intermediate",
+    watches=lambda args: "input indices" if args["dim"] is None else "input",
+    method=True,
+    out=True,
+)
 def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Array:
     """Read along ``dim`` like :func:`gather`, the other dims of input and indices broadcast together.
 

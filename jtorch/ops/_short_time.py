@@ -86,11 +86,19 @@ def _stft_node(shapes: Any, static: Any) -> str:
     return "SqueezeBackward4" if len(shapes[0]) == 1 else "TransposeBackward1"
 
 
+def _stft_watches(args: Any) -> str:
+    """The input is kept by the padding, the window by the product."""
+    padded = args["center"] and args["pad_mode"] in ("reflect", "replicate")
+    return "window@input" + (" input@input" if padded else " input@window")
+
+
 @register(
     "stft",
     node=_stft_node,
     static="n_fft hop_length win_length center pad_mode normalized onesided return_complex align_to_window",
     promote=None,
+    saves="intermediate",
+    watches=_stft_watches,
     method=True,
 )
 def stft(

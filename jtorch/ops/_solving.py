@@ -249,7 +249,14 @@ def solve_ex(
     return x[..., 0] if vector else x, singular_at(A)
 
 
-@register("_tensorsolve", node="ViewBackward0", static="dims", promote=None, function=False)
+@register(
+    "_tensorsolve",
+    node="ViewBackward0",
+    static="dims",
+    promote=None,
+    saves=lambda args: "A result" if args["dims"] is None else "result",
+    function=False,
+)
 def tensorsolve_ex(A: Array, B: Array, dims: Any = None) -> tuple[Array, Array]:
     """X with ``tensordot(A, X, X.ndim) == B``, and the number of the zero pivot, or 0.
 

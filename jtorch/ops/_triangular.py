@@ -185,6 +185,8 @@ def permutation_of(pivots: Array, rows: int) -> Array:
     node="LinalgLuSolveBackward0",
     static="left adjoint",
     promote=None,
+    saves="LU pivots result",
+    watches="LU pivots",
     out=True,
 )
 def lu_solve(
@@ -225,7 +227,15 @@ def lu_solve(
     return jnp.conj(jnp.swapaxes(lu_apply(packed, order, turned, not adjoint), -1, -2))
 
 
-@register("lu_solve", node="LinalgLuSolveBackward0", promote=None, method=True, out=True)
+@register(
+    "lu_solve",
+    node="LinalgLuSolveBackward0",
+    promote=None,
+    saves="LU_data LU_pivots result",
+    watches="LU_data LU_pivots",
+    method=True,
+    out=True,
+)
 def old_lu_solve(b: Array, LU_data: Array, LU_pivots: Array) -> Array:
     """The older name of ``torch.linalg.lu_solve``, with the right-hand side first."""
     return lu_solve(LU_data, LU_pivots, b)

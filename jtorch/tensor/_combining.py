@@ -230,7 +230,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     x, chosen = broadcast_tensors(input, mask)
     places = run(OPS["nonzero"], (chosen.reshape(-1), False)).reshape(-1)
-    result: Tensor = run(OPS["_masked_select"], (x, places))
+    result: Tensor = run(OPS["_masked_select"], (x, chosen, places))
     if out is None:
         return result
     check_memory("masked_select", out, result._aval().shape, (input, mask))
