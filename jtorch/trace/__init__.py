@@ -1,10 +1,8 @@
 """The lazy graph and its executor: knows arrays and JAX, no Tensor, no autograd."""
 
 from jtorch.trace._executor import (
-    Program,
     clear_programs,
     computed,
-    evaluate,
     flush,
     flush_all,
     fused,
@@ -14,7 +12,6 @@ from jtorch.trace._executor import (
     load_host_engine,
     operand,
     postpone,
-    results,
     run_small_programs_inline,
     start_compilation_cache,
     synchronize,
@@ -40,6 +37,7 @@ from jtorch.trace._graph import (
 )
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
 from jtorch.trace._options import compiler_options, jit, tolerant
+from jtorch.trace._program import Program, evaluate, results
 from jtorch.trace._value import (
     Aval,
     TracedValue,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jtorch.trace._executor import MAX_PROGRAMS, Program, _programs
+from jtorch.trace._executor import MAX_PROGRAMS, _programs
 from jtorch.trace._graph import SIGNATURES
 from jtorch.trace._metrics import counters
 from jtorch.trace._pieces import Piece, _piece
+from jtorch.trace._program import Program
 
 __all__ = ["Piece", "stretch", "stretched"]
 

@@ -9,8 +9,7 @@ import pytest
 
 import jtorch
 from jtorch.compiler import lower
-from jtorch.trace import _channels_last as channels_last
-from jtorch.trace import _executor
+from jtorch.trace import _executor, _packing, _program
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((2, 3, 8, 6))
@@ -150,7 +149,7 @@ def test_a_backward_takes_what_its_forward_left():
 def texts_of_programs(monkeypatch):
     """The optimised HLO of programs that run for the first time from here on."""
     texts = []
-    build = _executor.jit
+    build = _program.jit
 
     def keep(function, platform, **arguments):
         call = build(function, platform, **arguments)
@@ -161,7 +160,7 @@ def texts_of_programs(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(_executor, "jit", keep)
+    monkeypatch.setattr(_program, "jit", keep)
     _executor.clear_programs()
     return texts
 
@@ -197,15 +196,15 @@ def test_a_program_that_is_only_applied_gets_its_kernels_packed(lazy, monkeypatc
 
 
 def test_packed_kernels_go_with_the_weights(lazy):
-    before = len(channels_last._packed)
+    before = len(_packing._packed)
     model = network(jtorch)
     with jtorch.inference_mode():
         for _ in range(3):
             model(jtorch.tensor(X)).numpy()
-    assert len(channels_last._packed) > before
+    assert len(_packing._packed) > before
     del model
     gc.collect()
-    assert len(channels_last._packed) == before
+    assert len(_packing._packed) == before
 
 
 def test_kernels_in_memory_that_numpy_shares(lazy):
@@ -232,14 +231,14 @@ USES = {
 def test_which_kernels_are_packed(name, lazy):
     only, use = USES[name]
     taken = []
-    find = channels_last.kernels
+    find = _packing.kernels
 
     def kernels(body, live):
         taken.append(find(body, live))
         return taken[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(channels_last, "kernels", kernels)
+        patch.setattr(_program, "kernels", kernels)
         _executor.clear_programs()
         w = jtorch.tensor(WEIGHTS[0])
         with jtorch.no_grad():
