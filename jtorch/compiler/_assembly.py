@@ -202,6 +202,8 @@ class Assembly:
         reason = self.guards.broken()
         if reason is not None:
             raise Unsettled(f"it changes what it depends on: {reason}")
+        if self.session.warned is not None:  # again, or for the only time?
+            raise Unsettled("it warns: " + self.session.warned.partition("\n")[0])
         self._effects()
         wanted = [final for _, final, _, _ in self.finals]
         wanted += [g.__dict__["_storage"].__dict__["value"] for _, g, _ in self.grads if g is not None]

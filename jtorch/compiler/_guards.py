@@ -142,6 +142,7 @@ class Guards:
         self._hooked: list[tuple[Any, str]] = []
         self._named: set[str] = set()
         self._waiting: list[tuple[str, Any, str, int]] = []
+        self._methods: list[tuple[Any, str, Any, str]] = []
         self._seen: dict[int, Any] = {}
         self._visit(function, "", 0)
         for i, x in enumerate(args):
@@ -151,6 +152,7 @@ class Guards:
         for hooks in (*global_hooks(), *global_step_hooks()):
             self._visit_hooks(hooks, "global", 0)
         self._visit_read()
+        self.names += [x for x in self._methods if x[1] == "forward" or self._reads(x[1])]
         if self._hooked and (self._reads("backward") or self._reads("grad")):  # they run in the call
             for x, where in self._hooked:
                 self._visit_hooks(x._hooks, where, 0)
@@ -170,7 +172,10 @@ class Guards:
         elif isinstance(x, dict):
             for key, y in x.items():
                 self._argument(y, f"{where}[{key!r}]")
-        elif not isinstance(x, Tensor):
+        elif isinstance(x, Tensor):
+            for key in [key for key in x.__dict__ if key[0] != "_"]:
+                self._hidden[f"{where}.{key}"] = "what was noted on an argument"
+        else:
             self._visit(x, where, 0)
 
     def _visit(self, x: Any, where: str, depth: int) -> None:
@@ -302,6 +307,7 @@ class Guards:
                 for function in functions:
                     self._visit_function(function, where, depth + 1)
                 if functions:
+                    self._methods.append((vars(base), name, y, f"{base.__name__}.{name}"))
                     continue
                 if not name.startswith("__") and isinstance(y, (*_SCALARS, list, tuple, dict)):
                     self.names.append((vars(base), name, y, f"{base.__name__}.{name}"))

@@ -125,6 +125,7 @@ class Session:
         at_read: the recording ended at such a read.
         numbers_read: those objects.
         assigned: modules and the names of their attributes that were set.
+        warned: a warning that the call has shown.
         over: set when the recording came to nothing and they have their numbers; other threads wait for it.
     """
 
@@ -152,6 +153,7 @@ class Session:
         self.reading, self.at_read = reading and not fullgraph, False
         self.numbers_read: list[Any] = []
         self.assigned: dict[tuple[int, str], tuple[Any, str]] = {}
+        self.warned: str | None = None
         self.over = threading.Event()
 
     # ---- asked by the layers below

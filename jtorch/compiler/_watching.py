@@ -1,4 +1,4 @@
-"""Noticing, while a function is recorded, that it prints, logs or starts threads."""
+"""Noticing, while a function is recorded, that it prints, logs, warns or starts threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import builtins
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,8 @@ _ENGINE = frozenset({"jax", "jtorch", "absl"})
 def watch_output(session: Any) -> Callable[[], None]:
     """A function that prints or logs does so in every call; returns what ends the watch.
 
-    One that starts a thread may wait for it, and the thread for a number.
+    One that starts a thread may wait for it, and the thread for a number. One that warns is noted only: by
+    Python's default the next call shows nothing.
     """
     says: list[tuple[Any, str, str, Callable[..., bool]]] = [
         (builtins, "print", "prints", lambda *_: True),
@@ -39,7 +41,17 @@ def watch_output(session: Any) -> Callable[[], None]:
 
         setattr(owner, name, watched)
 
+    show: Any = warnings._showwarnmsg  # type: ignore[attr-defined]  # what shows a warning, C's included
+
+    def noted(message: Any) -> None:
+        if settings.session is session and session.thread == threading.get_ident():
+            session.warned = str(message.message)
+        show(message)
+
+    warnings._showwarnmsg = noted  # type: ignore[attr-defined]
+
     def unwatch() -> None:
+        warnings._showwarnmsg = show  # type: ignore[attr-defined]
         for (owner, name, _, _), original in zip(says, originals, strict=True):
             setattr(owner, name, original)
 

@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import types
+import warnings
 import weakref
 
 import numpy as np
@@ -532,6 +533,71 @@ def test_gradients_that_are_set_to_none_without_a_look_at_them_are_gone():
             if i >= 2:
                 weight.grad = jtorch.ones(2)
             noted.append((f(ONE[0]).item(), weight.grad is None))
+        return noted
+
+    agree(program)
+
+
+@pytest.mark.parametrize("kind", ["always", "default", "once", "ignore"])
+def test_warnings_are_shown_as_often_as_the_filters_say(kind):
+    def program(compile):
+        @compile
+        def f(x):
+            warnings.warn("a warning", stacklevel=1)
+            return x * 2
+
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter(kind)
+            noted = [(f(ONE).tolist(), len(shown)) for _ in range(4)]
+        return [*noted, [str(w.message) for w in shown]]
+
+    agree(program)
+
+
+def test_a_warning_that_is_shown_once_does_not_keep_calls_from_being_replayed():
+    @jtorch.compile
+    def f(x):
+        warnings.warn("a warning", stacklevel=1)
+        return x * 2
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        for _ in range(4):
+            f(ONE)
+    assert len(shown) == 1
+    assert jtorch.compiler.explain(f).splitlines()[-1].endswith("the first call changed what it depends on")
+
+
+def test_a_method_that_is_replaced_is_used():
+    def program(compile):
+        class Doubling(nn.Module):
+            def forward(self, x):
+                return self.change(x)
+
+            def change(self, x):
+                return x * 2
+
+        f = compile(Doubling())
+        noted = []
+        for i in range(6):
+            if i == 2:
+                Doubling.change = lambda self, x: x * 3
+            if i == 4:
+                Doubling.forward = lambda self, x: x * 4
+            noted.append(f(ONE).tolist())
+        return noted
+
+    agree(program)
+
+
+def test_what_is_noted_on_an_argument_is_read_in_each_call():
+    def program(compile):
+        f = compile(lambda x: x * x.factor)
+        noted = []
+        for i in range(4):
+            x = ONE.clone()
+            x.factor = i
+            noted.append(f(x).tolist())
         return noted
 
     agree(program)
