@@ -7,7 +7,7 @@ import platform
 import sys
 
 NAMES = ("training", "recording", "compilations", "imports", "memory", "random", "checkpoints", "loading",
-         "compiled", "networks")  # fmt: skip
+         "compiled", "func", "networks")  # fmt: skip
 
 
 def main() -> None:

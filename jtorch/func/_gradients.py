@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jtorch.func._recording import Captured, Recording
 from jtorch.func._recording import Function as Recorded
-from jtorch.func._recording import Recording
 from jtorch.func._running import Transform, conjugate, run, where_of
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor
@@ -58,6 +58,8 @@ class _Call:
         tensors: in the arguments that are differentiated; ``others``: in the rest.
         function: what the call computes, after :meth:`record`.
         where: the device of the results.
+        written: which of the arguments' tensors the function changes in place; the new contents are its last
+            results.
     """
 
     def __init__(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Any) -> None:
@@ -75,6 +77,7 @@ class _Call:
         self.operands = [*self.tensors, *self.others]
         self.where = where_of(self.operands)
         self.function: Recorded
+        self.written: list[int] = []
 
     def check(self, api: str) -> None:
         """Refuse to differentiate by integers.
@@ -106,13 +109,39 @@ class _Call:
             for i, x in zip(self.chosen, self.spec.build(iter(recording.inputs)), strict=True):
                 args[i] = x
             found = results(self.func(*args, **kwargs))
+            self.written = recording.written()
+            if self.written and not recording.forwards and self.written[0] < count:
+                raise RuntimeError(
+                    "a leaf Variable that requires grad is being used in an in-place operation."
+                )
+            found = [*found, *(recording.inputs[i] for i in self.written)]
             self.function = recording.function(found, self.where)
+
+    def keep(self) -> Callable[..., list[Tensor]]:
+        """:meth:`run` for later, of the contents that tensors have now."""
+        operands, rest = (
+            [Captured.now(x) if isinstance(x, Tensor) else x for x in found]
+            for found in (self.operands, self.function.rest)
+        )
+        function = self.function
+
+        def again(name: str, transform: Transform, given: Sequence[Tensor], *settings: Any) -> list[Tensor]:
+            mine, others = (
+                [x.operand() if isinstance(x, Captured) else x for x in found] for found in (operands, rest)
+            )
+            same = Recorded(function.key, function.call, function.parts, others)
+            return run(name, same, [*mine, *given], self.where, transform, *settings)
+
+        return again
 
     def run(
         self, name: str, transform: Transform, given: Sequence[Tensor] = (), *settings: Any
     ) -> list[Tensor]:
         """The results of a transform of the function, of its arguments and the tensors in ``given``."""
-        return run(name, self.function, [*self.operands, *given], self.where, transform, *settings)
+        made = run(name, self.function, [*self.operands, *given], self.where, transform, *settings)
+        for i in reversed(self.written):
+            self.operands[i].copy_(made.pop())
+        return made
 
     def gradients(self, made: Sequence[Any]) -> Any:
         """Gradients in the structure of the arguments."""
@@ -308,6 +337,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     call.check("vjp")
     outputs = _Outputs("vjp(f, *primals)", has_aux, _floating)
     call.record(outputs, forwards=False)
+    again = call.keep()
     made = call.run("vjp", _call_alone)
     spec, count = outputs.spec, outputs.count
 
@@ -327,7 +357,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
                     f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
                     f"shape of {t.shape}."
                 )
-        return call.gradients(call.run("vjp_backward", _pull, given, len(call.tensors), count))
+        return call.gradients(again("vjp_backward", _pull, given, len(call.tensors), count))
 
     output = outputs.build(made[:count])
     return (output, vjp_fn, outputs.aux.build(iter(made[count:]))) if has_aux else (output, vjp_fn)
@@ -392,6 +422,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     call.check("linearize")
     outputs = _Outputs("linearize", False)
     call.record(outputs, forwards=True)
+    again = call.keep()
 
     def jvp_fn(*tangents: Any) -> Any:
         """The derivative along tangents, one per argument."""
@@ -407,7 +438,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
                     f"{t.shape}"
                 )
         count = outputs.count
-        return outputs.build(call.run("linearize", _push, given, len(call.tensors), count)[count:])
+        return outputs.build(again("linearize", _push, given, len(call.tensors), count)[count : 2 * count])
 
     return outputs.build(call.run("linearize", _call_alone)), jvp_fn
 

@@ -18,9 +18,22 @@ import numpy as np
 from jtorch.devices import device
 from jtorch.dispatch import GRAD, modes
 from jtorch.func._staging import Staging
+from jtorch.tape import modified
 from jtorch.tensor import Tensor
+from jtorch.tensor._bridge import describe
 from jtorch.tensor._core import from_value, value_of
-from jtorch.trace import Aval, Signature, TracedValue, Value, aval_of, evaluate, from_jax, nodes, series
+from jtorch.trace import (
+    Aval,
+    Signature,
+    TracedValue,
+    Value,
+    aval_of,
+    evaluate,
+    from_jax,
+    nodes,
+    record,
+    series,
+)
 
 __all__ = ["Function", "Recording", "wrap"]
 
@@ -50,24 +63,29 @@ class Captured:
         self.tensor: Tensor | None = None
         self.version = 0
 
+    @classmethod
+    def now(cls, tensor: Tensor) -> Captured:
+        """A use of a tensor as it is."""
+        use = cls(value_of(tensor))
+        use.belongs_to(tensor)
+        return use
+
     def belongs_to(self, tensor: Tensor) -> None:
-        """An outer backward goes on to this tensor."""
-        self.tensor, self.version = tensor, _version(tensor)
+        """An outer backward goes on to this tensor, if it has a history or a tangent."""
+        if tensor.requires_grad or (modes.duals is not None and modes.duals.of(tensor) is not None):
+            self.tensor, self.version = tensor, _version(tensor)
 
     def operand(self) -> Tensor:
-        """The tensor that is an operand of the transform.
+        """The tensor that is an operand of the transform, with the contents of that time.
 
         Raises:
-            RuntimeError: its contents have changed since.
+            RuntimeError: it has a history and other contents since.
         """
         if self.tensor is None:
             return from_value(self.value)
-        if _version(self.tensor) != self.version:
-            raise RuntimeError(
-                "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call "
-                "in-place operation that would mutate a captured Tensor. This is not supported; please "
-                "rewrite the function being transformed to explicitly accept the mutated Tensor(s) as inputs."
-            )
+        found = _version(self.tensor)
+        if found != self.version:
+            raise modified(describe(self.value.aval), "", found, self.version)
         return self.tensor
 
 
@@ -105,6 +123,7 @@ class Recording:
         leaves: operands that are no results: those of the inputs, then :class:`Captured` uses of what comes
             from outside and parts of batches, as they occur.
         parts: the batches.
+        axes: where the arguments have the batch dimension.
         flat: the operations, as a graph of the trace spells them; ``floats``, ``ints``: their numbers.
         outer: the recording in which this one takes place.
     """
@@ -135,6 +154,7 @@ class Recording:
         self.left = False
         self.forwards = forwards
         self.mapping = None if size is None else Mapping(self, size, randomness)
+        self.tensors, self.axes = tensors, axes
         avals = [t._aval() for t in tensors]
         if axes is not None:
             avals = [a if i is None else _without(a, i) for a, i in zip(avals, axes, strict=True)]
@@ -145,6 +165,8 @@ class Recording:
         self.arguments: list[Any] = []
         self.held: dict[int, Captured] = {}
         self.arrays: list[Any] = []
+        # Values outside, if some are read.
+        self.known: dict[int, Any] = {}
 
     def _input(self, aval: Aval) -> Tensor:
         value = _new(TracedValue)
@@ -176,6 +198,16 @@ class Recording:
         (
             modes.captured, modes.host_draws, modes.level, modes.functional, modes.derivatives, modes.mapped
         ) = self.modes  # fmt: skip
+        # Values refer to the recording: what they lead to shall not wait for the garbage collector.
+        self.tensors, self.leaves, self.inputs, self.parts, self.arguments, self.arrays = (
+            (),
+            [],
+            [],
+            [],
+            [],
+            [],
+        )
+        self.tracers, self.held, self.known = {}, {}, {}
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -238,14 +270,78 @@ class Recording:
             if type(x) is Value or (type(x) is TracedValue and self.last not in (None, x.recording))
         ]
         for t, use in zip(reversed(uses), reversed(at.leaves), strict=False):
-            dual = modes.duals is not None and t is not None and modes.duals.of(t) is not None
-            if t is not None and (t.requires_grad or dual):
+            if t is not None:
                 use.belongs_to(t)
 
     def part(self, batch: Tensor) -> Tensor:
         """The part of a batch that belongs to the sample under way."""
         self.parts.append(batch)
         return self._input(_without(batch._aval(), 0))
+
+    def written(self) -> list[int]:
+        """Which arguments the function has changed in place.
+
+        Raises:
+            RuntimeError: derivatives are taken by one, or it is not part of the batch that was written to it.
+        """
+        found = [i for i, t in enumerate(self.inputs) if t._storage.writes]
+        if self.axes is not None and any(self.axes[i] is None for i in found):
+            batched = self._batched()
+            for i in found:
+                if self.axes[i] is None and value_of(self.inputs[i]).slot in batched:
+                    raise RuntimeError(_UNMAPPED)
+        return found
+
+    def _batched(self) -> set[int]:
+        """The values that differ between the samples of a batch."""
+        assert self.axes is not None
+        axes = [*self.axes, *(0 for _ in self.parts)]
+        arguments = (leaf for leaf in self.leaves if type(leaf) is TracedValue)
+        found = {leaf.slot for leaf, axis in zip(arguments, axes, strict=True) if axis is not None}
+        count = 0
+        for signature, slots in nodes(self.flat):
+            results = range(count, count + len(signature.outputs))
+            count = results.stop
+            if any(slot in found for slot in slots):
+                found.update(results)
+        return found
+
+    # ---- values outside
+
+    def outside(self, value: TracedValue) -> Value | None:
+        """The value that this one stands for where the transform is called, for decisions of Python.
+
+        Returns:
+            ``None`` inside of ``vmap``, where there is one for each sample.
+        """
+        if self.mapping is not None or self.left:
+            return None
+        slot = value.slot
+        with self.around():
+            for signature, slots, first in self._behind(slot, self.known):
+                made = record(signature, [self._outside(s) for s in slots])
+                for i, v in enumerate([made] if signature.single is not None else made):
+                    self.known[first + i] = v
+            return self._outside(slot)  # type: ignore[no-any-return]
+
+    def _outside(self, slot: int) -> Any:
+        if slot >= 0:
+            return self.known[slot]
+        kind, n = series(slot)
+        if kind:
+            return (self.floats if kind == 1 else self.ints)[n]
+        leaf = self.leaves[n]
+        return leaf.value if type(leaf) is Captured else value_of(self.tensors[n])
+
+    def _behind(self, slot: int, known: dict[int, Any]) -> list[tuple[Signature, Sequence[int], int]]:
+        """The operations that lead to a result, but for known ones, with the number of the first result."""
+        wanted, found, count = {slot} - known.keys(), [], self.count
+        for signature, slots in reversed(nodes(self.flat)) if wanted else ():
+            count -= len(signature.outputs)
+            if count not in known and any(count + i in wanted for i in range(len(signature.outputs))):
+                found.append((signature, slots, count))
+                wanted.update(slots)
+        return found[::-1]
 
     # ---- tracers of JAX
 
@@ -261,21 +357,10 @@ class Recording:
                 "over, so it has no values: return what the transform computes instead"
             )
         with self.staging.here(), jax.enable_x64(True):
-            if slot >= 0 and slot not in self.tracers:
-                self._trace(slot)
+            for signature, slots, first in self._behind(slot, self.tracers) if slot >= 0 else ():
+                for i, made in enumerate(signature.fn(*map(self._operand, slots))):
+                    self.tracers[first + i] = made
             return self._operand(slot)
-
-    def _trace(self, slot: int) -> None:
-        """Trace the operations behind a result that were not traced before."""
-        wanted, found, count = {slot}, [], self.count
-        for signature, slots in reversed(nodes(self.flat)):
-            count -= len(signature.outputs)
-            if count not in self.tracers and any(count + i in wanted for i in range(len(signature.outputs))):
-                found.append((signature, slots, count))
-                wanted.update(slots)
-        for signature, slots, first in reversed(found):
-            for i, made in enumerate(signature.fn(*map(self._operand, slots))):
-                self.tracers[first + i] = made
 
     def _operand(self, slot: int) -> Any:
         if slot >= 0:
@@ -338,7 +423,7 @@ class Recording:
                 wanted.append(v.slot)
                 continue
             use = Captured(v)
-            if modes.level == GRAD and t.requires_grad:
+            if modes.level == GRAD:
                 use.belongs_to(t)
             wanted.append(_LEAF + _STEP * len(self.leaves))
             self.leaves.append(use)
@@ -421,6 +506,14 @@ class _Staged:
             return list(jax.core.eval_jaxpr(self.jaxpr, operands[count:], *operands[:count]))
         finally:
             modes.level, modes.functional, modes.derivatives, modes.mapped = outer
+
+
+_UNMAPPED = (
+    "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
+    "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but "
+    "`self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace "
+    "arithmetic."
+)
 
 
 def _without(aval: Aval, axis: int) -> Aval:

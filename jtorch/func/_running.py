@@ -77,6 +77,8 @@ def _planned(
         plan.moved = tuple(i for i, x in enumerate(kinds) if isinstance(x, Aval) and x.device is not where)
         if len(_plans) > MAX_PLANS:
             _plans.popitem(last=False)
+    else:
+        _plans.move_to_end(key)
     return plan
 
 

@@ -46,7 +46,7 @@ class Staging:
 
     @property
     def effects(self) -> bool:
-        return bool(self.trace.frame.effects)
+        return any(equation.effects for equation in self.trace.frame.get_eqns())
 
     def here(self) -> Any:
         """Within: back in this trace, whatever transform of JAX was entered since."""

@@ -163,8 +163,13 @@ def _mapped(
                     "Did you mean to set out_dims= to None for output?"
                 )
         outs = _out_dims(func, out_dims, kept, outputs)
-        function = recording.function(outputs, where)
-    return kept.build(iter(run("vmap", function, tensors, where, _map, axes, outs, size, chunk)))
+        written = recording.written()
+        outs += tuple(axes[i] for i in written)
+        function = recording.function([*outputs, *(recording.inputs[i] for i in written)], where)
+    made = run("vmap", function, tensors, where, _map, axes, outs, size, chunk)
+    for i in reversed(written):
+        tensors[i].copy_(made.pop())
+    return kept.build(iter(made))
 
 
 def _map(call: Any, axes: Sequence[Any], outs: Sequence[Any], size: int, chunk: int | None) -> Any:

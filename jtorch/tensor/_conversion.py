@@ -18,7 +18,16 @@ from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
 from jtorch.tensor import _derive as _derive  # gives tensors their operators
 from jtorch.tensor._arguments import as_dtype, make
-from jtorch.tensor._core import Tensor, from_value, host_contents, meta_value, run, to_device, value_of
+from jtorch.tensor._core import (
+    Tensor,
+    from_value,
+    host_contents,
+    meta_value,
+    outside,
+    run,
+    to_device,
+    value_of,
+)
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import can_cast as dtype_fits
@@ -65,8 +74,9 @@ def item(self: Tensor) -> Any:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
     if modes.mapped and type(value) is TracedValue:
         raise RuntimeError(_ITEM_IN_VMAP)
-    found = _read_later(value)
-    return host_array(value).item() if found is None else found
+    known = outside(value)
+    found = _read_later(value) if known is value else None
+    return host_array(known).item() if found is None else found
 
 
 def _read_later(value: Value) -> Any:
@@ -153,7 +163,7 @@ def _bool(self: Tensor) -> bool:
     if modes.mapped and type(self._read()) is TracedValue:
         raise RuntimeError(_DECISION_IN_VMAP)
     recording = session()
-    if recording is not None:
+    if recording is not None and type(self._read()) is not TracedValue:
         decided = recording.decide(self._read())
         if decided is not None:
             return decided  # type: ignore[no-any-return]

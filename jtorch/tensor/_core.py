@@ -1033,10 +1033,24 @@ def to_device(value: Value, target: device) -> Value:
     return moved
 
 
+def outside(value: Value) -> Value:
+    """What a value inside a transform of ``jtorch.func`` stands for where that is called, if it does."""
+    while type(value) is TracedValue and value.recording is not None:
+        found = value.recording.outside(value)
+        if found is None:
+            break
+        value = found
+    return value
+
+
 def read_for_shape(x: Tensor) -> np.ndarray[Any, Any]:
     """The contents, which a result's shape depends on: a synchronisation if they are not computed yet."""
-    if x._storage.buffer is None and value_of(x).pending:
-        counters.shape_syncs[user_line()] += 1
+    if x._storage.buffer is None:
+        value = value_of(x)
+        if type(value) is TracedValue:
+            return host_array(outside(value))
+        if value.pending:
+            counters.shape_syncs[user_line()] += 1
     return x._host()
 
 

@@ -351,21 +351,24 @@ _RANDOMNESS = (
 
 def refuse_in_vmap() -> None:
     """A function that draws numbers for all samples of a ``vmap`` together, where that is not wanted."""
-    if modes.mapped[-1].randomness == "error":
+    modes_of_randomness = {m.randomness for m in modes.mapped}
+    if "error" in modes_of_randomness:
         raise RuntimeError(_RANDOMNESS)
-    if modes.mapped[-1].randomness == "different":
+    if "different" in modes_of_randomness:
         raise with_hint(
             NotImplementedError("this random function has no form that draws for each sample of a vmap"),
             "draw outside and pass the numbers, or use vmap(randomness='same')",
         )
 
 
-def by_sample(draw: Callable[[int], Tensor]) -> Tensor:
-    """Within ``vmap(randomness="different")``: this sample's part of ``draw(size of the batch)``."""
-    mapping = modes.mapped[-1]
-    if mapping.randomness == "error":
-        raise RuntimeError(_RANDOMNESS)
-    return mapping.part_of(draw)  # type: ignore[no-any-return]
+def by_sample(draw: Callable[[int], Tensor]) -> Tensor | None:
+    """This sample's part of ``draw(size of the batch)``; ``None`` if all samples see the same numbers."""
+    for mapping in reversed(modes.mapped):
+        if mapping.randomness == "error":
+            raise RuntimeError(_RANDOMNESS)
+        if mapping.randomness == "different":
+            return mapping.part_of(draw)  # type: ignore[no-any-return]
+    return None
 
 
 def sample(
@@ -386,11 +389,13 @@ def sample(
         if strides is None:
             return make(numbers, CPU, requires_grad)
         return make(np.asarray(numbers, order="C"), CPU, requires_grad, strides if reported else None)
-    if modes.mapped and modes.mapped[-1].randomness != "same":
+    if modes.mapped:
         # Each sample of the batch takes its own part of one larger draw.
-        return by_sample(
+        part = by_sample(
             lambda size: sample(sampler, (size, *sizes), d, parameters, generator, where, requires_grad)
         )
+        if part is not None:
+            return part
     stream = stream_of(generator, where)
     if isinstance(stream, MT19937):
         host = [_on_host(x) for x in parameters]
@@ -573,13 +578,15 @@ def randperm(
     if out is not None:
         out_dtype("randperm", out)
     where = as_device(device) if out is None else out._aval().device
-    if modes.mapped and modes.mapped[-1].randomness != "same":
+    if modes.mapped:
 
         def rows(size: int) -> Tensor:
             one = partial(randperm, n, generator=generator, dtype=d, device=where)
             return call("stack", [one() for _ in range(size)], 0)  # type: ignore[no-any-return]
 
-        return by_sample(rows)
+        part = by_sample(rows)
+        if part is not None:
+            return part
     if where is META:
         made = make(np.zeros(n, d.numpy), META, requires_grad)
         return made if out is None else into(out, made, requires_grad=requires_grad)
