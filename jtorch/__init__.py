@@ -17,6 +17,7 @@ from jtorch.tensor import _at_once as _at_once
 from jtorch.tensor import _bridge as _bridge
 from jtorch.tensor import _calls as _calls
 from jtorch.tensor import _derive as _derive
+from jtorch.tensor import _guarded as _guarded
 from jtorch.tensor import _pickling as _pickling
 from jtorch.tensor._aten import aten as _aten
 from jtorch.tensor._autocast import *  # noqa: F403
@@ -80,6 +81,7 @@ for _name, _d in _dtypes.ALIASES.items():
 for _name, _f in _derive.derived[""].items():
     if not callable(globals().get(_name)):  # `trace` is the engine's package as well
         globals()[_name] = _f
+_guarded.guard(globals())
 
 #: An index that inserts a dimension.
 newaxis = None
@@ -133,5 +135,6 @@ def __getattr__(name: str) -> _Any:
     if name in _ELSEWHERE:
         return getattr(_import_module(f"jtorch.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module 'jtorch' has no attribute '{name}'")
+
 
 _collector.resume()

@@ -9,7 +9,7 @@ from typing import Any
 from jtorch.ops._registry import Op
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import run
-from jtorch.tensor._derive import bind
+from jtorch.tensor._derive import bind, called
 
 __all__ = ["CAUTIONS", "cautious"]
 
@@ -65,9 +65,13 @@ CAUTIONS: dict[str, Caution] = {
 
 def cautious(op: Op, caution: Caution) -> Callable[..., Tensor]:
     """The function of an op, with a warning at the caller's line where ``caution`` has one."""
+    what = called(op)
 
     def function(*args: Any, **kwargs: Any) -> Tensor:
-        bound = bind(op, args, kwargs)
+        try:
+            bound = bind(op, args, kwargs)
+        except TypeError as error:
+            raise what.refusal(args, kwargs) or error from None
         text = caution(bound)
         if text is not None:
             warnings.warn(text, stacklevel=2)

@@ -18,6 +18,8 @@ from jtorch.ops._registry import OPS, Op
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import run
 from jtorch.tensor._derive import bind, derived
+from jtorch.tensor._forms import Called
+from jtorch.tensor._guarded import guarded
 from jtorch.tensor._inplace import assign, check_writable
 
 _PREFIX = "nn.functional."
@@ -35,27 +37,37 @@ if TYPE_CHECKING:
 def _with_inplace(op: Op) -> Callable[..., Tensor]:
     """The function of an activation, whose last argument ``inplace`` stores the result in the input."""
     positional, total = op.positional, len(op.params)
+    name = op.name.rsplit(".", 1)[-1]
+    what = Called("nn.functional", name, ((*op.params, "inplace"), (*op.defaults, False), total + 1))
 
     def function(*args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
+        given = args
         if len(args) > positional:
             inplace, args = args[positional], args[:positional]
-        if kwargs or len(args) != total:
-            args = bind(op, args, kwargs)  # type: ignore[assignment]
-        if not inplace:
-            return run(op, args)
-        check_writable(args[0])
-        return assign(args[0], run(op, args))
+        try:
+            if kwargs or len(args) != total:
+                args = bind(op, args, kwargs)  # type: ignore[assignment]
+            if not inplace:
+                return run(op, args)
+            check_writable(args[0])
+            return assign(args[0], run(op, args))
+        except TypeError:
+            refusal = what.refusal(given, kwargs)
+            if refusal is None:
+                raise
+            raise refusal from None
 
     own = inspect.signature(op.fn)
     flag = inspect.Parameter(
         "inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool
     )
     function.__signature__ = own.replace(parameters=[*own.parameters.values(), flag])  # type: ignore[attr-defined]
-    return _named(function, op.name.rsplit(".", 1)[-1], op)
+    return _named(function, name, op)
 
 
 def _overwriting(op: Op) -> Callable[..., Tensor]:
     """The function with an underscore, which stores the result in its input."""
+    name = op.name.rsplit(".", 1)[-1] + "_"
 
     def function(*args: Any, **kwargs: Any) -> Tensor:
         bound = bind(op, args, kwargs)
@@ -63,7 +75,7 @@ def _overwriting(op: Op) -> Callable[..., Tensor]:
         return assign(bound[0], run(op, bound))
 
     function.__wrapped__ = op.fn  # type: ignore[attr-defined]
-    return _named(function, op.name.rsplit(".", 1)[-1] + "_", op)
+    return _named(guarded("nn.functional", name, function), name, op)
 
 
 def _named(function: Any, name: str, op: Op) -> Any:

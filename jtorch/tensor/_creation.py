@@ -28,6 +28,7 @@ from jtorch.tensor._arguments import (
 )
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._formats import format_strides, strides_in_order, strides_like
+from jtorch.tensor._forms import Called
 from jtorch.tensor._from_data import (
     as_tensor,
     copy_of,
@@ -108,23 +109,33 @@ def set_default_device(device: Any) -> None:
 # ---- constants
 
 
+_CALLED = {name: Called("", name) for name in ("empty", "ones", "zeros")}
+
+
 def _constant(
     name: str, zero: bool, args: tuple[Any, ...], size: Any, out: Any, dtype: Any, layout: Any, device: Any,
     pin_memory: bool, requires_grad: bool, format: memory_format | None,
 ) -> Tensor:  # fmt: skip
-    shape = sizes_of(args if size is None else (size,), name)
-    if layout is not None or pin_memory:
-        check_layout(layout, pin_memory, name)
-    d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
-    if out is not None:
-        array = (np.zeros if zero else np.ones)(shape, out_dtype(name, out).numpy)
-        given = None if dtype is None else d
-        return into(out, array, given, requires_grad=requires_grad, uniform=True)
-    strides = None if format is None else format_strides(shape, format)
-    where = as_device(device)
-    if where is META:
-        return _on_meta(shape, d, requires_grad, strides)
-    return make((np.zeros if zero else np.ones)(shape, d.numpy), where, requires_grad, strides)
+    try:
+        shape = sizes_of(args if size is None else (size,), name)
+        if layout is not None or pin_memory:
+            check_layout(layout, pin_memory, name)
+        d = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, name)
+        if out is not None:
+            array = (np.zeros if zero else np.ones)(shape, out_dtype(name, out).numpy)
+            given = None if dtype is None else d
+            return into(out, array, given, requires_grad=requires_grad, uniform=True)
+        strides = None if format is None else format_strides(shape, format)
+        where = as_device(device)
+        if where is META:
+            return _on_meta(shape, d, requires_grad, strides)
+        return make((np.zeros if zero else np.ones)(shape, d.numpy), where, requires_grad, strides)
+    except Exception:
+        named = {"size": size, "out": out, "dtype": dtype, "layout": layout, "device": device}
+        refusal = _CALLED[name].refusal(args, {k: x for k, x in named.items() if x is not None})
+        if refusal is None:
+            raise
+        raise refusal from None
 
 
 def _on_meta(

@@ -17,12 +17,13 @@ from jtorch.tensor import (
     _specialised,  # noqa: F401
 )
 from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._forms import Called
 from jtorch.tensor._inplace import assign, check_writable, write_out
 from jtorch.tensor._old_forms import arranged
 from jtorch.tensor._out_checks import check_memory, check_out_dtype, takes_dtype_of
 from jtorch.tensor._value_checks import checked, runner
 
-__all__ = ["NAMESPACES", "derived"]
+__all__ = ["NAMESPACES", "called", "derived"]
 
 #: Dotted prefixes under which functions are found.
 NAMESPACES = (
@@ -97,8 +98,8 @@ def _by_name(error: TypeError, names: Iterable[str]) -> TypeError:
     return error
 
 
-def _last(op: Op) -> str:
-    return op.name.rsplit(".", 1)[-1]
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
 
 
 #: NumPy's names, which PyTorch accepts for its own.
@@ -115,27 +116,48 @@ def _renamed(op: Op, key: str) -> int:
     raise TypeError(f"{op.title}() got an unexpected keyword argument '{key}'")
 
 
-def make_function(op: Op) -> Callable[..., Any]:
-    """The function ``torch.<op>``."""
+def called(op: Op, name: str | None = None, method: bool = False) -> Called:
+    """An op's function or method, as errors name it."""
+    space, _, last = (name or op.name).rpartition(".")
+    signature = op.params, op.defaults, op.positional
+    return Called("Tensor" if method else space, last, signature)
+
+
+def make_function(op: Op, name: str | None = None, method: bool = False) -> Callable[..., Any]:
+    """The function ``torch.<op>``.
+
+    Args:
+        op: the op.
+        name: dotted, if not that of the op.
+        method: it is a method of tensors.
+    """
     total = len(op.params)
-    has_out = op.out
+    has_out = op.out and not method
     apply = runner(op)
-    name = op.name.rsplit(".", 1)[-1]
+    what = called(op, name, method)
+    name = _last(name or op.name)
 
     def function(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            out = kwargs.pop("out", None) if has_out else None
-            bound = bind(op, args, kwargs)
-            try:
+        out = None
+        try:
+            if kwargs:
+                if has_out:
+                    out = kwargs.pop("out", None)
+                bound = bind(op, args, kwargs)
                 if out is None:
                     return apply(op, bound)
                 given = takes_dtype_of(op, out, bound)
                 return give_out(op, out, without_autocast(apply, op, given), given)
-            except TypeError as error:
-                raise _by_name(error, kwargs) from None
-        if len(args) != total or total != op.positional:
-            args = bind(op, args, kwargs)  # type: ignore[assignment]
-        return apply(op, args)
+            if len(args) != total or total != op.positional:
+                return apply(op, bind(op, args, kwargs))
+            return apply(op, args)
+        except Exception as error:
+            refusal = what.refusal(args, kwargs if out is None else {**kwargs, "out": out})
+            if refusal is None and isinstance(error, TypeError) and kwargs:
+                refusal = _by_name(error, kwargs)
+            if refusal is None or refusal is error:
+                raise
+            raise refusal from None
 
     if op.name in VALUE_CHECKS:
         return _dress(checked(op, function, bind), name, op)
@@ -162,7 +184,7 @@ def give_out(op: Op, out: Any, result: Any, operands: Sequence[Any], name: str |
         TypeError: something else.
         RuntimeError: memory that overlaps, a dtype that does not fit.
     """
-    name = name or _last(op)
+    name = name or _last(op.name)
     if isinstance(result, Tensor) is not isinstance(out, Tensor):
         raise _wrong_out(name, out, result)
     if isinstance(out, Tensor):
@@ -184,35 +206,50 @@ def _wrong_out(name: str, out: Any, result: Any) -> TypeError:
     return TypeError(f"{name}(): argument 'out' must be {wanted}, not {type(out).__name__}")
 
 
-def make_method(op: Op) -> Callable[..., Any]:
+def make_method(op: Op, name: str | None = None) -> Callable[..., Any]:
     """The method ``Tensor.<op>``; a static parameter in ``varargs`` may be spread over the positions."""
-    function = make_function(op)
+    function = make_function(op, name, method=True)
     if not op.varargs or op.varargs in op.lists:
         return function
     place, total = op.params.index(op.varargs), len(op.params)
+    what = called(op, name, method=True)
 
     def method(*args: Any, **kwargs: Any) -> Any:
         if op.quick is not None and not kwargs and len(args) == total and modes.at_once:
             made = op.quick(args) if modes.level != INFERENCE else None
             if made is not None:
                 return made
-        if len(args) > place and isinstance(args[place], int):
-            args = (*args[:place], args[place:])
-        return function(*args, **kwargs)
+        try:
+            if len(args) > place and isinstance(args[place], int):
+                return function(*args[:place], args[place:], **kwargs)
+            return function(*args, **kwargs)
+        except TypeError:
+            refusal = what.refusal(args, kwargs)
+            if refusal is None:
+                raise
+            raise refusal from None
 
-    return _dress(method, op.name.rsplit(".", 1)[-1], op)
+    return _dress(method, _last(name or op.name), op)
 
 
-def make_inplace(op: Op, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The method ``Tensor.<op>_``."""
+def make_inplace(op: Op, function: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+    """The method ``Tensor.<op>_``, or under another name."""
+    name = name or _last(op.name) + "_"
+    what = called(op, name, method=True)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_writable(self)
-        if autocast_state.hook is not None:
-            return assign(self, without_autocast(function, self, *args, **kwargs))
-        return assign(self, function(self, *args, **kwargs))
+        try:
+            check_writable(self)
+            if autocast_state.hook is not None:
+                return assign(self, without_autocast(function, self, *args, **kwargs))
+            return assign(self, function(self, *args, **kwargs))
+        except Exception:
+            refusal = what.refusal((self, *args), kwargs)
+            if refusal is None:
+                raise
+            raise refusal from None
 
-    return _dress(method, op.name.rsplit(".", 1)[-1] + "_", op)
+    return _dress(method, name, op)
 
 
 def make_binary_operator(op: Op) -> Callable[..., Any]:
@@ -291,24 +328,17 @@ def derive() -> None:
     for op in list(OPS.values()):
         if op.name.startswith("_"):
             continue
-        function = None
         for name in (op.name, *op.aliases):
             found = _split(name)
-            if found is None:
-                continue
-            if op.function or name != op.name or "." in name:
-                function = function or make_function(op)
-                derived[found[0]][found[1]] = function
-        method = op.method
-        if method:
-            made = make_method(op) if op.varargs else (function or make_function(op))
-            inplace = make_inplace(op, made) if op.inplace else None
-            methods = [method] + [a for a in op.aliases if "." not in a]
-            for name in dict.fromkeys(methods):
+            if found is not None and (op.function or name != op.name or "." in name):
+                derived[found[0]][found[1]] = make_function(op, name)
+        if op.method:
+            for name in dict.fromkeys([op.method, *(a for a in op.aliases if "." not in a)]):
+                made = make_method(op, name) if op.varargs else make_function(op, name, method=True)
                 if name not in Tensor.__dict__:
                     setattr(Tensor, name, made)
-                if inplace is not None and name + "_" not in Tensor.__dict__:
-                    setattr(Tensor, name + "_", inplace)
+                if op.inplace and name + "_" not in Tensor.__dict__:
+                    setattr(Tensor, name + "_", make_inplace(op, made, name + "_"))
         for special in op.operators:
             setattr(Tensor, special, _operator(op, special))
 

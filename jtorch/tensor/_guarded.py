@@ -1,0 +1,80 @@
+"""Functions that are written by hand, with PyTorch's errors for arguments that they do not take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import FunctionType
+from typing import Any
+
+from jtorch.tensor import _derive, _value_checks
+from jtorch.tensor._core import Tensor
+from jtorch.tensor._derive import derived
+from jtorch.tensor._forms import Called, names_of
+
+__all__ = ["guard", "guarded"]
+
+#: Methods that loops call again and again: a call more would be felt.
+_OFTEN = frozenset({
+    "clone", "contiguous", "copy_", "detach", "detach_", "dim", "div", "div_", "expand", "fill_",
+    "flatten", "float", "item", "max", "min", "narrow", "ndimension", "numel", "permute",
+    "requires_grad_", "reshape", "select", "size", "squeeze", "t", "to", "transpose", "unsqueeze",
+    "view", "where", "zero_",
+})  # fmt: skip
+#: Functions that make tensors: they say what is wrong with sizes themselves.
+_MADE_OFTEN = frozenset({"empty", "ones", "zeros"})
+
+
+def guarded(space: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function; if it fails because PyTorch has no such form, with PyTorch's error."""
+    what = Called(space, name)
+
+    @wraps(function)
+    def guarding(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            refusal = what.refusal(args, kwargs)
+            if refusal is None:
+                raise
+            raise refusal from None
+
+    return guarding
+
+
+def _guard_functions(space: str, names: dict[str, Any]) -> None:
+    """Guard the functions of a namespace that are not derived from an op, for they guard themselves."""
+    for name in names_of(space):
+        function = names.get(name)
+        often = name in (_OFTEN if space == "Tensor" else _MADE_OFTEN)
+        if not isinstance(function, FunctionType) or often or name[0] == "_":
+            continue
+        if not _guards_itself(function):
+            key = space, name, function
+            made = _made.get(key)
+            if made is None:
+                made = _made[key] = guarded(*key)
+                if space != "Tensor":
+                    made.__module__ = f"jtorch.{space}" if space else "jtorch"
+            names[name] = made
+
+
+def guard(names: dict[str, Any]) -> None:
+    """Guard methods and functions, and those among the names of the package itself."""
+    for space in ("", "linalg", "fft", "special"):
+        _guard_functions(space, derived[space])
+    _guard_functions("", names)
+    methods = dict(vars(Tensor))
+    _guard_functions("Tensor", methods)
+    for name in names_of("Tensor"):
+        if methods.get(name) is not vars(Tensor).get(name):
+            setattr(Tensor, name, methods[name])
+
+
+def _guards_itself(function: FunctionType) -> bool:
+    return function.__code__.co_filename in _GUARDING
+
+
+_made: dict[tuple[str, str, FunctionType], Callable[..., Any]] = {}
+#: Files whose functions ask for the right error themselves.
+_GUARDING = frozenset({__file__, _derive.__file__, _value_checks.__file__})
