@@ -11,10 +11,11 @@ import jax
 from jtorch import devices
 from jtorch.devices import device
 from jtorch.dispatch import Plan, modes
+from jtorch.dtypes import FLOAT
 from jtorch.func._recording import Function, Recording, wrap
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import apply, value_of
-from jtorch.trace import Aval, TracedValue, computed
+from jtorch.trace import Aval, TracedValue, computed, spec
 
 __all__ = ["Transform", "conjugate", "run", "where_of"]
 
@@ -108,5 +109,32 @@ def _traced(
     def fn(*arrays: Any) -> tuple[Any, ...]:
         return tuple(jax.core.eval_jaxpr(jaxpr, arrays[count:], *arrays[:count]))
 
-    key = name, str(jaxpr), kinds, where
-    return apply(_planned(key, name, fn, kinds, where), [*operands, *consts])
+    text = str(jaxpr)
+    tracked = modes.duals is not None or any(x.requires_grad for x in (*operands, *consts))
+    own = _own_derivative(fn, kinds) if tracked and "custom_" in text else None
+    return apply(_planned((name, text, own, kinds, where), name, fn, kinds, where), [*operands, *consts])
+
+
+def _own_derivative(fn: Callable[..., tuple[Any, ...]], kinds: Sequence[Aval]) -> Any:
+    """What differs between functions that have one jaxpr, which only names derivatives of their own.
+
+    That is the jaxpr of the derivative. Where not even that says everything, they all differ.
+    """
+    if modes.duals is not None:
+        return object()
+    by = [i for i, x in enumerate(kinds) if x.dtype.category >= FLOAT]
+
+    def pull(*arrays: Any) -> Any:
+        def of(*wanted: Any) -> list[Any]:
+            full = list(arrays)
+            for i, x in zip(by, wanted, strict=True):
+                full[i] = x
+            return [r for r in fn(*full) if jax.numpy.issubdtype(r.dtype, jax.numpy.inexact)]
+
+        out, back = jax.vjp(of, *(arrays[i] for i in by))
+        return back(out)
+
+    with jax.enable_x64(True):
+        closed = jax.make_jaxpr(pull)(*map(spec, kinds))
+    text = str(closed.jaxpr)
+    return object() if closed.consts or "custom_vjp_call" in text else text

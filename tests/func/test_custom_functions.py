@@ -197,3 +197,34 @@ def test_transforms_match_torch(torch, call):
         assert found == expected
     else:
         _same(found, expected)
+
+
+def test_outer_gradients_follow_functions_that_look_alike():
+    scale = jtorch.tensor(1.0)
+
+    def tripled(factor):
+        class Sine(jtorch.autograd.Function):
+            generate_vmap_rule = True
+
+            @staticmethod
+            def forward(x):
+                return x.sin()
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                pass
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * factor * scale
+
+        return Sine.apply
+
+    x = jtorch.ones(3, requires_grad=True)
+    for factor in (2.0, 3.0):
+        scale = jtorch.tensor(factor)
+        (found,) = jtorch.autograd.grad(jtorch.func.vmap(tripled(factor))(x).sum(), x)
+        assert found.tolist() == [factor * factor] * 3
+        scale = 1.0
+        (found,) = jtorch.autograd.grad(jtorch.func.vmap(tripled(factor))(x).sum(), x)
+        assert found.tolist() == [factor] * 3
