@@ -1,15 +1,19 @@
 """Settings of the suite: every recorded graph is verified, programs are cached beside the checkout."""
 
+import contextlib
 import os
+import subprocess
 import sys
+import tempfile
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
 # Before jtorch is imported, which reads them once.
 os.environ.setdefault("JTORCH_VERIFY", "1")
-os.environ.setdefault("JTORCH_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "xla"))
+os.environ.setdefault("JTORCH_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
 
 
 class _WithoutTorch(MetaPathFinder):
@@ -39,6 +43,30 @@ def specialise_at_once():
 def torch():
     """Real PyTorch to compare with; the test is skipped where it is missing."""
     return pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="session")
+def torchvision_reference():
+    """Folders of the tool that loads torchvision's Python part, and of that part, unpacked by the cache."""
+    tool = ROOT.parent / "shared" / "tools" / "torchvision_reference"
+    if not tool.is_dir():
+        pytest.skip("needs ../shared/tools/torchvision_reference, which is not there")
+    folder = ROOT / ".pytest_cache" / "torchvision_reference"
+    if not (folder / "torchvision").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as mine:  # other workers unpack at the same time
+            done = subprocess.run(
+                ["bash", str(tool / "setup.sh"), mine, sys.executable],
+                capture_output=True,
+                text=True,
+                check=False,
+                env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+            )
+            if done.returncode:
+                pytest.skip(f"torchvision's wheel cannot be downloaded: {done.stderr.strip()[-200:]}")
+            with contextlib.suppress(OSError):  # another one was faster
+                (Path(mine) / "torchvision").rename(folder / "torchvision")
+    return tool, folder
 
 
 @pytest.fixture

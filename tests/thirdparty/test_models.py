@@ -12,7 +12,6 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-TOOL = ROOT.parent / "shared" / "tools" / "torchvision_reference"
 SCRIPTS = {path.stem.removesuffix("_models"): path for path in sorted((HERE / "scripts").glob("*_models.py"))}
 
 
@@ -46,23 +45,13 @@ def ours():
     return printed
 
 
-@pytest.fixture(scope="module")
-def torchvision_folder(torch):
-    """Where torchvision lies unpacked, for packages that import it; empty where it cannot be had."""
-    folder = ROOT / ".pytest_cache" / "torchvision_reference"
-    if TOOL.is_dir() and not (folder / "torchvision").is_dir():
-        subprocess.run(
-            ["bash", str(TOOL / "setup.sh"), str(folder), sys.executable], capture_output=True, check=False
-        )
-    return str(folder) if (folder / "torchvision").is_dir() else ""
-
-
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_models_print_the_same(name, ours, torchvision_folder):
+def test_models_print_the_same(name, ours, torch, request):
     mine = ours(name)
-    if not torchvision_folder and (name == "timm" or find_spec("torchvision")):
-        pytest.skip("needs a torchvision that loads: ../shared/tools/torchvision_reference is not there")
-    done = run(str(HERE / "run_script.py"), torchvision_folder, str(TOOL), str(SCRIPTS[name]))
+    tool = folder = ""
+    if name == "timm" or find_spec("torchvision"):  # they need a torchvision that loads
+        tool, folder = request.getfixturevalue("torchvision_reference")
+    done = run(str(HERE / "run_script.py"), str(folder), str(tool), str(SCRIPTS[name]))
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(mine.splitlines()) >= 10
     assert mine == done.stdout

@@ -1,45 +1,29 @@
 """The Python part of torchvision 0.28 as a reference, and images to compare it on."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared"
-TOOL = SHARED / "tools" / "torchvision_reference"
+SHARED = Path(__file__).parents[2].parent / "shared"
 
 
 @pytest.fixture(scope="session")
-def torchvision(torch):
+def torchvision(torch, torchvision_reference):
     """torchvision beside real torch; skips where the tool or PyPI is out of reach."""
-    if not TOOL.is_dir():
-        pytest.skip("needs ../shared/tools/torchvision_reference, which is not there")
-    folder = ROOT / ".pytest_cache" / "torchvision_reference"
-    if not (folder / "torchvision").is_dir():
-        done = subprocess.run(
-            ["bash", str(TOOL / "setup.sh"), str(folder), sys.executable],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-        )
-        if done.returncode:
-            pytest.skip(f"torchvision's wheel cannot be downloaded: {done.stderr.strip()[-200:]}")
+    tool, folder = torchvision_reference
     # Before a torchvision that is installed: its libraries would register their operators a second time.
-    sys.path[:0] = [str(TOOL), str(folder)]
+    sys.path[:0] = [str(tool), str(folder)]
     try:
-        import torchvision_reference
+        import torchvision_reference as loader
     finally:
-        sys.path.remove(str(TOOL))
+        sys.path.remove(str(tool))
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those that its import gives
-        return torchvision_reference.load(folder)
+        return loader.load(folder)
 
 
 @pytest.fixture(scope="session")
