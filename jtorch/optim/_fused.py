@@ -8,6 +8,7 @@ changes the program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import is_
 from typing import Any
 
@@ -483,7 +484,8 @@ def _plan(
     Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings;
     its results new parameters and state tensors.
     """
-    rule = optimizer._rule(flags)
+    # Parameters of one shape and dtype share a trace, which is written out for each.
+    update = jax.jit(partial(_apply, optimizer._rule(flags)), inline=True)
     arrays, count = len(avals), len(counts)
     given = each if shared else count * each
 
@@ -496,7 +498,7 @@ def _plan(
         for i, (p, g) in enumerate(zip(params, gradients, strict=True)):
             state = [next(held) for _ in range(counts[i])]
             mine = numbers if shared else numbers[i * each : (i + 1) * each]
-            p_new, s_new = _apply(rule, p, g, state, tuple(mine), hyper)
+            p_new, s_new = update(p, g, state, tuple(mine), hyper)
             new_params.append(p_new)
             new_state.extend(s_new)
         return (*new_params, *new_state)
