@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jtorch.func._function import Function as Recorded
 from jtorch.func._recording import Captured, Recording
-from jtorch.func._recording import Function as Recorded
 from jtorch.func._running import Transform, conjugate, run, where_of
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor

@@ -17,6 +17,7 @@ import numpy as np
 
 from jtorch.devices import device
 from jtorch.dispatch import GRAD, modes
+from jtorch.func._function import Function, Noted, Staged
 from jtorch.func._staging import Staging
 from jtorch.tape import modified
 from jtorch.tensor import Tensor
@@ -28,14 +29,13 @@ from jtorch.trace import (
     TracedValue,
     Value,
     aval_of,
-    evaluate,
     from_jax,
     nodes,
     record,
     series,
 )
 
-__all__ = ["Function", "Recording", "wrap"]
+__all__ = ["Captured", "Recording", "wrap"]
 
 # Operands that are no results, as in the trace's graphs: three interleaved series of negative numbers.
 _LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
@@ -449,63 +449,14 @@ class Recording:
         key = tuple(self.flat), tuple(wanted), tuple(sources), given, len(self.parts), len(self.floats)
         rest += self.floats
         rest += self.ints
-        return Function(key, _Noted(*key), self.parts, rest)
+        return Function(key, Noted(*key), self.parts, rest)
 
     def _function_of_jax(self, values: Sequence[Value], where: device) -> Function:
         self._arguments()
         arrays = [v.array if type(v) is TracedValue else self.array(v) for v in values]
         closed = self.staging.finish(arrays)
-        call = _Staged(closed.jaxpr, len(self.inputs), len(self.parts))
+        call = Staged(closed.jaxpr, len(self.inputs), len(self.parts))
         return Function(None, call, self.parts, [self.operand(c, where) for c in closed.consts])
-
-
-class Function:
-    """A function that was recorded, for transforms of JAX.
-
-    Attributes:
-        key: what it computes; ``None``: only JAX knows.
-        call: ``call(operands) -> results``: arrays; the operands are ``call.given`` arguments, ``call.parts``
-            parts, and the rest.
-        parts: batches; the function takes one part of each.
-        rest: tensors and numbers.
-    """
-
-    __slots__ = ("call", "key", "parts", "rest")
-
-    def __init__(self, key: Any, call: Any, parts: Sequence[Tensor], rest: Sequence[Any]) -> None:
-        self.key, self.call, self.parts, self.rest = key, call, parts, rest
-
-
-class _Noted:
-    """Applies the operations that were noted to arrays."""
-
-    def __init__(self, flat: Any, wanted: Any, sources: Any, given: int, parts: int, floats: int) -> None:
-        self.flat, self.wanted, self.sources, self.floats = flat, wanted, sources, floats
-        self.given, self.parts = given, parts
-        self.numbers = max((given + parts, *(n + 1 for n in sources)))
-
-    def __call__(self, operands: Sequence[Any]) -> list[Any]:
-        leaves = [operands[n] for n in self.sources]
-        numbers = operands[self.numbers :]
-        results = evaluate(nodes(self.flat), leaves, numbers[: self.floats], numbers[self.floats :])
-        return [results[slot] if slot >= 0 else leaves[series(slot)[1]] for slot in self.wanted]
-
-
-class _Staged:
-    """Applies what JAX traced; code of the user that its transforms call finds the modes as they were."""
-
-    def __init__(self, jaxpr: Any, given: int, parts: int) -> None:
-        self.jaxpr, self.given, self.parts = jaxpr, given, parts
-        self.modes = modes.level, modes.functional, modes.derivatives, modes.mapped
-
-    def __call__(self, operands: Sequence[Any]) -> list[Any]:
-        count = self.given + self.parts
-        outer = modes.level, modes.functional, modes.derivatives, modes.mapped
-        modes.level, modes.functional, modes.derivatives, modes.mapped = self.modes
-        try:
-            return list(jax.core.eval_jaxpr(self.jaxpr, operands[count:], *operands[:count]))
-        finally:
-            modes.level, modes.functional, modes.derivatives, modes.mapped = outer
 
 
 _UNMAPPED = (

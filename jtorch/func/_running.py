@@ -12,7 +12,8 @@ from jtorch import devices
 from jtorch.devices import device
 from jtorch.dispatch import Plan, modes
 from jtorch.dtypes import FLOAT
-from jtorch.func._recording import Function, Recording, wrap
+from jtorch.func._function import Function
+from jtorch.func._recording import Recording, wrap
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import apply, value_of
 from jtorch.trace import Aval, TracedValue, computed, spec

@@ -1,0 +1,63 @@
+"""Functions of arrays that were recorded, for transforms of JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jtorch.dispatch import modes
+from jtorch.tensor import Tensor
+from jtorch.trace import evaluate, nodes, series
+
+__all__ = ["Function", "Noted", "Staged"]
+
+
+class Function:
+    """A function that was recorded, for transforms of JAX.
+
+    Attributes:
+        key: what it computes; ``None``: only JAX knows.
+        call: ``call(operands) -> results``: arrays; the operands are ``call.given`` arguments, ``call.parts``
+            parts, and the rest.
+        parts: batches; the function takes one part of each.
+        rest: tensors and numbers.
+    """
+
+    __slots__ = ("call", "key", "parts", "rest")
+
+    def __init__(self, key: Any, call: Any, parts: Sequence[Tensor], rest: Sequence[Any]) -> None:
+        self.key, self.call, self.parts, self.rest = key, call, parts, rest
+
+
+class Noted:
+    """Applies the operations that were noted to arrays."""
+
+    def __init__(self, flat: Any, wanted: Any, sources: Any, given: int, parts: int, floats: int) -> None:
+        self.flat, self.wanted, self.sources, self.floats = flat, wanted, sources, floats
+        self.given, self.parts = given, parts
+        self.numbers = max((given + parts, *(n + 1 for n in sources)))
+
+    def __call__(self, operands: Sequence[Any]) -> list[Any]:
+        leaves = [operands[n] for n in self.sources]
+        numbers = operands[self.numbers :]
+        results = evaluate(nodes(self.flat), leaves, numbers[: self.floats], numbers[self.floats :])
+        return [results[slot] if slot >= 0 else leaves[series(slot)[1]] for slot in self.wanted]
+
+
+class Staged:
+    """Applies what JAX traced; code of the user that its transforms call finds the modes as they were."""
+
+    def __init__(self, jaxpr: Any, given: int, parts: int) -> None:
+        self.jaxpr, self.given, self.parts = jaxpr, given, parts
+        self.modes = modes.level, modes.functional, modes.derivatives, modes.mapped
+
+    def __call__(self, operands: Sequence[Any]) -> list[Any]:
+        count = self.given + self.parts
+        outer = modes.level, modes.functional, modes.derivatives, modes.mapped
+        modes.level, modes.functional, modes.derivatives, modes.mapped = self.modes
+        try:
+            return list(jax.core.eval_jaxpr(self.jaxpr, operands[count:], *operands[:count]))
+        finally:
+            modes.level, modes.functional, modes.derivatives, modes.mapped = outer
