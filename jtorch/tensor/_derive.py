@@ -273,7 +273,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
     wanted: Any = NUMBERS if op.numbers else Tensor
 
     def operator(self: Tensor, other: Any) -> Any:
-        if isinstance(other, Tensor) and not isinstance(self, Tensor):
+        if not isinstance(self, Tensor):
             raise TypeError(
                 f"descriptor '{operator.__name__}' for 'torch._C.TensorBase' objects doesn't apply to a "
                 f"'{type(self).__name__}' object"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -266,7 +267,14 @@ class TransformerEncoder(Module):
         self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers, self.norm = num_layers, norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = enable_nested_tensor and _may_nest(encoder_layer)
+        obstacle = _obstacle(encoder_layer)
+        self.use_nested_tensor = enable_nested_tensor and not obstacle
+        if enable_nested_tensor and obstacle:
+            warnings.warn(
+                "enable_nested_tensor is True, but self.use_nested_tensor is False because encoder_layer"
+                f"{obstacle}",
+                stacklevel=2,
+            )
         self.mask_check = mask_check
 
     def forward(
@@ -302,20 +310,24 @@ class TransformerEncoder(Module):
         return not (is_grad_enabled() and any(x.requires_grad for x in (src, *first.parameters())))
 
 
-def _may_nest(layer: Module) -> bool:
-    """Whether PyTorch's encoder takes nested tensors through layers of this kind."""
+def _obstacle(layer: Module) -> str:
+    """Why PyTorch's encoder takes no nested tensors through layers of this kind; empty if it does."""
     if not isinstance(layer, TransformerEncoderLayer):
-        return False
+        return " was not TransformerEncoderLayer"
     attention = layer.self_attn
-    return (
-        not layer.norm_first
-        and attention.batch_first
-        and attention._qkv_same_embed_dim
-        and attention.in_proj_bias is not None
-        and (layer.activation in (F.relu, F.gelu) or isinstance(layer.activation, ReLU | GELU))
-        and layer.norm1.eps == layer.norm2.eps
-        and attention.num_heads % 2 == 0
-    )
+    usual = layer.activation in (F.relu, F.gelu) or isinstance(layer.activation, ReLU | GELU)
+    texts = {
+        ".norm_first was True": layer.norm_first,
+        ".self_attn.batch_first was not True(use batch_first for better inference performance)": (
+            not attention.batch_first
+        ),
+        ".self_attn._qkv_same_embed_dim was not True": not attention._qkv_same_embed_dim,
+        ".self_attn was passed bias=False": attention.in_proj_bias is None,
+        ".activation_relu_or_gelu was not True": not usual,
+        ".norm1.eps was not equal to encoder_layer.norm2.eps": layer.norm1.eps != layer.norm2.eps,
+        ".self_attn.num_heads is odd": attention.num_heads % 2 == 1,
+    }
+    return next((text for text, found in texts.items() if found), "")
 
 
 class TransformerDecoder(Module):
