@@ -14,6 +14,7 @@ from jtorch.compiler._recorded import Recorded, Result, Target, view_numbers
 from jtorch.compiler._results import NotReplayable, Unsettled, flatten
 from jtorch.compiler._session import Draw, Numbers, Session
 from jtorch.devices import jax_device
+from jtorch.dispatch import INFERENCE, modes
 from jtorch.tape import Node
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import _ones
@@ -237,6 +238,8 @@ class Assembly:
     def _decisions(self) -> None:
         """The part after the last decision, and whether each part finds what it reads."""
         session, recorded = self.session, self.recorded
+        if session.rewinds:
+            raise NotReplayable("it draws random numbers a second time (checkpointing) and decides")
         piece = recorded.last = stretch(self.graph.flat, *session.cut, recorded.live)
         read = {s for s in (*piece.inputs, *recorded.live) if s >= 0}
         if not read <= {*session.computed, *piece.outputs}:
@@ -431,6 +434,8 @@ class Assembly:
                     found._storage.strides = found._strides = r.strides
                 if r.edge is not None:
                     found._fn, found._nr = r.edge
+                if modes.level == INFERENCE:
+                    found._inference = True
             tensors.append(found)
         return self.recorded.rebuild(tensors)
 

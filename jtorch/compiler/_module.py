@@ -21,7 +21,6 @@ class OptimizedModule(Module):
         super().__init__()
         self._orig_mod = mod
         self.__dict__["forward"] = compiled(mod.__call__, fullgraph, dynamic)
-        self.__dict__["training"] = mod.training
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.__dict__["forward"](*args, **kwargs)
@@ -30,9 +29,13 @@ class OptimizedModule(Module):
     def _compiled_function(self) -> Any:
         return self.__dict__["forward"]._compiled_function
 
+    @property
+    def training(self) -> bool:  # type: ignore[override]
+        """The mode of the module that is compiled."""
+        return self._orig_mod.training
+
     def train(self, mode: bool = True) -> Any:
-        """Set the mode of the module that is compiled, too."""
-        self.__dict__["training"] = mode
+        """Set the mode of the module that is compiled."""
         self._orig_mod.train(mode)
         return self
 
@@ -44,8 +47,6 @@ class OptimizedModule(Module):
     def __setattr__(self, name: str, value: Any) -> None:
         if "forward" not in self.__dict__:
             super().__setattr__(name, value)
-        elif name == "training":
-            self.train(value)
         else:
             setattr(self._orig_mod, name, value)
 

@@ -126,6 +126,7 @@ class Session:
         numbers_read: those objects.
         assigned: modules and the names of their attributes that were set.
         warned: a warning that the call has shown.
+        rewinds: it draws random numbers again that were drawn before (checkpointing).
         over: set when the recording came to nothing and they have their numbers; other threads wait for it.
     """
 
@@ -154,6 +155,7 @@ class Session:
         self.numbers_read: list[Any] = []
         self.assigned: dict[tuple[int, str], tuple[Any, str]] = {}
         self.warned: str | None = None
+        self.rewinds = False
         self.over = threading.Event()
 
     # ---- asked by the layers below
@@ -194,6 +196,11 @@ class Session:
         self.initial.pop(id(storage), None)
         storage.__dict__["value"] = placeholder
         self.actions.append(Draw(draw, value, placeholder))
+
+    def repeats(self, action: Callable[[], None]) -> None:
+        """The state of random streams was taken or changed; ``action()`` does so in a replay."""
+        self.rewinds = True
+        self.actions.append(action)
 
     def decide(self, value: Value) -> bool | None:
         """The truth of a value that decides what the function does next; the recording is of that case then.

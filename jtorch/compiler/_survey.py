@@ -114,6 +114,9 @@ class Survey:
     def drew(self, storage: Any, draw: Any) -> None:
         """Random numbers are drawn as ever."""
 
+    def repeats(self, action: Any) -> None:
+        """Random numbers are drawn again as ever."""
+
     def begins(self, stream: Any, generator: Any) -> None:
         """Random numbers are drawn as ever."""
 

@@ -112,10 +112,12 @@ class Generator:
 
     def graphsafe_get_state(self) -> Generator:
         """A generator in the same state."""
+        leave_session(_LOOKS)
         return self.clone_state()
 
     def graphsafe_set_state(self, state: Generator) -> None:
         """Take over another generator's state."""
+        leave_session(_SEEDS)
         self._engine = state._engine.clone_state()
 
     def get_offset(self) -> int:
@@ -224,28 +226,47 @@ class StreamStates:
     """The states of the default streams of all devices at one moment, and a way to draw the same again."""
 
     def __init__(self) -> None:
-        generators = (default_generator, *used_device_generators())
-        self.states = {generator: generator.clone_state() for generator in generators}
+        self.left: list[list[tuple[Generator, Any]]] = []
         keyed = _keyed.get()
         self.keyed = None if keyed is None else keyed.clone_state()
+        self._done(self._take)
+
+    def _take(self) -> None:
+        generators = (default_generator, *used_device_generators())
+        self.states = {generator: generator.clone_state() for generator in generators}
+
+    def _go_back(self) -> None:
+        generators = (default_generator, *used_device_generators())
+        self.left.append([(generator, generator._engine) for generator in generators])
+        for generator in generators:
+            state = self.states.get(generator)
+            if state is None:  # first used since then
+                state = generator.clone_state()
+                state._engine.manual_seed(state._engine.initial_seed())
+            generator._engine = state._engine.clone_state()
+
+    def _return(self) -> None:
+        for generator, engine in self.left.pop():
+            generator._engine = engine
+
+    @staticmethod
+    def _done(action: Callable[[], None]) -> None:
+        """Do something now, and again in each replay of what is being recorded."""
+        action()
+        recording = session()
+        if recording is not None:
+            recording.repeats(action)
 
     @contextmanager
     def again(self) -> Iterator[None]:
         """Inside, streams go on from that moment; afterwards, from where they were."""
-        now = StreamStates()
-        for generator in now.states:
-            state = self.states.get(generator)
-            if state is not None:
-                generator.graphsafe_set_state(state)
-            else:  # first used since then
-                generator._engine.manual_seed(generator.initial_seed())
+        self._done(self._go_back)
         token = _keyed.set(None if self.keyed is None else self.keyed.clone_state())
         try:
             yield
         finally:
             _keyed.reset(token)
-            for generator, state in now.states.items():
-                generator.graphsafe_set_state(state)
+            self._done(self._return)
 
 
 def manual_seed(seed: Any) -> Generator:

@@ -18,6 +18,7 @@ import pytest
 
 import jtorch
 from jtorch import nn
+from jtorch.utils.checkpoint import checkpoint
 
 pytestmark = pytest.mark.usefixtures("lazy")
 
@@ -601,3 +602,76 @@ def test_what_is_noted_on_an_argument_is_read_in_each_call():
         return noted
 
     agree(program)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("inside", [False, True])
+def test_checkpoints_draw_the_same_numbers_again_in_each_call(reentrant, inside):
+    def program(compile):
+        layer, drop = linear(), nn.Dropout(0.5)
+
+        def loss(x):
+            x = x.clone().requires_grad_()
+            return checkpoint(lambda x: drop(layer(drop(x))), x, use_reentrant=reentrant).sum()
+
+        def step(x):
+            found = loss(x)
+            found.backward()
+            return found.detach()
+
+        run = compile(step if inside else loss)
+        noted = []
+        for _ in range(4):
+            layer.zero_grad()
+            found = run(jtorch.ones(4, 2))
+            if not inside:
+                found.backward()
+            noted.append((found.item(), layer.weight.grad.tolist(), layer.bias.grad.tolist()))
+        return noted
+
+    agree(program)
+
+
+def test_checkpoints_before_a_decision():
+    def program(compile):
+        layer, drop = linear(), nn.Dropout(0.5)
+
+        @compile
+        def step(x):
+            layer.zero_grad()
+            found = checkpoint(lambda x: drop(layer(x)), x, use_reentrant=False).sum()
+            found.backward()
+            if found > 8:
+                return found.detach() * 2
+            return found.detach()
+
+        return [(step(jtorch.ones(4, 2)).item(), layer.weight.grad.tolist()) for _ in range(6)]
+
+    agree(program)
+
+
+def test_results_of_calls_in_inference_mode_are_of_it_where_they_are_not_replayed():
+    kept = []
+
+    @jtorch.compile
+    def f(x):
+        kept.append(x * 2)
+        return (x + 1).sum()
+
+    with jtorch.inference_mode():
+        assert all(f(ONE).is_inference() for _ in range(3))
+
+
+def test_the_mode_of_a_compiled_module_is_that_of_the_module():
+    layer = nn.Sequential(nn.Dropout(0.5))
+    made = jtorch.compile(layer)
+    assert made.training
+    layer.eval()
+    assert not made.training
+    assert made(ONE).equal(ONE)
+    made.train()
+    assert layer.training
+    assert layer[0].training
+    made.training = False
+    assert not layer.training
+    assert layer[0].training  # as in PyTorch: that of the children is set by train()
