@@ -16,6 +16,7 @@ from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, scalar_type, wrap_dim
 from jtorch.ops._half import widened
+from jtorch.ops._plain import chosen, number
 from jtorch.ops._registry import register
 
 __all__ = ["logsigmoid", "sigmoid", "softplus"]
@@ -73,7 +74,7 @@ def check_clamped(name: str, input: Array) -> None:
 def relu(input: Array) -> Array:
     """``max(input, 0)``; the gradient at 0 is 0."""
     check_clamped("relu", input)
-    return jnp.where(input <= 0, jnp.zeros_like(input), input)
+    return chosen(lax.le(input, number(0, input)), 0, input)
 
 
 def relu_clamped(input: Array) -> Array:
@@ -189,7 +190,8 @@ def gelu(input: Array, *, approximate: str = "none") -> Array:
     if approximate == "tanh":
         return jax.nn.gelu(input, approximate=True)
     # As PyTorch computes it, and half the time of jax.nn.gelu's complement of the error function.
-    return input * 0.5 * (1 + lax.erf(input * math.sqrt(0.5)))
+    half, root = number(0.5, input), number(math.sqrt(0.5), input)
+    return lax.mul(lax.mul(input, half), lax.add(number(1, input), lax.erf(lax.mul(input, root))))
 
 
 @activation("nn.functional.silu", node="SiluBackward0", saves="input", inplace=True)

@@ -10,10 +10,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, scalar_type, type_name
 from jtorch.ops._half import widened
+from jtorch.ops._plain import chosen, number, total
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
 
@@ -172,7 +174,7 @@ def _attend(
     """Attention; query ``i`` sees the keys up to place ``first + i``, or all if ``first`` is ``None``."""
     wide = jnp.promote_types(query.dtype, jnp.float32)
     scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), precision=precision(), preferred_element_type=wide)
-    scores = scores * factor
+    scores = lax.mul(scores, number(factor, scores))
     allowed = None
     if first is not None:
         allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool), first)
@@ -285,14 +287,17 @@ def softmax_of_some(scores: Array) -> Array:
     """The softmax over the last dimension; 0 where all scores are minus infinity."""
     if not scores.shape[-1]:
         return scores
-    largest = jnp.max(scores, -1, keepdims=True)
-    powers = jnp.exp(scores - jnp.where(jnp.isneginf(largest), 0, largest))
-    total = jnp.sum(powers, -1, keepdims=True)
-    return powers / jnp.where(total == 0, 1, total)
+    last = (scores.ndim - 1,)
+    largest = lax.expand_dims(lax.reduce_max(scores, last), last)
+    largest = chosen(lax.eq(largest, number(-np.inf, scores)), 0, largest)
+    powers = lax.exp(lax.sub(scores, largest))
+    sums = total(powers, last, keepdims=True)
+    return lax.div(powers, chosen(lax.eq(sums, number(0, sums)), 1, sums))
 
 
 @softmax_of_some.defjvp
 def _softmax_of_some_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     y = softmax_of_some(*primals)
     # In terms of the result, as PyTorch's: half the passes over memory of the steps' own derivatives.
-    return y, y * (tangents[0] - jnp.sum(y * tangents[0], -1, keepdims=True))
+    slope = total(lax.mul(y, tangents[0]), (y.ndim - 1,), keepdims=True)
+    return y, lax.mul(y, lax.sub(tangents[0], slope))

@@ -12,6 +12,7 @@ from jax import Array, lax
 from jtorch.ops._checks import VALUE_CHECKS, kind, reject_kinds, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import reduced, reduction_of
+from jtorch.ops._plain import chosen, number, total
 from jtorch.ops._registry import register
 from jtorch.ops._softmax import log_softmax
 
@@ -100,10 +101,11 @@ def of_class(values: Array, index: Array, axis: int) -> Array:
 
     A masked sum: it fuses with the softmax before and after, where a gather's gradient is a scatter.
     """
-    classes = lax.broadcasted_iota(jnp.int32, values.shape, axis)
-    chosen = classes == jnp.expand_dims(index, axis)
-    found = jnp.sum(jnp.where(chosen, values, jnp.zeros_like(values)), axis)
-    return jnp.where((index >= 0) & (index < values.shape[axis]), found, jnp.nan)
+    classes = lax.broadcasted_iota(index.dtype, values.shape, axis)
+    own = lax.eq(classes, lax.expand_dims(index, (axis,)))
+    found = total(chosen(own, values, 0), (axis,))
+    begin, end = number(0, index), number(values.shape[axis], index)
+    return chosen(lax.bitwise_and(lax.ge(index, begin), lax.lt(index, end)), found, np.nan)
 
 
 def negative_log_likelihood(
@@ -111,19 +113,24 @@ def negative_log_likelihood(
 ) -> Array:
     """``-weight[target] * values[target]``; the mean is over the weights of the targets that count."""
     axis = min(values.ndim - 1, 1)
-    index = target.astype(jnp.int32).reshape(values.shape[:axis] + values.shape[axis + 1 :])
-    counts = index != ignore_index
-    index = jnp.where(counts, index, 0)
-    picked = (
-        -of_class(values, index, axis) if values.shape[axis] else jnp.full(index.shape, jnp.nan, values.dtype)
+    index = lax.reshape(
+        lax.convert_element_type(target, np.int32), values.shape[:axis] + values.shape[axis + 1 :]
     )
-    factor = counts.astype(values.dtype)
+    counts = lax.ne(index, number(ignore_index, index))
+    index = chosen(counts, index, 0)
+    picked = (
+        lax.neg(of_class(values, index, axis))
+        if values.shape[axis]
+        else jnp.full(index.shape, jnp.nan, values.dtype)
+    )
+    factor = lax.convert_element_type(counts, values.dtype)
     if weight is not None:
         factor = factor * weight.at[index].get(mode="clip")
         picked = picked * factor
-    losses = jnp.where(counts, picked, jnp.zeros_like(picked))
+    losses = chosen(counts, picked, 0)
     if reduction == "mean":
-        return jnp.sum(losses) / jnp.sum(factor)
+        everywhere = tuple(range(losses.ndim))
+        return lax.div(total(losses, everywhere), total(factor, everywhere))
     return reduced(losses, reduction)
 
 

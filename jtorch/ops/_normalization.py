@@ -13,6 +13,7 @@ from jax import Array, lax
 
 from jtorch.ops._checks import kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._half import widened
+from jtorch.ops._plain import average, number
 from jtorch.ops._registry import register
 
 __all__ = ["moments"]
@@ -20,8 +21,8 @@ __all__ = ["moments"]
 
 def moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Mean and (biased) variance over ``axes``, which are kept with size 1."""
-    mean = jnp.mean(x, axes, keepdims=True)
-    return mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True)
+    mean = average(x, axes)
+    return mean, average(lax.square(lax.sub(x, mean)), axes)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
@@ -33,8 +34,8 @@ def standardized(
     ``factor`` has size 1 or that of ``x`` in each dimension, and 1 along ``axes``.
     """
     mean, variance = moments(x, axes)
-    inverse = lax.rsqrt(variance + eps)
-    return (x - mean) * (inverse * factor), mean, variance, inverse
+    inverse = lax.rsqrt(lax.add(variance, number(eps, x)))
+    return lax.mul(lax.sub(x, mean), lax.mul(inverse, factor)), mean, variance, inverse
 
 
 @standardized.defjvp
@@ -43,18 +44,24 @@ def _standardized_jvp(axes: tuple[int, ...], eps: float, primals: Any, tangents:
     result = standardized(x, factor, axes, eps)
     _, mean, _, inverse = result
     # In terms of the result, as PyTorch's: two sums over the input instead of the four of the steps' own.
-    y = (x - mean) * inverse
-    dmean = jnp.mean(dx, axes, keepdims=True)
-    slope = jnp.mean(y * dx, axes, keepdims=True)
-    dy = (dx - dmean - y * slope) * (inverse * factor) + y * dfactor
-    return result, (dy, dmean, 2 * slope / inverse, -inverse * inverse * slope)
+    y = lax.mul(lax.sub(x, mean), inverse)
+    dmean = average(dx, axes)
+    slope = average(lax.mul(y, dx), axes)
+    dx = lax.sub(lax.sub(dx, dmean), lax.mul(y, slope))
+    dy = lax.add(lax.mul(dx, lax.mul(inverse, factor)), lax.mul(y, dfactor))
+    dvariance = lax.div(lax.mul(number(2, x), slope), inverse)
+    return result, (dy, dmean, dvariance, lax.mul(lax.mul(lax.neg(inverse), inverse), slope))
 
 
 def affine(y: Array, weight: Array | None, bias: Array | None, shape: tuple[int, ...]) -> Array:
     """``y * weight + bias``, both brought into ``shape``."""
-    if weight is not None:
-        y = y * widened(weight).reshape(shape)
-    return y if bias is None else y + widened(bias).reshape(shape)
+    factor, term = (
+        None if x is None else lax.broadcast_to_rank(lax.reshape(widened(x), shape), y.ndim)
+        for x in (weight, bias)
+    )
+    if factor is not None:
+        y = lax.mul(y, factor)
+    return y if term is None else lax.add(y, term)
 
 
 # ---- over the last dimensions --------------------------------------------------------------------------
@@ -251,6 +258,8 @@ def normalized_groups(
     input: Array, groups: int, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array]:
     """The result of ``group_norm``, with means and inverse deviations, shape ``(N, groups)``."""
+    if kind(input) != "f":
+        raise not_implemented("GroupNormKernelImpl", input)
     batch, channels = input.shape[:2]
     x = widened(input)
     grouped = x.reshape(batch, groups, math.prod(x.shape[1:]) // groups)
@@ -290,8 +299,6 @@ def group_norm(
     Reference: Wu and He, "Group Normalization", 2018, https://arxiv.org/abs/1803.08494
     """
     check_channels(input, weight, bias, num_groups)
-    if kind(input) != "f":
-        raise not_implemented("GroupNormKernelImpl", input)
     if input.shape[0] * input.shape[1] // num_groups * math.prod(input.shape[2:]) == 1 and input.ndim > 1:
         raise ValueError(
             "Expected more than 1 value per channel when training, got input size "
@@ -437,8 +444,10 @@ def batch_norm(
 def blended(old: Array, new: Array, share: Array | float) -> Array:
     """``(1 - share) * old + share * new`` in the type of ``old``."""
     wide = widened(old)
-    share = jnp.asarray(share, wide.dtype)
-    return ((1 - share) * wide + share * new.reshape(old.shape).astype(wide.dtype)).astype(old.dtype)
+    share = lax.convert_element_type(share, wide.dtype)
+    new = lax.convert_element_type(lax.reshape(new, old.shape), wide.dtype)
+    kept = lax.mul(lax.sub(number(1, wide), share), wide)
+    return lax.convert_element_type(lax.add(kept, lax.mul(share, new)), old.dtype)
 
 
 @register(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jtorch.ops._checks import kind
 
@@ -70,12 +70,11 @@ class Windows(NamedTuple):
             margins = [(0, 0)] * x.ndim
             margins[axis] = (self.pad, after)
             x = jnp.pad(x, margins, constant_values=fill)
-        places = [slice(None)] * x.ndim
         found = []
         for i in range(self.kernel):
             begin = i * self.dilation
-            places[axis] = slice(begin, begin + (self.count - 1) * self.stride + 1, self.stride)
-            found.append(x[tuple(places)])
+            end = begin + (self.count - 1) * self.stride + 1
+            found.append(lax.slice_in_dim(x, begin, end, self.stride, axis))
         return found
 
     def positions(self) -> np.ndarray:
@@ -121,7 +120,7 @@ def least(x: Array) -> object:
 
 def larger(a: Array, b: Array) -> Array:
     """The larger of both, the first if they are equal and the last nan; the gradient goes there alone."""
-    return jnp.where((b > a) | (b != b), b, a)
+    return lax.select(lax.bitwise_or(lax.gt(b, a), lax.ne(b, b)), b, a)
 
 
 def largest_along(pairs: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 
 from jtorch import dtypes
 from jtorch.ops._checks import kind, not_implemented, wrap_dim
 from jtorch.ops._half import widened
+from jtorch.ops._plain import number, total
 from jtorch.ops._registry import register
 
 __all__ = ["log_softmax", "softmax"]
@@ -68,7 +70,15 @@ def softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
 )
 def log_softmax(input: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """The logarithm of :func:`softmax`, without underflow."""
-    return normalized("log_softmax", jax.nn.log_softmax, input, dim, dtype)
+    return normalized("log_softmax", logarithms, input, dim, dtype)
+
+
+def logarithms(x: Array, axis: int) -> Array:
+    """``jax.nn.log_softmax``, whose largest number is kept from the derivative where it is found."""
+    largest = lax.reduce_max(lax.stop_gradient(x), (axis,))
+    largest = lax.max(number(-np.inf, x), largest)
+    shifted = lax.sub(x, lax.expand_dims(largest, (axis,)))
+    return lax.sub(shifted, lax.log(total(lax.exp(shifted), (axis,), keepdims=True)))
 
 
 @register("_safe_softmax", node="SafeSoftmaxBackward0", static="dim dtype", promote=None)
