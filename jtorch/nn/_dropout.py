@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from jtorch.errors import type_name
 from jtorch.tensor import Tensor
 from jtorch.tensor._dropout import alpha_masked, channel_shape, masked
 from jtorch.tensor._inplace import assign, check_writable
@@ -125,9 +126,15 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     )
 
 
+def _no_tensor(name: str, input: Any) -> TypeError:
+    return TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type_name(type(input))}")
+
+
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Dropout that keeps mean and variance of what SELU returns."""
     _check_probability(p)
+    if not isinstance(input, Tensor):
+        raise _no_tensor("alpha_dropout", input)
     if p == 0 or not training or not input.numel():
         return input
     return _store(input, alpha_masked(input, p), inplace)
@@ -138,6 +145,8 @@ def feature_alpha_dropout(
 ) -> Tensor:
     """:func:`alpha_dropout` of whole channels."""
     _check_probability(p)
+    if not isinstance(input, Tensor):
+        raise _no_tensor("feature_alpha_dropout", input)
     if p == 0 or not training or not input.numel():
         return input
     return _store(input, alpha_masked(input, p, channel_shape(input)), inplace)

@@ -44,6 +44,8 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
         given = args
         if len(args) > positional:
             inplace, args = args[positional], args[:positional]
+            if len(given) > positional + 1:
+                raise what.refusal(given, kwargs) or TypeError(f"{name}() takes fewer arguments")
         try:
             if kwargs or len(args) != total:
                 args = bind(op, args, kwargs)  # type: ignore[assignment]

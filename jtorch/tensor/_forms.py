@@ -559,11 +559,14 @@ def _forms_of_op(op: Op) -> list[dict[str, Parameter]]:
         parameters = {p.name: p for p in form.parameters}
         if op.params and op.params[0] not in parameters and form.parameters[0].name in ("input", "self"):
             parameters[op.params[0]] = form.parameters[0]
-        if set(op.params[: op.required]) <= parameters.keys():
-            found.append(parameters)
-            places = [op.places.get(p.name, -1) for p in form.parameters[1 : form.positional]]
-            if places != [*range(1, form.positional)]:
-                return []  # what the op has in one parameter is two: std(x, unbiased) and std(x, dim)
+        if not set(op.params[: op.required]) <= parameters.keys():
+            if form.hidden or "." in op.name.removeprefix(space + "."):
+                continue  # an old form, or one that another op is for
+            return []
+        found.append(parameters)
+        places = [op.places.get(p.name, -1) for p in form.parameters[1 : form.positional]]
+        if places != [*range(1, form.positional)]:
+            return []  # what the op has in one parameter is two: std(x, unbiased) and std(x, dim)
     return found
 
 

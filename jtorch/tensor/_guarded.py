@@ -23,6 +23,12 @@ _OFTEN = frozenset({
 })  # fmt: skip
 #: Functions that make tensors: they say what is wrong with sizes themselves.
 _MADE_OFTEN = frozenset({"empty", "ones", "zeros"})
+#: Functions that would take more than PyTorch's do; they are called seldom.
+_STRICT = frozenset({
+    "bartlett_window", "blackman_window", "cholesky", "eye", "fftfreq", "hamming_window", "hann_window",
+    "kaiser_window", "linspace", "logspace", "multinomial", "randint", "randint_like", "random_", "randperm",
+    "result_type", "rfftfreq", "tril_indices", "triu_indices", "type", "uniform_",
+})  # fmt: skip
 
 
 def guarded(space: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,7 +45,14 @@ def guarded(space: str, name: str, function: Callable[..., Any]) -> Callable[...
                 raise
             raise refusal from None
 
-    return guarding
+    @wraps(function)
+    def strict(*args: Any, **kwargs: Any) -> Any:
+        refusal = what.refusal(args, kwargs)
+        if refusal is not None:
+            raise refusal
+        return function(*args, **kwargs)
+
+    return strict if name in _STRICT else guarding
 
 
 def _guard_functions(space: str, names: dict[str, Any]) -> None:

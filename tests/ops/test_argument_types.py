@@ -22,6 +22,17 @@ CALLS = [
     "torch.nn.functional.pad(x, 3)", "torch.nn.functional.avg_pool2d(x[None], 2.5)",
 ]  # fmt: skip
 
+#: Calls with a type that PyTorch's computation refuses; ``b`` is boolean, ``h`` half, ``c`` complex.
+REFUSED = [
+    "torch.dist(x, b)", "torch.dist(b, b)", "torch.isin(b, x)", "torch.isin(x, True)", "torch.isin(c, c)",
+    "torch.trapezoid(b)", "torch.cumulative_trapezoid(b)", "torch.mvlgamma(b, 1)",
+    "torch.searchsorted(x, c)", "torch.bucketize(c, x[0])", "torch.special.erfcx(h)",
+    "torch.special.log_ndtr(h)", "torch.special.ndtri(h)", "torch.nn.functional.l1_loss(x, b)",
+    "torch.nn.functional.softsign(b)", "torch.nn.functional.tanhshrink(b)",
+    "torch.nn.functional.pairwise_distance(b, x)", "torch.nn.functional.triplet_margin_loss(x, x, b)",
+    "torch.nn.functional.gaussian_nll_loss(x, b, x)",
+]  # fmt: skip
+
 
 def message_of(package, call):
     x = package.ones(2, 2)
@@ -39,6 +50,18 @@ def test_none_is_refused_as_in_torch(torch, name):
 @pytest.mark.parametrize("call", CALLS)
 def test_wrong_types_are_refused_as_in_torch(torch, call):
     assert message_of(jtorch, call) == message_of(torch, call)
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_types_without_a_kernel_are_refused_as_in_torch(torch, call):
+    raised = []
+    for package in (jtorch, torch):
+        x, b = package.ones(2, 2), package.ones(2, 2, dtype=package.bool)
+        names = {"torch": package, "x": x, "b": b, "h": x.half(), "c": x.to(package.complex64)}
+        with pytest.raises(RuntimeError) as caught:
+            eval(call, names)
+        raised.append((caught.type, str(caught.value)))
+    assert raised[0] == raised[1]
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "floor_divide"])
