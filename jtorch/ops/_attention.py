@@ -133,10 +133,10 @@ def plain_attention(
     parts = []
     for begin, end, seen in blocks(query.shape[-2], key.shape[-2], is_causal):
         mask, dropout = (_part(m, begin, end, seen) for m in (attn_mask, dropout_mask))
-        k, v = key[..., :seen, :], value[..., :seen, :]
+        q, k, v = _rows(query, begin, end), _rows(key, 0, seen), _rows(value, 0, seen)
         first = begin if is_causal else None
-        parts.append(_attend(query[..., begin:end, :], k, v, mask, dropout, first, factor))
-    result = parts[0] if len(parts) == 1 else jnp.concatenate(parts, -2)
+        parts.append(_attend(q, k, v, mask, dropout, first, factor))
+    result = parts[0] if len(parts) == 1 else lax.concatenate(parts, parts[0].ndim - 2)
     return result.reshape(*lead, *result.shape[-2:]) if flat else result
 
 
@@ -151,6 +151,20 @@ def blocks(queries: int, keys: int, is_causal: bool) -> list[tuple[int, int, int
         return [(0, queries, keys)]
     ends = [queries * (i + 1) // count for i in range(count)]
     return [(begin, end, min(end, keys)) for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def _rows(x: Array, begin: int, end: int) -> Array:
+    """``x[..., begin:end, :]``."""
+    return x if end - begin == x.shape[-2] else lax.slice_in_dim(x, begin, end, axis=x.ndim - 2)
+
+
+def _product(a: Array, b: Array, dtype: Any) -> Array:
+    """``a @ b`` in a dtype."""
+    batch = tuple(range(a.ndim - 2))
+    if a.shape[:-2] != b.shape[:-2] or 1 in a.shape[:-2]:
+        return jnp.matmul(a, b, precision=precision(), preferred_element_type=dtype)
+    dimensions = (((a.ndim - 1,), (b.ndim - 2,)), (batch, batch))
+    return lax.dot_general(a, b, dimensions, precision=precision(), preferred_element_type=dtype)
 
 
 def _part(mask: Array | None, begin: int, end: int, seen: int) -> Array | None:
@@ -173,21 +187,25 @@ def _attend(
 ) -> Array:
     """Attention; query ``i`` sees the keys up to place ``first + i``, or all if ``first`` is ``None``."""
     wide = jnp.promote_types(query.dtype, jnp.float32)
-    scores = jnp.matmul(query, jnp.swapaxes(key, -1, -2), precision=precision(), preferred_element_type=wide)
+    scores = _product(query, lax.transpose(key, (*range(key.ndim - 2), key.ndim - 1, key.ndim - 2)), wide)
     scores = lax.mul(scores, number(factor, scores))
     allowed = None
     if first is not None:
-        allowed = jnp.tril(jnp.ones(scores.shape[-2:], bool), first)
+        row, column = (lax.broadcasted_iota(np.int32, scores.shape[-2:], i) for i in (0, 1))
+        allowed = lax.ge(lax.add(row, number(first, row)), column)
     if attn_mask is not None and kind(attn_mask) == "b":
         allowed = attn_mask if allowed is None else allowed & attn_mask
     elif attn_mask is not None:
         scores = scores + widened(attn_mask)
-    if allowed is not None:
+    if allowed is not None and attn_mask is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
+    elif allowed is not None:
+        allowed = lax.broadcast_in_dim(allowed, scores.shape, (scores.ndim - 2, scores.ndim - 1))
+        scores = chosen(allowed, scores, -np.inf)
     weights = softmax_of_some(scores)
     if dropout_mask is not None:
         weights = weights * widened(dropout_mask)
-    return jnp.matmul(weights.astype(value.dtype), value, precision=precision()).astype(query.dtype)
+    return _product(weights.astype(value.dtype), value, value.dtype).astype(query.dtype)
 
 
 def fits_fused_attention(
