@@ -178,7 +178,7 @@ def _(p: Any, q: Any) -> Any:
     if type(p) is not type(q):
         raise NotImplementedError(
             "The cross KL-divergence between different exponential families cannot"
-            + " " * 28
+            + " " * 29
             + "be computed using Bregman divergences"
         )
     of_p = [n.detach().requires_grad_() for n in p._natural_params]
