@@ -327,7 +327,7 @@ class Assembly:
                     raise NotReplayable("it changes a tensor that cannot be found from it")
                 used.add(id(storage))
         for number, t in enumerate(self.tensors):
-            if t._view is not None and id(t._storage) in changed:
+            if id(t._storage) in changed:  # where its elements are in the memory that is written
                 recorded.views.append((number, view_numbers(t)))
         self.guards.fix(used)
 

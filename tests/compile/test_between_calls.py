@@ -675,3 +675,16 @@ def test_the_mode_of_a_compiled_module_is_that_of_the_module():
     made.training = False
     assert not layer.training
     assert layer[0].training  # as in PyTorch: that of the children is set by train()
+
+
+def test_an_argument_that_is_written_to_may_be_a_view_in_a_later_call():
+    def program(compile):
+        f = compile(lambda x: x.add_(1).sum())
+        noted = []
+        for i in range(6):
+            base = jtorch.arange(12.0)
+            x = jtorch.arange(4.0).reshape(2, 2) * 1 if i < 2 else base[i : i + 4].view(2, 2)
+            noted.append((f(x).item(), x.tolist(), base.tolist()))
+        return noted
+
+    agree(program)
