@@ -96,7 +96,8 @@ class _Lines:
         self.values: list[str] = []
         if (
             recorded.forks or recorded.last is not None or recorded.differentiable is not None
-            or recorded.gradients or recorded.asked or recorded.views or recorded.draws
+            or recorded.gradients or recorded.asked or recorded.draws
+            or any(steps for _, steps in recorded.views)
             or any(type(a) is not Numbers for a in recorded.actions)
             or any(r.slot >= 0 for r in recorded.results)
         ):  # fmt: skip
@@ -203,6 +204,8 @@ class _Lines:
             self.values[leaf] = v
         for leaf, number in r.arguments:
             self.values[leaf] = f"v{number}"
+        for number, _ in r.views:  # a whole tensor that is written to
+            self.unless(f"t{number}._view is not None")
         for number in r.others:
             self.unless(f"id(s{number}) in {self.name(r.reached)}")
         for number, tensor in r.pinned:
