@@ -8,7 +8,6 @@ changes the program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from operator import is_
 from typing import Any
 
@@ -484,8 +483,15 @@ def _plan(
     Its operands are parameters, gradients, state tensors (by parameter), numbers (by parameter) and settings;
     its results new parameters and state tensors.
     """
+    rule = optimizer._rule(flags)
+
+    def one(*operands: Any) -> tuple[Any, Any]:
+        # jax.numpy's functions as Python's: each would be traced by itself for each shape. No rule has loops.
+        with jax.disable_jit():
+            return _apply(rule, *operands)
+
     # Parameters of one shape and dtype share a trace, which is written out for each.
-    update = jax.jit(partial(_apply, optimizer._rule(flags)), inline=True)
+    update = jax.jit(one, inline=True)
     arrays, count = len(avals), len(counts)
     given = each if shared else count * each
 
