@@ -52,7 +52,7 @@ def _check_isin(elements: Any, test_elements: Any, *_: Any) -> None:
 
 _BOOL_Y = "{}: received a bool input for `y`, but bool is not supported"
 
-TYPE_CHECKS.update({
+_CHECKS: dict[str, Callable[..., None]] = {
     "cumulative_trapezoid": _not_bool(_BOOL_Y.format("cumulative_trapezoid")),
     "dist": _subtracts((0, 1)),
     "isin": _check_isin,
@@ -64,7 +64,8 @@ TYPE_CHECKS.update({
     "pairwise_distance": _subtracts((0, 1)),
     "trapezoid": _not_bool(_BOOL_Y.format("trapezoid")),
     "triplet_margin_loss": _subtracts((0, 1), (0, 2)),
-})  # fmt: skip
+}  # fmt: skip
+TYPE_CHECKS.update(_CHECKS)
 for _name in ("bucketize", "searchsorted"):
     TYPE_CHECKS[_name] = _without("searchsorted_out_cpu", lambda d: d.category == COMPLEX, 0, 1)
 for _name in ("erfcx", "log_ndtr", "ndtri"):
