@@ -137,7 +137,7 @@ class Plan:
             found = self.kept(needs)
             if self.checks is not None:
                 results = sorted((i for i in self.checks if i < 0), reverse=True)
-                found = (*(i for i in found if i in self.checks), *results)
+                found = (*(i for i in sorted(self.saved) if i in self.checks), *results)
             if self.watched:
                 found = (
                     *found,
@@ -207,7 +207,7 @@ def _batched_plan(plan: Plan, size: int, plain: int) -> Plan:
 
 def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     saved = tuple(sorted(plan.saved))
-    if plan.checks is not None or not any(isinstance(plan.operands[i], Aval) for i in saved):
+    if not any(isinstance(plan.operands[i], Aval) for i in saved):
         return saved
     others = [
         i

@@ -514,14 +514,17 @@ def _check_types(op: Op, kinds: Sequence[type]) -> None:
 
 def _misfit(op: Op, form: Mapping[str, Parameter], kinds: Sequence[type]) -> tuple[int, str] | None:
     numbers = op.title in _NUMBERS_AS_TENSORS
+    # Functions of Python have parameters of their own, and do with None what they want.
+    python = op.name.startswith("nn.functional.") and op.name.rpartition(".")[2] not in _NOT_IN_PYTHON
     for i, (name, default, kind) in enumerate(zip(op.params, op.defaults, kinds, strict=True)):
         if kind is type(default):
             continue
         parameter = form.get(name)
         if parameter is None:
-            return i, "Tensor"
-        if kind is type(None):
-            if not parameter.absent:
+            if not python:
+                return i, "Tensor"
+        elif kind is type(None):
+            if not parameter.absent and not python:
                 return i, parameter.wanted
         elif kind in _NEVER[parameter.kind] and not (
             numbers and parameter.kind == "Tensor" and kind in _PLAIN_NUMBERS

@@ -14,12 +14,12 @@ from jtorch.tensor._forms import Called, names_of
 
 __all__ = ["guard", "guarded"]
 
-#: Methods that loops call again and again: a call more would be felt.
+#: Methods that loops call again and again, where a call more would be felt, or that look at who called them.
 _OFTEN = frozenset({
     "clone", "contiguous", "copy_", "detach", "detach_", "dim", "div", "div_", "expand", "fill_",
     "flatten", "float", "item", "max", "min", "narrow", "ndimension", "numel", "permute",
-    "requires_grad_", "reshape", "select", "size", "squeeze", "t", "to", "transpose", "unsqueeze",
-    "view", "where", "zero_",
+    "requires_grad_", "reshape", "select", "size", "squeeze", "t", "to", "tolist", "transpose",
+    "unsqueeze", "view", "where", "zero_",
 })  # fmt: skip
 #: Functions that make tensors: they say what is wrong with sizes themselves.
 _MADE_OFTEN = frozenset({"empty", "ones", "zeros"})

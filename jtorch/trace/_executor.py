@@ -213,8 +213,10 @@ def flush(recorder: Recorder, reason: str) -> None:
     """Compute every pending value of the device that is still alive."""
     global _storm
     with LOCK:
-        graph = recorder.graph
-        if not graph.nodes or (settings.session is not None and settings.session.holds(reason)):
+        if not recorder.graph.nodes or (settings.session is not None and settings.session.holds(reason)):
+            return
+        graph = recorder.graph  # that of a recording which ended just now has run already
+        if not graph.nodes:
             return
         if settings.verify:
             _graph.verify(graph)
