@@ -21,14 +21,10 @@ from jtorch.dispatch import wrong_type
 from jtorch.dtypes import FLOAT, dtype
 from jtorch.errors import type_name
 from jtorch.ops._registry import Op
-from jtorch.tensor import (
-    _core,
-    _specialised,  # noqa: F401  (sets what is replaced below)
-)
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._layout import layout, memory_format
 
-__all__ = ["Called", "Form", "Parameter", "forms_of", "names_of", "refusal"]
+__all__ = ["Called", "Form", "Parameter", "check_types", "forms_of", "names_of", "refusal"]
 
 
 def _is_tensor(x: Any) -> bool:
@@ -495,7 +491,7 @@ def _stub(name: str, names: Sequence[str], defaults: Sequence[Any], positional: 
     return space[name]  # type: ignore[no-any-return]
 
 
-def _check_types(op: Op, kinds: Sequence[type]) -> None:
+def check_types(op: Op, kinds: Sequence[type]) -> None:
     """Refuse types of arguments, one per parameter of an op, that no form of PyTorch's function takes.
 
     Raises:
@@ -571,15 +567,3 @@ def _forms_of_op(op: Op) -> list[dict[str, Parameter]]:
         if places != [*range(1, form.positional)]:
             return []  # what the op has in one parameter is two: std(x, unbiased) and std(x, dim)
     return found
-
-
-_specialise = _core.specialise
-
-
-def _met(op: Op, kinds: tuple[type, ...]) -> bool:
-    """In place of ``specialise``: types of arguments are looked at before anything is kept for them."""
-    _check_types(op, kinds)
-    return _specialise(op, kinds)
-
-
-_core.specialise = _met

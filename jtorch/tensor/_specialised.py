@@ -17,6 +17,7 @@ from jtorch.ops._registry import OPERAND, STATIC, Op
 from jtorch.tape import sequence, tape_of
 from jtorch.tensor import _core
 from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
+from jtorch.tensor._forms import check_types
 from jtorch.tensor._storage import Storage
 from jtorch.tensor._strides import KEEPS_CHANNELS_LAST
 from jtorch.trace import LOCK, Value, full, settings
@@ -35,7 +36,8 @@ _NOWHERE, _TO_NODE, _TO_LEAF = range(3)
 
 
 def specialise(op: Op, kinds: tuple[type, ...]) -> bool:
-    """Note a call with arguments of these types; write the function if they come often."""
+    """Check the types of a call's arguments, and note it; write the function if they come often."""
+    check_types(op, kinds)
     if any(_core.takes_part(k) for k in kinds):
         return True
     key = op, kinds
