@@ -22,6 +22,7 @@ from jtorch.errors import drop_jax_note
 from jtorch.ops._checks import TYPE_CHECKS
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.trace import NUMBER_KINDS, Aval, Signature, aval_of, spec
+from jtorch.trace._jaxprs import apply_equation, walk
 
 __all__ = ["Baked", "Plan", "clear_plans", "common_device", "plan_call"]
 
@@ -321,24 +322,13 @@ def evaluate(closed: ClosedJaxpr, operands: Sequence[Any]) -> list[Any]:
     Differentiating it costs a fraction of differentiating the function that it was traced from, whose
     ``jax.numpy`` calls are each differentiated as functions of their own.
     """
-    jaxpr = closed.jaxpr
-    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *operands), strict=True))
+    return walk(closed.jaxpr, closed.consts, operands, _step)
 
-    def read(variable: Any) -> Any:
-        return variable.val if isinstance(variable, Literal) else values[variable]
 
-    for equation in jaxpr.eqns:
-        given = [read(v) for v in equation.invars]
-        if equation.primitive.name == "jit":
-            made = evaluate(equation.params["jaxpr"], given)
-        else:
-            with equation.ctx.manager:
-                params = equation.primitive.get_bind_params(equation.params)
-                made = equation.primitive.bind(*given, **params)
-            if not equation.primitive.multiple_results:
-                made = [made]
-        values.update(zip(equation.outvars, made, strict=True))
-    return [read(v) for v in jaxpr.outvars]
+def _step(equation: Any, given: list[Any]) -> Any:
+    if equation.primitive.name == "jit":
+        return evaluate(equation.params["jaxpr"], given)
+    return apply_equation(equation, given)
 
 
 def _evaluated(closed: ClosedJaxpr, *operands: Any) -> tuple[Any, ...]:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from jax import lax
-from jax.extend.core import Literal, jaxprs_in_params
+from jax.extend.core import jaxprs_in_params
 
 from jtorch.ops._activations import relu_clamped
 from jtorch.trace._graph import Signature, spec
+from jtorch.trace._jaxprs import apply_equation, walk
 from jtorch.trace._value import Aval
 
 __all__ = ["PACKED", "Kernel", "apply", "branch", "convolves", "jaxpr_of", "plain"]
@@ -251,15 +251,7 @@ ALWAYS: dict[str, Rule] = {"conv_general_dilated": convolution, "broadcast_in_di
 
 def evaluate(jaxpr: Any, consts: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
     """The results of a jaxpr; operands and results may be images."""
-    values: dict[Any, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *operands), strict=True))
-
-    def read(v: Any) -> Any:
-        return np.asarray(v.val, v.aval.dtype) if type(v) is Literal else values[v]  # type: ignore[attr-defined]
-
-    for eqn in jaxpr.eqns:
-        made = step(eqn, [read(v) for v in eqn.invars])
-        values.update(zip(eqn.outvars, made if eqn.primitive.multiple_results else (made,), strict=True))
-    return [read(v) for v in jaxpr.outvars]
+    return walk(jaxpr, consts, operands, step)
 
 
 def step(eqn: Any, given: list[Any]) -> Any:
@@ -280,8 +272,7 @@ def step(eqn: Any, given: list[Any]) -> Any:
     made = NotImplemented if rule is None else rule(eqn, given)
     if made is not NotImplemented:
         return made
-    with eqn.ctx.manager:
-        return eqn.primitive.bind(*map(plain, given), **eqn.primitive.get_bind_params(params))
+    return apply_equation(eqn, [plain(x) for x in given])
 
 
 def wide(eqn: Any) -> bool:
