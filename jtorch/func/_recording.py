@@ -261,6 +261,14 @@ class Recording:
             made.append(value)
         return made[0] if signature.single is not None else made
 
+    def take(self, value: Value, tensor: Tensor | None) -> int:
+        """The slot of one use of a value from outside; ``tensor``: that has it, if its history matters."""
+        use = Captured(value)
+        if tensor is not None:
+            use.belongs_to(tensor)
+        self.leaves.append(use)
+        return _LEAF + _STEP * (len(self.leaves) - 1)
+
     def note(self, tensors: Sequence[Any], operands: Sequence[Any]) -> None:
         """The operation before was applied to tensors with a history or a tangent: they are its operands."""
         at = self.last or self

@@ -4,6 +4,10 @@
 same types of arguments again and again; for those a function is written out here that has no loops and
 looks at nothing that cannot be there: about a third of the bytecode. It returns ``None`` whenever it meets
 something else, having changed nothing, and then ``run`` goes its own way.
+
+Inside of a transform of ``jtorch.func`` operands are values without contents. A second function, called
+where the first one meets such an operand, notes the operation as the recording of the transform
+(``func/_recording.py``) does.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
 from jtorch.tensor._forms import check_types
 from jtorch.tensor._storage import Storage
 from jtorch.tensor._strides import KEEPS_CHANNELS_LAST
-from jtorch.trace import LOCK, Value, full, settings
+from jtorch.trace import LOCK, TracedValue, Value, full, settings
 from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["specialise"]
@@ -53,12 +57,16 @@ def _variant(op: Op, kinds: tuple[type, ...]) -> Callable[..., Tensor | None] | 
     if not lines.fits:
         return None
     names: dict[str, Any] = {
-        "GRAD": GRAD, "INFERENCE": INFERENCE, "LOCK": LOCK, "Storage": Storage, "Tensor": Tensor,
-        "Value": Value, "defaults": op.defaults, "full": full, "known": lines.known, "modes": modes,
-        "new": object.__new__, "prepare": lines.prepare, "ref": ref, "settings": settings,
+        "GRAD": GRAD, "INFERENCE": INFERENCE, "INSIDE": TracedValue.graph, "LOCK": LOCK, "Storage": Storage,
+        "Tensor": Tensor, "TracedValue": TracedValue, "Value": Value, "defaults": op.defaults, "full": full,
+        "known": lines.known, "modes": modes, "new": object.__new__, "prepare": lines.prepare, "ref": ref,
+        "settings": settings, "tape_of": tape_of,
     }  # fmt: skip
     # A name below the package's folder: reports name the user's line, not this code.
-    exec(compile(lines.source(), f"{__file__}: {op.name} of {len(kinds)} arguments", "exec"), names)
+    title = f"{__file__}: {op.name} of {len(kinds)} arguments"
+    exec(compile(lines.source(), title, "exec"), names)
+    if lines.tensors:
+        exec(compile(lines.source_inside(), title, "exec"), names)
     return names["variant"]  # type: ignore[no-any-return]
 
 
@@ -144,16 +152,21 @@ class _Lines:
         put("  graph = recorder.graph")
         put("  if graph.nodes >= settings.cap: return None")
         slots = []
+        inside = f"return inside(found, level, way, {self._given()})"
+        leaves = [name for name, series in self.operands if series == "leaf"]
         for j, (name, series) in enumerate(self.operands):
             if series == "leaf":
+                leaves.remove(name)
                 put(f"  there = {name}.graph")
                 put(f"  if there is graph: s{j} = {name}.slot")
                 put("  elif there is None:")
+                if leaves:
+                    put(f"   if {' or '.join(f'{n}.graph is INSIDE' for n in leaves)}: {inside}")
                 put("   leaves = graph.leaves")
                 put(f"   s{j} = {name}.slot = -1 - 3 * len(leaves)")
                 put(f"   leaves.append({name})")
                 put(f"   {name}.graph = graph")
-                put("  else: return None")
+                put(f"  else: {inside}")
         for j, (name, series) in enumerate(self.operands):
             slots.append(f"s{j}")
             if series != "leaf":
@@ -174,11 +187,54 @@ class _Lines:
         put(" result._storage = storage = new(Storage)")
         put(" storage.value = value")
         if self.tensors:
-            given = ", ".join([f"a{i}" for i in self.tensors] + [name for name, _ in self.operands])
             put(" if way:")
-            put(f"  result._fn = attachers[way](graph, storage, {given})")
+            put(f"  result._fn = attachers[way](graph, storage, {self._given()})")
             put("  return result")
         put(" if level == INFERENCE: result._inference = True")
+        put(" return result")
+        return "\n".join(lines)
+
+    def _given(self) -> str:
+        """Tensors and operands, as arguments of a function."""
+        return ", ".join([f"a{i}" for i in self.tensors] + [name for name, _ in self.operands])
+
+    def source_inside(self) -> str:
+        """As ``Recording.apply`` and ``note``, where an operand belongs to the innermost transform."""
+        names = [f"o{j}" for j in range(len(self.operands))]
+        given = ", ".join([f"a{i}" for i in self.tensors] + names)
+        values = [names[j] for j in self.places]
+        lines = [f"def inside(found, level, way, {given}):"]
+        put = lines.append
+        put(" at = modes.captured")
+        put(" if at is None or (level != GRAD and modes.functional): return None")
+        for v in values:
+            put(f" r{v} = {v}.recording")
+        put(f" if {' and '.join(f'r{v} is not at' for v in values)}: return None")
+        for v in values if len(values) > 1 else ():
+            unknown = f"(type({v}) is not Value if r{v} is None else r{v}.left)"
+            put(f" if r{v} is not at and {unknown}: return None")
+        put(" recorder, number, aval, _, attachers = found")
+        for n, (place, i) in enumerate(zip(self.places, self.tensors, strict=True)):
+            history = f"a{i} if way // {3**n} % 3 else None"
+            put(f" s{place} = o{place}.slot if ro{place} is at else at.take(o{place}, {history})")
+        for j, (_, series) in enumerate(self.operands):
+            if series != "leaf":
+                put(f" s{j} = {-2 if series == 'float' else -3} - 3 * len(at.{series}s)")
+                put(f" at.{series}s.append(o{j})")
+        put(f" at.flat += (number, {', '.join(f's{j}' for j in range(len(names)))})")
+        put(" value = new(TracedValue)")
+        put(" value.aval = aval")
+        put(" value.recording = at")
+        put(" value.slot = at.count")
+        put(" at.count += 1")
+        put(" result = new(Tensor)")
+        put(" result._storage = storage = new(Storage)")
+        put(" storage.value = value")
+        put(" if way:")
+        put("  graph = recorder.graph")
+        put("  tape_of(graph).whole = False")
+        put(f"  result._fn = attachers[way](graph, storage, {given})")
+        put(" elif level == INFERENCE: result._inference = True")
         put(" return result")
         return "\n".join(lines)
 

@@ -72,6 +72,7 @@ class Value:
         slot: number in that graph: outputs count up from 0, leaves down from -1.
         pinned: memory of ``array`` may be visible outside, so it is never donated.
         used: was an operand of a program before (worth keeping on the device from the second time on).
+        recording: see :class:`TracedValue`; ``None`` for all others.
     """
 
     # Defaults of the class: most values are pending results, which set three attributes only.
@@ -82,6 +83,7 @@ class Value:
     slot = 0
     pinned = False
     used = False
+    recording: Any = None
 
     def __init__(self, aval: Aval) -> None:
         self.aval = aval
@@ -119,7 +121,6 @@ class TracedValue(Value):
     # Neither pending nor an operand of any graph.
     graph: Any = "a JAX transform"
     slot = -1
-    recording: Any = None
     pending = False
     _tracer: Any = None
 
