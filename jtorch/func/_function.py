@@ -18,17 +18,20 @@ class Function:
     """A function that was recorded, for transforms of JAX.
 
     Attributes:
-        key: what it computes; ``None``: only JAX knows.
-        call: ``call(operands) -> results``: arrays; the operands are ``call.given`` arguments, ``call.parts``
-            parts, and the rest.
+        key: what it computes: the arguments of its :class:`Noted`; ``None``: only JAX knows.
         parts: batches; the function takes one part of each.
         rest: tensors and numbers.
     """
 
-    __slots__ = ("call", "key", "parts", "rest")
+    __slots__ = ("_call", "key", "parts", "rest")
 
-    def __init__(self, key: Any, call: Any, parts: Sequence[Tensor], rest: Sequence[Any]) -> None:
-        self.key, self.call, self.parts, self.rest = key, call, parts, rest
+    def __init__(self, key: Any, parts: Sequence[Tensor], rest: Sequence[Any], call: Any = None) -> None:
+        self.key, self.parts, self.rest, self._call = key, parts, rest, call
+
+    @property
+    def call(self) -> Any:
+        """``call(operands) -> results``: arrays; ``call.given`` arguments, ``call.parts`` parts, the rest."""
+        return Noted(*self.key) if self._call is None else self._call
 
 
 class Noted:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jtorch.dtypes import FLOAT
 from jtorch.func._function import Function as Recorded
 from jtorch.func._recording import Captured, Recording
 from jtorch.func._running import Transform, conjugate, run, where_of
@@ -87,7 +88,7 @@ class _Call:
             ValueError: forwards.
         """
         for t in self.tensors:
-            if not (t.is_floating_point() or t.is_complex()):
+            if t._aval().dtype.category < FLOAT:
                 if api in ("grad", "vjp", "jacrev"):
                     raise RuntimeError("only Tensors of floating point dtype can require gradients")
                 raise ValueError(f"Expected primal to be floating point or complex, but got: {t.dtype}")
@@ -129,7 +130,7 @@ class _Call:
             mine, others = (
                 [x.operand() if isinstance(x, Captured) else x for x in found] for found in (operands, rest)
             )
-            same = Recorded(function.key, function.call, function.parts, others)
+            same = Recorded(function.key, function.parts, others, function._call)
             return run(name, same, [*mine, *given], self.where, transform, *settings)
 
         return again

@@ -17,7 +17,7 @@ import numpy as np
 
 from jtorch.devices import device
 from jtorch.dispatch import GRAD, modes
-from jtorch.func._function import Function, Noted, Staged
+from jtorch.func._function import Function, Staged
 from jtorch.func._staging import Staging
 from jtorch.tape import modified
 from jtorch.tensor import Tensor
@@ -423,18 +423,13 @@ class Recording:
     def function(self, results: Sequence[Tensor], where: device) -> Function:
         """What was noted, as a function that has these results; called before the recording is left."""
         values = [value_of(t) for t in results]
-        if self.staging.effects or any(type(v) is TracedValue and v.recording is None for v in values):
+        if self.staging.effects or any([type(v) is TracedValue and v.recording is None for v in values]):
             return self._function_of_jax(values, where)
-        wanted = []
-        for t, v in zip(results, values, strict=True):
-            if type(v) is TracedValue and v.recording is self:
-                wanted.append(v.slot)
-                continue
-            use = Captured(v)
-            if modes.level == GRAD:
-                use.belongs_to(t)
-            wanted.append(_LEAF + _STEP * len(self.leaves))
-            self.leaves.append(use)
+        track = modes.level == GRAD
+        wanted = [
+            v.slot if v.recording is self else self.take(v, t if track else None)
+            for t, v in zip(results, values, strict=True)
+        ]
         # Where among the operands each leaf is: inputs, parts, the rest.
         given = len(self.inputs)
         rest: list[Any] = []
@@ -457,14 +452,14 @@ class Recording:
         key = tuple(self.flat), tuple(wanted), tuple(sources), given, len(self.parts), len(self.floats)
         rest += self.floats
         rest += self.ints
-        return Function(key, Noted(*key), self.parts, rest)
+        return Function(key, self.parts, rest)
 
     def _function_of_jax(self, values: Sequence[Value], where: device) -> Function:
         self._arguments()
         arrays = [v.array if type(v) is TracedValue else self.array(v) for v in values]
         closed = self.staging.finish(arrays)
         call = Staged(closed.jaxpr, len(self.inputs), len(self.parts))
-        return Function(None, call, self.parts, [self.operand(c, where) for c in closed.consts])
+        return Function(None, self.parts, [self.operand(c, where) for c in closed.consts], call)
 
 
 _UNMAPPED = (

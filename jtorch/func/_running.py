@@ -16,7 +16,7 @@ from jtorch.func._function import Function
 from jtorch.func._recording import Recording, wrap
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import apply, value_of
-from jtorch.trace import Aval, TracedValue, computed, spec
+from jtorch.trace import Aval, TracedValue, Value, computed, spec
 
 __all__ = ["Transform", "conjugate", "run", "where_of"]
 
@@ -59,28 +59,30 @@ def run(
     operands = [*tensors, *function.parts, *function.rest]
     if function.key is None:
         return _traced(name, transform(function.call, *settings), operands, where)
-    kinds = tuple(x._aval() if isinstance(x, Tensor) else type(x) for x in operands)
+    values = [value_of(x) if isinstance(x, Tensor) else x for x in operands]
+    kinds = tuple([x.aval if isinstance(x, Value) else type(x) for x in values])
     key = transform, settings, function.key, kinds, where
-    call = function.call  # the plan outlives the tensors
+    plan = _plans.get(key)
+    if plan is None:
+        call = function.call  # the plan outlives the tensors
 
-    def fn(*arrays: Any) -> tuple[Any, ...]:
-        return tuple(transform(call, *settings)(arrays))
+        def fn(*arrays: Any) -> tuple[Any, ...]:
+            return tuple(transform(call, *settings)(arrays))
 
-    return apply(_planned(key, name, fn, kinds, where), operands)
+        plan = _planned(key, name, fn, kinds, where)
+    else:
+        _plans.move_to_end(key)
+    return apply(plan, operands, values)
 
 
 def _planned(
     key: Any, name: str, fn: Callable[..., tuple[Any, ...]], kinds: Sequence[Any], where: device
 ) -> Plan:
-    plan = _plans.get(key)
-    if plan is None:
-        node = f"{name.title().replace('_', '')}Backward0"
-        plan = _plans[key] = Plan(name, fn, kinds, device=where, node=node, single=False)
-        plan.moved = tuple(i for i, x in enumerate(kinds) if isinstance(x, Aval) and x.device is not where)
-        if len(_plans) > MAX_PLANS:
-            _plans.popitem(last=False)
-    else:
-        _plans.move_to_end(key)
+    node = f"{name.title().replace('_', '')}Backward0"
+    plan = _plans[key] = Plan(name, fn, kinds, device=where, node=node, single=False)
+    plan.moved = tuple(i for i, x in enumerate(kinds) if isinstance(x, Aval) and x.device is not where)
+    if len(_plans) > MAX_PLANS:
+        _plans.popitem(last=False)
     return plan
 
 
@@ -113,7 +115,11 @@ def _traced(
     text = str(jaxpr)
     tracked = modes.duals is not None or any(x.requires_grad for x in (*operands, *consts))
     own = _own_derivative(fn, kinds) if tracked and "custom_" in text else None
-    return apply(_planned((name, text, own, kinds, where), name, fn, kinds, where), [*operands, *consts])
+    key = name, text, own, kinds, where
+    plan = _plans.get(key)
+    if plan is None:
+        plan = _planned(key, name, fn, kinds, where)
+    return apply(plan, [*operands, *consts])
 
 
 def _own_derivative(fn: Callable[..., tuple[Any, ...]], kinds: Sequence[Aval]) -> Any:

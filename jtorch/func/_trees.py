@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 __all__ = ["Spec", "broadcast", "flatten", "leaves"]
 
-_DICTS = (dict, OrderedDict, defaultdict)
+_DICTS = frozenset({dict, OrderedDict, defaultdict})
 
 
 class Spec:
@@ -23,13 +23,16 @@ class Spec:
         """A container of this structure from an iterator of its leaves."""
         if self.kind is None:
             return next(values)
-        made = [c.build(values) for c in self.children]
+        made = [next(values) if c is _LEAF else c.build(values) for c in self.children]
+        kind = self.kind
+        if kind is list:
+            return made
+        if kind is tuple:
+            return tuple(made)
         if self.keys is not None:
             pairs = zip(self.keys, made, strict=True)
-            return defaultdict(None, pairs) if self.kind is defaultdict else self.kind(pairs)
-        if hasattr(self.kind, "_make"):
-            return self.kind._make(made)
-        return self.kind(made)
+            return defaultdict(None, pairs) if kind is defaultdict else kind(pairs)
+        return kind._make(made) if hasattr(kind, "_make") else kind(made)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and (self.kind, self.keys, self.children) == (
@@ -62,13 +65,27 @@ def flatten(x: Any) -> tuple[list[Any], Spec]:
 def _flatten(x: Any, found: list[Any]) -> Spec:
     kind = type(x)
     if kind in _DICTS:
-        return Spec(kind, tuple(x), [_flatten(y, found) for y in x.values()])
-    if kind in (list, tuple) or (
-        isinstance(x, tuple) and (hasattr(kind, "_make") or kind.__module__.endswith("return_types"))
+        return Spec(kind, tuple(x), _children(x.values(), found))
+    if (
+        kind is tuple
+        or kind is list
+        or (isinstance(x, tuple) and (hasattr(kind, "_make") or kind.__module__.endswith("return_types")))
     ):
-        return Spec(kind, None, [_flatten(y, found) for y in x])
+        return Spec(kind, None, _children(x, found))
     found.append(x)
     return _LEAF
+
+
+def _children(items: Iterable[Any], found: list[Any]) -> list[Spec]:
+    made = []
+    for x in items:
+        kind = type(x)
+        if kind is list or kind in _DICTS or isinstance(x, tuple):
+            made.append(_flatten(x, found))
+        else:
+            found.append(x)
+            made.append(_LEAF)
+    return made
 
 
 def leaves(x: Any) -> list[Any]:

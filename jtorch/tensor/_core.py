@@ -237,7 +237,8 @@ class Tensor(metaclass=TensorMeta):
 def from_value(value: Value) -> Tensor:
     """A new tensor that owns ``value``."""
     tensor = _new(Tensor)
-    tensor._storage = Storage(value)
+    storage = tensor._storage = _new(Storage)
+    storage.value = value
     return tensor
 
 
@@ -1083,21 +1084,26 @@ def _host_result(array: Any, where: device) -> Any:
     return from_value(value if where is CPU else to_device(value, where))
 
 
-def apply(plan: Plan, operands: Sequence[Any]) -> list[Tensor]:
-    """Run a plan on tensors and numbers, recording history; results as a list."""
-    values = [value_of(x) if isinstance(x, Tensor) else x for x in operands]
+def apply(plan: Plan, operands: Sequence[Any], values: list[Any] | None = None) -> list[Tensor]:
+    """Run a plan on tensors and numbers, recording history; results as a list.
+
+    Args:
+        plan: of the operation.
+        operands: tensors and numbers.
+        values: the same with the values of the tensors, if they are known.
+    """
+    if values is None:
+        values = [value_of(x) if isinstance(x, Tensor) else x for x in operands]
     if plan.moved:
         _move(plan, values)
     results = [from_value(v) for v in record_or_meta(plan, values)]
-    tensors = [x if isinstance(x, Tensor) else None for x in operands]
-    if (
-        modes.level == GRAD
-        and plan.differentiable
-        and any(isinstance(x, Tensor) and (x._fn is not None or x._requires) for x in operands)
-    ):
-        _attach(plan, tensors, values, results)
-    if modes.duals is not None:
-        modes.duals.push(plan, tensors, values, results)
+    track = modes.level == GRAD and plan.differentiable
+    if track or modes.duals is not None:
+        tensors = [x if isinstance(x, Tensor) else None for x in operands]
+        if track and any([x is not None and (x._fn is not None or x._requires) for x in tensors]):
+            _attach(plan, tensors, values, results)
+        if modes.duals is not None:
+            modes.duals.push(plan, tensors, values, results)
     return results
 
 
