@@ -8,6 +8,7 @@ from typing import Any
 
 from jtorch.compiler._compiled import CompiledFunction, compiled
 from jtorch.compiler._config import state
+from jtorch.compiler._errors import InvalidBackend
 from jtorch.compiler._module import OptimizedModule
 from jtorch.errors import with_hint
 from jtorch.nn import Module
@@ -28,10 +29,14 @@ def compile(
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
-    backend: str | Callable[..., Any] = "inductor",
+    backend: str | Callable[..., Any] | None = None,
     mode: str | None = None,
     options: dict[str, Any] | None = None,
+    name: str | None = None,
     disable: bool = False,
+    recompile_limit: int | None = None,
+    isolate_recompiles: bool = False,
+    shapes_spec: Any = None,
 ) -> Any:
     """Record a function once and run its program from then on (``torch.compile``).
 
@@ -54,44 +59,61 @@ def compile(
         backend: every name that PyTorch knows means XLA; ``"eager"`` runs uncompiled. A function is not
             supported: there is no FX graph to give it.
         mode: accepted; XLA makes no difference between them.
-        options: accepted.
+        options: accepted; they are Inductor's, and their names are not looked at.
+        name: accepted.
         disable: return the function as it is.
+        recompile_limit: how often this function may be recorded; ``None``: ``config.recompile_limit``.
+        isolate_recompiles: accepted; each function that this returns counts its own recordings.
+        shapes_spec: not supported.
 
     Returns:
         The compiled function, or an :class:`OptimizedModule`.
 
     Raises:
         RuntimeError: both ``mode`` and ``options`` are given, or ``mode`` is unknown.
-        AssertionError: ``model`` cannot be called.
+        InvalidBackend: there is no backend of that name.
+        AttributeError: ``options`` is no dictionary.
+        AssertionError: ``model`` cannot be called, or ``dynamic`` is no bool.
+        NotImplementedError: ``backend`` is no name, or there is a ``shapes_spec``.
     """
-    if mode is not None and options is not None:
-        raise RuntimeError(
-            "Either mode or options can be specified, but both can't be specified at the same time."
-        )
+    backend = "inductor" if backend is None else backend
     if model is None:
 
         def decorator(function: Callable[..., Any]) -> Any:
+            if function is None:
+                raise RuntimeError("Model can't be None")
             return compile(
                 function, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options,
-                disable=disable,
+                name=name, disable=disable, recompile_limit=recompile_limit,
+                isolate_recompiles=isolate_recompiles, shapes_spec=shapes_spec,
             )  # fmt: skip
 
         return decorator
-    _check(backend, mode)
+    _check(backend, mode, options)
+    if shapes_spec is not None:
+        raise NotImplementedError(
+            "torch.compile(shapes_spec=...): every combination of sizes has its own program; leave it out"
+        )
     if disable or backend == "eager" or getattr(model, "_torchdynamo_disable", False):
         return model
+    if dynamic is not None and not isinstance(dynamic, bool):
+        raise AssertionError(f"Expected enable to be a bool, got {type(dynamic)}")
     if isinstance(model, OptimizedModule):
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model, fullgraph, dynamic)
+        return OptimizedModule(model, fullgraph, dynamic, recompile_limit)
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if hasattr(model, "_compiled_function"):
         model = model._compiled_function.function
-    return compiled(model, fullgraph, dynamic)
+    return compiled(model, fullgraph, dynamic, recompile_limit)
 
 
-def _check(backend: Any, mode: str | None) -> None:
+def _check(backend: Any, mode: Any, options: Any) -> None:
+    if mode is not None and options is not None:
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
     if not isinstance(backend, str):
         raise with_hint(
             NotImplementedError(
@@ -100,12 +122,15 @@ def _check(backend: Any, mode: str | None) -> None:
             "to work on the program itself, use jtorch.compiler.lower(f, *args) or jtorch.export",
         )
     if backend not in _BACKENDS:
-        raise RuntimeError(
-            f"Invalid backend: '{backend}', please check `torch.compiler.list_backends()` for available "
-            "backends."
+        raise InvalidBackend(
+            f"Invalid backend: {backend!r}, see `torch._dynamo.list_backends()` for available backends."
         )
+    if backend != "inductor":
+        return  # as in PyTorch: these are its settings
     if mode is not None and mode not in _MODES:
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+    if options and not isinstance(options, dict):
+        raise AttributeError(f"{type(options).__name__!r} object has no attribute 'items'")
 
 
 def function_of(f: Any) -> CompiledFunction:

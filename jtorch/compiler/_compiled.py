@@ -128,9 +128,9 @@ class Sizes:
         self.recorded = 0
         self.seen: OrderedDict[Any, None] = OrderedDict()
 
-    def worth(self, key: Any) -> bool:
-        """Whether to record a call: not the first of its sizes once there are many."""
-        if self.recorded < config.recompile_limit or key in self.seen:
+    def worth(self, key: Any, limit: int) -> bool:
+        """Whether to record a call: not the first of its sizes once there are ``limit``."""
+        if self.recorded < limit or key in self.seen:
             self.seen.pop(key, None)
             return True
         self.seen[key] = None
@@ -178,9 +178,10 @@ class CompiledFunction:
         fullgraph: bool,
         donate: bool = True,
         dynamic: bool | None = None,
+        recompile_limit: int | None = None,
     ) -> None:
         self.function, self.fullgraph, self.donate = function, fullgraph, donate
-        self.dynamic = dynamic
+        self.dynamic, self.recompile_limit = dynamic, recompile_limit
         #: sizes and numbers of calls with otherwise equal arguments, by what else the arguments are
         self.sizes: dict[Any, Sizes] = {}
         self.variants: dict[Any, Variant] = {}
@@ -335,7 +336,7 @@ class CompiledFunction:
         if sizes is not None and sizes.recorded:
             if not self._worth(sizes, key, why):
                 return self.function(*args, **kwargs)
-        elif self.recordings >= config.recompile_limit and self.recordings and not again:
+        elif self.recordings >= self.limit and self.recordings and not again:
             return self._limit(args, kwargs, why)
         else:
             self.recordings += not again
@@ -409,22 +410,25 @@ class CompiledFunction:
 
     def _worth(self, sizes: Sizes, key: Any, why: str) -> bool:
         """Whether to record other sizes; each has a program of its own, as XLA compiles for sizes."""
-        if sizes.recorded == config.recompile_limit and not sizes.seen:
+        if sizes.recorded == self.limit and not sizes.seen:
             self.reasons.append(
                 f"more than {sizes.recorded} sizes or numbers, and XLA compiles a program for each: from now "
                 "on those that come for the first time run uncompiled; padding to a few sizes avoids it"
             )
         if sizes.recorded >= config.accumulated_recompile_limit:
             if self.fullgraph:
-                raise FailOnRecompileLimitHit(self._hit("accumulated_recompile_limit", why))
+                limit = config.accumulated_recompile_limit
+                raise FailOnRecompileLimitHit(self._hit("accumulated_recompile_limit", limit, why))
             return False
-        return self.fullgraph or sizes.worth(key)
+        return self.fullgraph or sizes.worth(key, self.limit)
 
-    def _hit(self, limit: str, why: str) -> str:
-        return (
-            f"torch._dynamo hit config.{limit} ({getattr(config, limit)})\n"
-            f"   function: '{self.name}'\n   last reason: {why}"
-        )
+    @property
+    def limit(self) -> int:
+        """How often the function is recorded."""
+        return config.recompile_limit if self.recompile_limit is None else self.recompile_limit
+
+    def _hit(self, name: str, limit: int, why: str) -> str:
+        return f"torch._dynamo hit config.{name} ({limit})\n   function: '{self.name}'\n   last reason: {why}"
 
     def _run(self, recording: Session, guards: Guards, args: Any, kwargs: Any) -> Any:
         """The result of a call that is recorded; if it raises an error for lack of numbers, it runs anew."""
@@ -513,7 +517,7 @@ class CompiledFunction:
         return shown
 
     def _limit(self, args: Any, kwargs: Any, why: str) -> Any:
-        text = self._hit("recompile_limit", why)
+        text = self._hit("recompile_limit", self.limit, why)
         if self.fullgraph:
             raise FailOnRecompileLimitHit(text)
         if not state.warned(self):
@@ -536,9 +540,14 @@ def _text(key: Any) -> str:
     return "another value"
 
 
-def compiled(function: Callable[..., Any], fullgraph: bool, dynamic: bool | None = None) -> Any:
+def compiled(
+    function: Callable[..., Any],
+    fullgraph: bool,
+    dynamic: bool | None = None,
+    recompile_limit: int | None = None,
+) -> Any:
     """``function`` with its calls recorded and replayed."""
-    made = CompiledFunction(function, fullgraph, dynamic=dynamic)
+    made = CompiledFunction(function, fullgraph, dynamic=dynamic, recompile_limit=recompile_limit)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -20,24 +20,47 @@ _NODE = "CompiledFunctionBackward"
 
 
 class CompiledPlan(Plan):
-    """A recorded graph as one operation; its gradient is the recorded backward."""
+    """A recorded graph as one operation.
+
+    Args:
+        title: its name in programs.
+        fn: evaluates it.
+        operands: their avals, and the types of numbers.
+        outputs: avals of the results.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, title: str, fn: Any, operands: Sequence[Any], outputs: Sequence[Any]) -> None:
+        self.title, self.fn, self.operands, self.outputs = title, fn, tuple(operands), tuple(outputs)
+        self.node, self.single, self.returns = _NODE, False, None
+        self.signature = Signature(title, fn, self.operands, self.outputs)
+        self.differentiable, self.checks, self.frees = True, None, True
+        self.saved: frozenset[int] = frozenset()
+        self.moved, self.watched, self.node_class = (), (), None
+        self._vjps, self._kept, self._checked = {}, {}, {}
+
+
+class ForwardPlan(CompiledPlan):
+    """What was recorded; its gradient is the recorded backward."""
 
     __slots__ = ("owner",)
 
     def __init__(
         self, title: str, fn: Any, operands: Sequence[Any], outputs: Sequence[Any], owner: Any
     ) -> None:
-        self.title, self.fn, self.operands, self.outputs = title, fn, tuple(operands), tuple(outputs)
-        self.node, self.single, self.returns, self.owner = _NODE, False, None, owner
-        self.signature = Signature(title, fn, self.operands, self.outputs)
-        self.differentiable, self.checks, self.frees = True, None, True
-        self.saved: frozenset[int] = frozenset()
-        self.moved, self.node_class = (), None
-        self._vjps, self._kept = {}, {}
+        super().__init__(title, fn, operands, outputs)
+        self.owner = owner
 
     def kept(self, needs: tuple[int, ...]) -> tuple[int, ...]:
-        """Only a backward through the backward asks for this."""
-        raise RuntimeError(_TWICE)
+        """Whose history each saved value has where the backward is recorded (``create_graph=True``).
+
+        Values that were computed on the way stand behind a first operand that wants a gradient: whatever is
+        made of them cannot be differentiated, but has a history that says so.
+        """
+        owner = self.owner
+        on_the_way = len(owner.saved_places) + owner.floats + owner.ints
+        return (*owner.saved_leaves, *([needs[0]] * on_the_way))
 
     def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
         """The recorded backward, for cotangents of the outputs in ``given``."""
@@ -46,6 +69,25 @@ class CompiledPlan(Plan):
         if found is None:
             found = self._vjps[key] = self.owner.backward(given)
         return found
+
+
+class BackwardPlan(CompiledPlan):
+    """The recorded backward, which has no backward of its own, as in PyTorch."""
+
+    __slots__ = ()
+
+    def kept(self, needs: tuple[int, ...]) -> tuple[int, ...]:
+        """Nothing: its gradients are refused."""
+        return ()
+
+    def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
+        """Refuse."""
+        raise RuntimeError(_TWICE)
+
+    def batched(self, size: int, plain: int) -> Plan:
+        """The plan for a batch of cotangents, which has no backward either."""
+        made = super().batched(size, plain)
+        return BackwardPlan(made.title, made.fn, made.operands, made.outputs)
 
 
 class Differentiable:
@@ -170,7 +212,7 @@ class Differentiable:
         self.kinds = [*([float] * self.floats), *([int] * self.ints)]
         self.avals = [*leaves, *(made[slot] for slot in self.carried), *self.kinds]
         self.size = len(graph.leaves)
-        self.plan = CompiledPlan(self.name, self._forward, self.avals, recorded.avals, self)
+        self.plan = ForwardPlan(self.name, self._forward, self.avals, recorded.avals, self)
         self.node_type = node_class(_NODE)
         del self.cotangents, self.gradients
 
@@ -224,7 +266,7 @@ class Differentiable:
         operands += self.kinds
         operands += [self.cotangent_avals[k] for k in roots]
         results = [self.avals[p] for p in self.needs]
-        return CompiledPlan(self.name + "_backward", fn, operands, results, self)
+        return BackwardPlan(self.name + "_backward", fn, operands, results)
 
     def record(
         self, values: list[Any], floats: list[float], tensors: Sequence[Any], computed: dict[int, Any]

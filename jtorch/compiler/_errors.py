@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["FailOnRecompileLimitHit", "TorchDynamoException", "Unsupported"]
+__all__ = ["FailOnRecompileLimitHit", "InvalidBackend", "TorchDynamoException", "Unsupported"]
 
 
 class TorchDynamoException(RuntimeError):
     """Base of the errors of :func:`jtorch.compile`."""
+
+
+class InvalidBackend(TorchDynamoException):
+    """No backend has the name that :func:`jtorch.compile` was given."""
 
 
 class Unsupported(TorchDynamoException):

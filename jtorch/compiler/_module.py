@@ -17,10 +17,16 @@ class OptimizedModule(Module):
     As in PyTorch the module is its only child, ``_orig_mod``, which shows in the keys of ``state_dict``.
     """
 
-    def __init__(self, mod: Module, fullgraph: bool = False, dynamic: bool | None = None) -> None:
+    def __init__(
+        self,
+        mod: Module,
+        fullgraph: bool = False,
+        dynamic: bool | None = None,
+        recompile_limit: int | None = None,
+    ) -> None:
         super().__init__()
         self._orig_mod = mod
-        self.__dict__["forward"] = compiled(mod.__call__, fullgraph, dynamic)
+        self.__dict__["forward"] = compiled(mod.__call__, fullgraph, dynamic, recompile_limit)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.__dict__["forward"](*args, **kwargs)

@@ -8,7 +8,7 @@ import pytest
 
 import jtorch
 from jtorch import nn
-from jtorch._dynamo.exc import FailOnRecompileLimitHit, Unsupported
+from jtorch._dynamo.exc import FailOnRecompileLimitHit, InvalidBackend, Unsupported
 from jtorch.compiler import explain
 
 pytestmark = pytest.mark.usefixtures("lazy")
@@ -70,8 +70,9 @@ def test_several_results_with_history_detached_parts_and_hooks():
     assert len(seen) == 2
     assert len(lines(c)) == 1
     r = c(jtorch.tensor([3.0, 4.0], requires_grad=True))
+    (gradient,) = jtorch.autograd.grad(r["a"].sum(), w, create_graph=True)
     with pytest.raises(RuntimeError, match="does not currently support double backward"):
-        jtorch.autograd.grad(r["a"].sum(), w, create_graph=True)
+        gradient.sum().backward()
     with jtorch.no_grad():
         assert not c(jtorch.ones(2))["a"].requires_grad
     # Another kind of argument, and another grad mode.
@@ -425,12 +426,6 @@ def test_disable_stance_decorator_and_nesting():
     ):
         c(jtorch.ones(7))
     assert jtorch.compile(g, disable=True) is g
-    with pytest.raises(RuntimeError, match="Invalid backend: 'nope'"):
-        jtorch.compile(g, backend="nope")
-    with pytest.raises(RuntimeError, match="Either mode or options can be specified"):
-        jtorch.compile(g, mode="default", options={})
-    with pytest.raises(RuntimeError, match="Unrecognized mode=fast"):
-        jtorch.compile(g, mode="fast")
     jtorch._dynamo.reset()
     c(jtorch.ones(1))
     assert len(states) == 3  # recorded anew
@@ -483,3 +478,48 @@ def test_what_cannot_be_called_is_refused():
         jtorch.compiler.disable(3)
     with pytest.raises(RuntimeError, match="default, lite, reduce-overhead, max-autotune-no-cudagraphs"):
         jtorch.compile(lambda x: x, mode="none")
+
+
+def test_a_backward_of_a_compiled_function_is_not_differentiated_again():
+    w = jtorch.ones(3, requires_grad=True)
+    x = jtorch.tensor([1.0, 0.5, 2.0])
+    c = jtorch.compile(lambda x: (x * w**3).exp().sum())
+    for _ in range(2):
+        (gradient,) = jtorch.autograd.grad(c(x), w, create_graph=True)
+        # By hand: d exp(x w**3) / dw = 3 x w**2 exp(x w**3).
+        jtorch.testing.assert_close(gradient.detach(), 3 * x * x.exp())
+        assert gradient.requires_grad
+        with pytest.raises(RuntimeError, match="aot_autograd does not currently support double backward"):
+            (gradient**2).sum().backward()
+        # For several cotangents at once, too.
+        with pytest.raises(RuntimeError, match="aot_autograd does not currently support double backward"):
+            jtorch.autograd.functional.hessian(c, x)
+    assert len(lines(c)) == 2
+
+
+def test_wrong_settings_are_refused():
+    def refused(error, text, **settings):
+        with pytest.raises(error, match=text):
+            jtorch.compile(jtorch.sin, **settings)
+
+    # PyTorch 2.13's types and texts; settings of Inductor are looked at for Inductor alone.
+    refused(InvalidBackend, r"Invalid backend: 'nope', see `torch._dynamo.list_backends\(\)`", backend="nope")
+    refused(RuntimeError, "Unrecognized mode=fast, should be one of: default, lite", mode="fast")
+    refused(RuntimeError, "Either mode or options can be specified, but", mode="default", options={})
+    refused(AttributeError, "'str' object has no attribute 'items'", options="max_autotune")
+    refused(AssertionError, "Expected enable to be a bool, got <class 'int'>", dynamic=1)
+    refused(NotImplementedError, "no FX graph to hand to a custom backend", backend=jtorch.cos)
+    refused(NotImplementedError, "every combination of sizes has its own program", shapes_spec=object())
+    with pytest.raises(RuntimeError, match="Model can't be None"):
+        jtorch.compile()(None)
+    assert jtorch.compile(jtorch.sin, backend="eager", mode="fast") is jtorch.sin
+
+
+def test_the_limit_of_one_function():
+    c = jtorch.compile(lambda x, name: x + 1, recompile_limit=2)
+    x = jtorch.ones(2)
+    for name in "ab":
+        assert c(x, name).tolist() == [2.0, 2.0]
+    with pytest.warns(UserWarning, match=r"torch._dynamo hit config.recompile_limit \(2\)"):
+        assert c(x, "c").tolist() == [2.0, 2.0]
+    assert len(lines(c)) == 2
