@@ -15,6 +15,8 @@ import jtorch
 from bench._timing import microseconds, optional, ratio, rounds, table
 
 RATE = 0.01
+#: How many networks are mapped over.
+NETWORKS_TOGETHER = 5
 
 
 def _layers(sizes: tuple[int, ...]) -> dict[str, np.ndarray[Any, Any]]:
@@ -101,15 +103,18 @@ class _Torch:
         return step
 
     def ensemble(self) -> Callable[[], Any]:
-        func, models = self.torch.func, [self.network() for _ in range(5)]
+        torch, func, models = self.torch, self.torch.func, []
+        for i in range(NETWORKS_TOGETHER):
+            models.append(self.network())
+            models[i].load_state_dict({k: (i + 1) * v for k, v in self.params.items()})
         params, buffers = func.stack_module_state(models)
 
         def one(params: Any, buffers: Any, x: Any) -> Any:
             return func.functional_call(models[0], (params, buffers), (x,))
 
         def step() -> Any:
-            with self.torch.no_grad():
-                return self.torch.vmap(one, (0, 0, None))(params, buffers, self.x).mean().item()
+            with torch.no_grad():
+                return torch.vmap(one, (0, 0, None))(params, buffers, self.x).mean().item()
 
         return step
 
@@ -178,7 +183,9 @@ class _Jax:
         return step
 
     def ensemble(self) -> Callable[[], Any]:
-        params = {k: jnp.stack([v] * 5) for k, v in self.params.items()}
+        params = {
+            k: jnp.stack([(i + 1) * v for i in range(NETWORKS_TOGETHER)]) for k, v in self.params.items()
+        }
         mean = jax.jit(lambda params, x: jax.vmap(self.forward, (0, None))(params, x).mean())
         return lambda: mean(params, self.x).item()
 

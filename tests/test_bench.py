@@ -55,6 +55,28 @@ def test_a_different_network_is_noticed(steps):
     assert "off by" in differs(losses + 0.001, losses, training=False)
 
 
+@pytest.mark.filterwarnings("default")  # of torch about its own jit
+@pytest.mark.parametrize("loop", ["gradient", "per_sample", "inner_loop", "newton", "ensemble"])
+def test_contenders_run_the_same_transforms(monkeypatch, loop):
+    monkeypatch.syspath_prepend(ROOT)
+    import jtorch
+    from bench import func
+
+    sizes, batch = (2, 4, 1), 6
+    makers = {"JAX by hand": func._Jax(sizes, batch), "jtorch": func._Torch(jtorch, sizes, batch)}
+    torch = func.optional("torch")
+    if torch is not None:
+        makers["PyTorch"] = func._Torch(torch, sizes, batch)
+    rounds = {name: getattr(maker, loop)() for name, maker in makers.items()}
+    assert set(func.LOOPS) == {"gradient", "per_sample", "inner_loop", "newton", "ensemble"}
+    found = {name: [step() for _ in range(3)] for name, step in rounds.items()}
+    expected = found.pop("JAX by hand")
+    if loop in ("gradient", "newton"):
+        assert np.abs(np.diff(expected)).min() > 1e-3 * np.abs(expected).max()  # each round goes on
+    for name, numbers in found.items():
+        np.testing.assert_allclose(numbers, expected, rtol=1e-5, err_msg=name)
+
+
 #: As if measured, in seconds and bytes: flax is missing, and so is torch.compile for one network.
 MEASURED = {
     "regression": {

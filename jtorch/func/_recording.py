@@ -423,7 +423,7 @@ class Recording:
     def function(self, results: Sequence[Tensor], where: device) -> Function:
         """What was noted, as a function that has these results; called before the recording is left."""
         values = [value_of(t) for t in results]
-        if self.staging.effects or any([type(v) is TracedValue and v.recording is None for v in values]):
+        if self.staging.effects or any(type(v) is TracedValue and v.recording is None for v in values):
             return self._function_of_jax(values, where)
         track = modes.level == GRAD
         wanted = [

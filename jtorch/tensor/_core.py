@@ -1100,7 +1100,7 @@ def apply(plan: Plan, operands: Sequence[Any], values: list[Any] | None = None) 
     track = modes.level == GRAD and plan.differentiable
     if track or modes.duals is not None:
         tensors = [x if isinstance(x, Tensor) else None for x in operands]
-        if track and any([x is not None and (x._fn is not None or x._requires) for x in tensors]):
+        if track and any(x is not None and (x._fn is not None or x._requires) for x in tensors):
             _attach(plan, tensors, values, results)
         if modes.duals is not None:
             modes.duals.push(plan, tensors, values, results)
