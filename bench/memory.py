@@ -19,7 +19,7 @@ import numpy as np
 import optax
 
 import jtorch
-from bench._processes import accelerator_peak, child, peak, start_of_peak
+from bench._processes import RETURNING, accelerator_peak, child, peak, start_of_peak
 from bench._timing import table
 
 #: Widths of the fully connected network: 112 MiB of parameters, and twice that for Adam's moments.
@@ -164,7 +164,7 @@ def main() -> None:
         found: dict[str, list[int]] = {"jtorch": [], "jax": []}
         for _ in range(3):
             for framework, peaks in found.items():
-                peaks.append(child("bench.memory", "--child", f"{framework} {model}"))
+                peaks.append(child("bench.memory", "--child", f"{framework} {model}", **RETURNING))
         mine, by_hand = median(found["jtorch"]), median(found["jax"])
         rows.append([title, int(mine) >> 20, int(by_hand) >> 20, f"{mine / by_hand:.2f}"])
     table(
@@ -172,7 +172,7 @@ def main() -> None:
         ["network", "jtorch", "JAX + optax, donated", "ratio"],
         rows,
     )
-    sizes = child("bench.memory", "--child", "flat", "--steps", "10000")
+    sizes = child("bench.memory", "--child", "flat", "--steps", "10000", **RETURNING)
     table(
         "10,000 training steps",
         ["", "after 1,000", "after 5,000", "after 10,000"],

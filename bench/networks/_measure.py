@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench._processes import child, peak, start_of_peak
+from bench._processes import RETURNING, child, peak, start_of_peak
 from bench._timing import rounds
 from bench.networks._cases import CASES
 from bench.networks._contenders import CONTENDERS, LeftOutError, differs, numbers, warm_up
@@ -105,8 +105,10 @@ def measure(name: str, repeats: int, count: int) -> dict[str, Any]:
 
 def fresh(arguments: list[str], cache: str) -> Any:
     """Measure in a new process, with compiled programs kept in a folder or nowhere."""
-    nowhere = {"JTORCH_CACHE_DIR": "0", "JAX_ENABLE_COMPILATION_CACHE": "false"}
-    return child("bench.networks", "--child", *arguments, TORCHINDUCTOR_CACHE_DIR=cache, **nowhere)
+    environment = {"JTORCH_CACHE_DIR": "0", "JAX_ENABLE_COMPILATION_CACHE": "false"}
+    if arguments[0] == "first":
+        environment |= RETURNING
+    return child("bench.networks", "--child", *arguments, TORCHINDUCTOR_CACHE_DIR=cache, **environment)
 
 
 def run_child(arguments: Sequence[str]) -> Any:
