@@ -23,6 +23,7 @@ from jtorch.ops._checks import TYPE_CHECKS
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.trace import NUMBER_KINDS, Aval, Signature, aval_of, spec
 from jtorch.trace._jaxprs import apply_equation, walk
+from jtorch.trace._meshes import in_no_mesh, outside_meshes, pull_back
 
 __all__ = ["Baked", "Plan", "clear_plans", "common_device", "plan_call"]
 
@@ -90,7 +91,7 @@ class Plan:
         # jit keeps the trace that infers the shapes; programs take it from there, equation by equation.
         traced = jax.jit(fn, inline=True)
         try:
-            with jax.enable_x64(True):
+            with outside_meshes():
                 self.jaxpr = traced.trace(*(spec(x) for x in self.operands)).jaxpr
         except Exception as error:
             drop_jax_note(error)
@@ -219,14 +220,16 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
         return saved
     given = _reached(plan, needs)
     specs = [spec(plan.operands[i]) for i in saved] + [spec(plan.outputs[i]) for i in given]
-    with jax.enable_x64(True):
+    with outside_meshes():
         closed = jax.make_jaxpr(_backward_function(plan, needs, given, saved))(*specs)
     # Numbers are kept in any case.
     stays = [isinstance(plan.operands[i], type) for i in saved] + [True] * len(given)
     jaxpr, read = dce_jaxpr(closed.jaxpr, [True] * len(needs), stays)
     # Once made, the gradient serves for its plan as well.
-    plan._backwards[needs, given] = partial(_evaluated, ClosedJaxpr(jaxpr, closed.consts))
-    return tuple(i for i, is_read in zip(saved, read, strict=False) if is_read)
+    kept = tuple(i for i, is_read in zip(saved, read, strict=False) if is_read)
+    again = _backward_function(plan, needs, given, kept)
+    plan._backwards[needs, given] = partial(_evaluated, ClosedJaxpr(jaxpr, closed.consts), again)
+    return kept
 
 
 def _reached(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
@@ -257,17 +260,20 @@ def _backward_function(
             full = list(primals)
             for i, x in zip(needs, wanted, strict=True):
                 full[i] = x
-            results = evaluate(plan.jaxpr, full)
+            results = _results(plan, full)
             return tuple(results[i] for i in given)
 
         def tangents(*moves: Any) -> tuple[Any, ...]:
             moved: tuple[Any, ...] = jax.jvp(forward, wanted, moves)[1]
             return moved
 
-        # What jax.vjp does, but it looks at each primitive by itself, for half as much time again.
-        pull = jax.linear_transpose(tangents, *wanted)
         # PyTorch's gradient of a complex operand is the conjugate of JAX's.
-        gradients = pull(tuple(_conj(c) for c in arrays[count:]))
+        cotangents = tuple(_conj(c) for c in arrays[count:])
+        if in_no_mesh():
+            # What jax.vjp does, but it looks at each primitive by itself, for half as much time again.
+            gradients = jax.linear_transpose(tangents, *wanted)(cotangents)
+        else:
+            gradients = pull_back(forward, wanted, cotangents)
         return tuple(_conj(g) for g in gradients)
 
     return backward
@@ -296,7 +302,7 @@ def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]
             full = list(primals)
             for i, x in zip(needs, wanted, strict=True):
                 full[i] = x
-            results = evaluate(plan.jaxpr, full)
+            results = _results(plan, full)
             return tuple(results[i] for i in given)
 
         made: tuple[Any, ...] = jax.jvp(moved, tuple(primals[i] for i in needs), tangents)[1]
@@ -310,7 +316,7 @@ def _jvp_plan(plan: Plan, needs: tuple[int, ...]) -> tuple[Plan, frozenset[int]]
         node=plan.node,  # that of a linear operation, whose derivative is the operation itself
         single=False,
     )
-    with jax.enable_x64(True):
+    with outside_meshes():
         jaxpr = jax.make_jaxpr(forward)(*map(spec, made.operands)).jaxpr
     _, read = dce_jaxpr(jaxpr, [True] * len(given))
     return made, frozenset(i for i in range(count) if read[i])
@@ -331,8 +337,14 @@ def _step(equation: Any, given: list[Any]) -> Any:
     return apply_equation(equation, given)
 
 
-def _evaluated(closed: ClosedJaxpr, *operands: Any) -> tuple[Any, ...]:
-    return tuple(evaluate(closed, operands))
+def _evaluated(closed: ClosedJaxpr, function: Callable[..., Any], *operands: Any) -> tuple[Any, ...]:
+    """What ``function`` makes of these operands, by the trace of it where that holds."""
+    return tuple(evaluate(closed, operands) if in_no_mesh() else function(*operands))
+
+
+def _results(plan: Plan, operands: Sequence[Any]) -> Sequence[Any]:
+    """The results of the plan's function, by its trace where that holds."""
+    return evaluate(plan.jaxpr, operands) if in_no_mesh() else plan.fn(*operands)
 
 
 def _zeros(x: Aval | type) -> Any:

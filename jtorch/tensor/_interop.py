@@ -70,12 +70,13 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
     """A tensor of a ``jax.Array`` or tracer, without a copy.
 
     Args:
-        array: in-place operations on the tensor do not change it.
+        array: in-place operations on the tensor do not change it. If it is spread over several devices, the
+            tensor's device is the first of them, and operations gather it there; inside of JAX's transforms
+            it stays spread.
         device: where a tracer's value lives, which it does not tell; the default device if ``None``.
 
     Raises:
         TypeError: not a JAX array, or of a type that tensors do not have.
-        NotImplementedError: an array spread over several devices.
     """
     if not isinstance(array, jax.Array):
         raise TypeError(
@@ -93,12 +94,7 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
 
 
 def _device_of(array: jax.Array) -> device:
-    found = array.devices()
-    if len(found) > 1:
-        raise NotImplementedError(
-            f"from_jax(): the array is spread over {len(found)} devices; gather it on one first"
-        )
-    return _tensor_device(next(iter(found)))
+    return _tensor_device(min(array.sharding.addressable_devices, key=lambda place: place.id))
 
 
 def _tensor_device(place: jax.Device) -> device:
@@ -138,7 +134,7 @@ def _unflattener(cls: type) -> Any:
         where, requires_grad = tree
         if isinstance(leaf, jax.Array):
             if not isinstance(leaf, jax.core.Tracer):
-                where = _device_of(leaf) if len(leaf.devices()) == 1 else where
+                where = _device_of(leaf)
             made = from_value(value_of_array(leaf, where))
             made._requires = requires_grad and made._aval().dtype.category >= 2
         elif isinstance(leaf, np.ndarray):
@@ -154,9 +150,18 @@ def _unflattener(cls: type) -> Any:
     return unflatten
 
 
+def _flatten_with_keys(tensor: Tensor) -> tuple[tuple[Any], Any]:
+    (leaf,), about = _flatten(tensor)
+    return ((_KEY, leaf),), about
+
+
+#: How paths end: ``['0.weight'].data``.
+_KEY = jax.tree_util.GetAttrKey("data")
+
+
 def register_pytree(cls: type) -> None:
     """Let JAX take apart and rebuild tensors of a class."""
-    jax.tree_util.register_pytree_node(cls, _flatten, _unflattener(cls))
+    jax.tree_util.register_pytree_with_keys(cls, _flatten_with_keys, _unflattener(cls), _flatten)
 
 
 def register_pytrees(cls: type) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import get_opaque_trace_state
 
 from jtorch.devices import CPU, forbid_backends, jax_device
 from jtorch.errors import AsyncExecutionError, with_hint
@@ -22,6 +20,7 @@ from jtorch.trace import _graph
 from jtorch.trace._deferred import Deferred, Slice
 from jtorch.trace._explain import note_compilation
 from jtorch.trace._graph import LOCK, Graph, Recorder, Signature, nodes, recorder, recorders, series, settings
+from jtorch.trace._meshes import in_no_mesh, in_no_transform, outside_transforms
 from jtorch.trace._metrics import counters, user_line
 from jtorch.trace._pieces import Piece, split
 from jtorch.trace._program import Program
@@ -98,7 +97,7 @@ def computed(value: Value) -> Any:
 
 def to_device(value: Value) -> Any:
     # Inside a JAX transform, too, contents are arrays and not part of what it traces.
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+    with _outside_transforms():
         # The transfer may alias host memory, which nobody writes to.
         return jax.device_put(value.host, jax_device(value.aval.device))
 
@@ -108,14 +107,18 @@ def host_array(value: Value) -> np.ndarray[Any, Any]:
     host = value.host
     if host is None:
         if type(value) is TracedValue:
-            if get_opaque_trace_state() == _CLEAN:
+            if in_no_transform():
                 raise RuntimeError(
                     "this Tensor was written to inside a JAX transform (jax.jit, jtorch.func.*, vmap) that "
                     "is over, so it has no values: return what the transform computes instead"
                 )
-            raise RuntimeError(
-                "this Tensor is inside a JAX transform (jax.jit, jtorch.func.*, vmap): it has no concrete "
-                "values to read"
+            raise with_hint(
+                RuntimeError(
+                    "this Tensor is inside a JAX transform (jax.jit, jtorch.func.*, vmap): it has no "
+                    "concrete values to read"
+                ),
+                "decide with torch.where, or jax.lax.cond and while_loop on `condition.jax()`; return values "
+                "to look at them, or use jax.debug.print",
             )
         if type(value.array) is Withheld:
             value.array.reveal()
@@ -240,7 +243,7 @@ def flush(recorder: Recorder, reason: str) -> None:
             _flush_on_host(_run_on_host, graph, values, live)
             return
         try:
-            clean = get_opaque_trace_state() == _CLEAN
+            clean = in_no_transform() and in_no_mesh()
             context = _contexts.pop() if clean and _contexts else _outside_transforms()
             with context:
                 if reason in ("cap", "eager"):
@@ -251,8 +254,8 @@ def flush(recorder: Recorder, reason: str) -> None:
             if clean:
                 _contexts.append(context)
         except Exception as error:
-            with jax.enable_x64(True):
-                _recover(graph, values, live, device, error)
+            with _outside_transforms():
+                _again(graph, values, live, device, error)
         except BaseException:
             # Interrupted: what was recorded is still there and runs when next needed.
             recorder.graph = graph
@@ -308,20 +311,42 @@ def _flush_on_host(run: Callable[..., Any], graph: Graph, values: list[Value], l
 
 def _outside_transforms() -> Any:
     """What is pending when a JAX transform traces a function runs now, not as part of what it traces."""
-    return jax.enable_x64(True) if get_opaque_trace_state() == _CLEAN else _inside_a_transform()
+    return jax.enable_x64(True) if in_no_transform() and in_no_mesh() else outside_transforms()
 
 
 #: Contexts that were left and can be entered again, under the lock: making one takes as long as using it.
 _contexts: list[Any] = []
 
 
-@contextlib.contextmanager
-def _inside_a_transform() -> Iterator[None]:
-    with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        yield
+def _again(graph: Graph, values: list[Value], live: list[int], device: Any, error: Exception) -> None:
+    """After a failure: with arrays that were spread over devices on that of the graph, or op by op."""
+    spread = [i for i, leaf in enumerate(graph.leaves) if _spread(leaf.array)]
+    if spread:
+        for i in spread:
+            # The tensor itself stays spread, as the user's jitted functions expect it.
+            leaf, whole = graph.leaves[i], Value(graph.leaves[i].aval)
+            whole.array = jax.device_put(_gathered(leaf.array), device)
+            leaf.graph = None
+            graph.leaves[i] = whole
+        try:
+            _run(graph, values, live, device)
+            return
+        except Exception as reason:
+            error = reason
+    _recover(graph, values, live, device, error)
 
 
-_CLEAN = get_opaque_trace_state()
+def _spread(array: Any) -> bool:
+    """Whether an array is spread over several devices, or has a type that says so."""
+    return isinstance(array, jax.Array) and (
+        len(array.sharding.device_set) > 1 or not jax.typeof(array).sharding.mesh.empty
+    )
+
+
+def _gathered(array: Any) -> Any:
+    """All of an array in one place, of a plain type, which it would keep on its way from device to device."""
+    whole = array.addressable_data(0) if array.is_fully_replicated else array
+    return np.asarray(whole) if _spread(whole) else whole
 
 
 def _recover(graph: Graph, values: list[Value], live: list[int], device: Any, error: Exception) -> None:
@@ -558,8 +583,8 @@ def _look(deferred: Deferred) -> None:
             with _outside_transforms():
                 _run(graph, alive, live, device)
         except Exception as error:
-            with jax.enable_x64(True):
-                _recover(graph, alive, live, device, error)
+            with _outside_transforms():
+                _again(graph, alive, live, device, error)
 
 
 def fused(graph: Graph, live: Sequence[int], donated: tuple[int, ...], device: Any) -> Program:

@@ -1,0 +1,75 @@
+"""Tensors on several devices: JAX's meshes, in a process of its own that has eight CPU devices."""
+
+import os
+import subprocess
+import sys
+
+CODE = """
+import numpy as np, jax, jtorch
+from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+from jtorch import nn
+
+F = nn.functional
+mesh = jax.make_mesh((8,), ("b",), axis_types=(AxisType.Auto,))
+other = jax.make_mesh((8,), ("c",), axis_types=(AxisType.Auto,))
+explicit = jax.make_mesh((8,), ("b",))
+x, w = jtorch.randn(16, 4), jtorch.randn(3, 4)
+
+
+def put(v, mesh, *spec):
+    return jax.device_put(v, NamedSharding(mesh, P(*spec)))
+
+
+def net(w, x):
+    return F.log_softmax(F.relu(F.linear(x, w)) + F.gelu(F.linear(x, w)), -1).pow(2).mean()
+
+
+def leaf(w, x):
+    w = w.detach().clone().requires_grad_()
+    net(w, x).backward()
+    return w.grad
+
+
+def same(found, expected):
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def spread(f, mesh, check=True):
+    axis = mesh.axis_names[0]
+    mean = lambda w, x: jax.tree.map(lambda a: lax.pmean(a, axis), f(w, x))
+    made = jax.shard_map(mean, mesh=mesh, in_specs=(P(), P(axis)), out_specs=P(), check_vma=check)
+    return jax.jit(made)(put(w, mesh), put(x, mesh, axis))
+
+
+# The gradient of a mean over equal parts is the mean of the parts' gradients.
+expected = leaf(w, x)
+# What one mesh traced serves neither another one nor the world outside.
+same(spread(leaf, mesh), expected)
+same(spread(leaf, other), expected)
+same(spread(leaf, mesh, check=False), expected)
+same(leaf(w, x[:2]), jtorch.func.grad(net)(w, x[:2]))
+same(spread(lambda w, x: jax.grad(lambda w: net(w, x).jax())(w), mesh, check=False), expected)
+# Tensors from before are operands in a mesh's context, and operations inside of it run on their own device.
+with jax.set_mesh(explicit):
+    same(jax.jit(leaf)(put(w, explicit), put(x, explicit, "b")), expected)
+    same(leaf(w, x), expected)
+    pending = w * 2
+    same(jax.jit(lambda x: F.linear(x, pending))(put(x, explicit, "b")), F.linear(x, w) * 2)
+# Spread over a mesh, tensors stay so in transforms, and are gathered by operations outside of them.
+weight, rows = put(w, mesh), put(x, mesh, "b")
+assert len(rows.jax().devices()) == 8 and rows.device == jtorch.device("cpu")
+same(leaf(weight, rows), expected)
+assert len(rows.jax().devices()) == 8
+same(jtorch.from_jax(rows.jax()) + 1, x + 1)
+layer = nn.Linear(4, 3)
+layer.load_state_dict({"weight": put(w, explicit), "bias": put(jtorch.ones(3), explicit)})
+same(layer(x).detach(), F.linear(x, w) + 1)
+print("done")
+"""
+
+
+def test_meshes_of_several_devices():
+    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    found = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, env=env, check=False)
+    assert found.stdout.strip() == "done", found.stderr
