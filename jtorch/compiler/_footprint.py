@@ -27,7 +27,11 @@ class Footprint:
     ) -> None:
         self.containers: list[tuple[Any, list[Any]]] = []
         self._open(given)
-        self.marks = [(t, _marks(t)) for t in (*tensors, *guards.tensors.values())]
+        known = (*tensors, *guards.tensors.values())
+        self.marks = [(t, _marks(t)) for t in known]
+        self.places = [(t, _place(t)) for t in known]
+        storages = {id(t._storage): t._storage for t in known}
+        self.counts = [(s, s.version, s.writes) for s in storages.values()]
         self.history = [(t, t._requires, t._fn is None) for t in tensors]
         self.switches, self.before = switches, switches()
         self.known = {id(c) for c, _ in self.containers} | {id(c) for c, _, _ in guards.sequences}
@@ -48,6 +52,12 @@ class Footprint:
         for tensor, marks in self.marks:
             if _marks(tensor) != marks:
                 return "it sets an attribute of a tensor"
+        for tensor, place in self.places:
+            if any(a is not b and a != b for a, b in zip(_place(tensor), place, strict=True)):
+                return "it changes the sizes of a tensor, or where its memory is"
+        for storage, version, writes in self.counts:
+            if storage.version != version and storage.writes == writes:  # t_().t_(), say
+                return "it changes the sizes of a tensor"
         for tensor, wanted, leaf in self.history:
             if tensor._requires is not wanted or (tensor._fn is None) is not leaf:
                 return "it changes whether an argument requires a gradient"
@@ -71,6 +81,11 @@ def _entries(container: Any) -> list[Any]:
     if isinstance(container, dict):
         return [*container, *container.values()]
     return list(container)
+
+
+def _place(tensor: Any) -> tuple[Any, ...]:
+    """Where a tensor's elements are."""
+    return tensor._storage, tensor._view, tensor._strides, tensor._offset
 
 
 def _marks(tensor: Any) -> dict[str, int]:

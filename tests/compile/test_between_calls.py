@@ -688,3 +688,22 @@ def test_an_argument_that_is_written_to_may_be_a_view_in_a_later_call():
         return noted
 
     agree(program)
+
+
+@pytest.mark.parametrize("change", [lambda t: t.t_(), lambda t: t.set_(t.t()), lambda t: t.t_().t_()])
+def test_sizes_of_tensors_are_changed_in_each_call(change):
+    def calls(wrap):
+        given, kept, seen = jtorch.ones(2, 3), jtorch.ones(2, 3), []
+
+        def f(x):
+            change(x)
+            change(kept)
+            return x + kept
+
+        called = wrap(f)
+        for _ in range(4):
+            called(given)
+            seen.append([(t.shape, t.stride(), t._version) for t in (given, kept)])
+        return seen
+
+    assert calls(jtorch.compile) == calls(lambda f: f)
