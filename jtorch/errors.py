@@ -15,7 +15,7 @@ from typing import TypeVar
 
 __all__ = [
     "AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "no_such_form", "type_name",
-    "warn_user", "with_hint",
+    "warn_user", "with_hint", "wrong_argument",
 ]  # fmt: skip
 
 E = TypeVar("E", bound=BaseException)
@@ -60,6 +60,14 @@ def type_name(kind: type) -> str:
     if module == __name__.partition(".")[0]:
         return f"torch.{kind.__name__}" if kind.__name__ in _NAMED_WITH_MODULE else kind.__name__
     return f"numpy.{kind.__name__}" if module == "numpy" else kind.__name__
+
+
+def wrong_argument(text: str, kind: type) -> TypeError:
+    """PyTorch's error for an argument of a type that does not fit; help is added if that is JAX's array."""
+    error = TypeError(text)
+    if kind.__module__.partition(".")[0] in ("jax", "jaxlib"):
+        with_hint(error, "jtorch.from_jax(x) makes a tensor of a jax.Array or a tracer, without a copy")
+    return error
 
 
 _NAMED_WITH_MODULE = frozenset({"Generator", "Size", "device", "dtype", "layout", "memory_format"})
