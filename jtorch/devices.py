@@ -39,7 +39,7 @@ class device:
         if isinstance(type, device):
             kind, number = type.type, type.index
         elif isinstance(type, int) and not isinstance(type, bool):
-            kind, number = _accelerator_type(), type
+            kind, number = _accelerator_type(type), type
         elif isinstance(type, str):
             kind, number = _parse(type)
         else:
@@ -91,11 +91,13 @@ class device:
         _default_device = _restore_stack.pop()
 
 
-def _accelerator_type() -> str:
+def _accelerator_type(index: int) -> str:
+    if index < 0:
+        raise RuntimeError("Device index must not be negative")
     for kind in ("cuda", "tpu", "mps"):
         if platform_available(kind):
             return kind
-    return "cuda"
+    raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
 def _parse(text: str) -> tuple[str, int | None]:

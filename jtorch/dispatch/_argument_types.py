@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jtorch.dtypes import dtype
-from jtorch.errors import type_name
+from jtorch.errors import type_name, wrong_argument
 from jtorch.ops._registry import STATIC, Op
 
 __all__ = ["check_arguments", "wrong_type"]
@@ -21,10 +21,11 @@ _TRUTH = frozenset({"antialias", "full", "return_indices"})
 
 
 def wrong_type(op: Op, i: int, wanted: str, given: Any) -> TypeError:
-    """PyTorch's error for an argument of another type than the parameter at place ``i`` has."""
+    """PyTorch's error for an argument, or one of a type, other than the parameter at place ``i`` has."""
     kind = given if isinstance(given, type) else type(given)
-    return TypeError(
-        f"{op.title}(): argument '{op.params[i]}' (position {i + 1}) must be {wanted}, not {type_name(kind)}"
+    return wrong_argument(
+        f"{op.title}(): argument '{op.params[i]}' (position {i + 1}) must be {wanted}, not {type_name(kind)}",
+        kind,
     )
 
 
@@ -79,9 +80,11 @@ def check_arguments(op: Op, args: Sequence[Any], alone: bool) -> None:
             if (optional and x is None) or fits(x):
                 continue
             if not (wanted == "tuple of ints" and isinstance(x, tuple)):
-                raise wrong_type(op, i, wanted, x)
+                raise wrong_type(op, i, wanted, type(x))
             for place, element in enumerate(x):
-                if element is not None and not isinstance(element, int | np.integer):
+                # PyTorch looks at the first element only: one that says yes or no is none of several sizes.
+                says = place == 0 and isinstance(element, bool) and wanted == "tuple of ints"
+                if says or (element is not None and not isinstance(element, int | np.integer)):
                     raise TypeError(
                         f"{op.title}(): argument '{op.params[i]}' (position {i + 1}) must be tuple of ints, "
                         f"but found element of type {type_name(type(element))} at pos {place}"
@@ -89,11 +92,11 @@ def check_arguments(op: Op, args: Sequence[Any], alone: bool) -> None:
     for i, (parameter, x) in enumerate(zip(op.params, args, strict=True)):
         if parameter in op.static or x is op.defaults[i]:
             continue
-        number = x in _NUMBERS if isinstance(x, type) else type(x) in _NUMBERS
-        if number and not _takes_number(op, i, alone):
-            raise wrong_type(op, i, "Tensor", x)
+        kind = x if isinstance(x, type) else type(x)
+        if kind in _NUMBERS and not _takes_number(op, i, alone):
+            raise wrong_type(op, i, "Tensor", kind)
         if x is None and i < op.required and inspect.unwrap(op.fn).__annotations__.get(parameter) == "Array":
-            raise wrong_type(op, i, "Tensor", None)
+            raise wrong_type(op, i, "Tensor", type(None))
 
 
 def _takes_number(op: Op, i: int, alone: bool) -> bool:

@@ -91,7 +91,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "dropout2d exists to provide channel-wise dropout on inputs with 2 spatial dimensions, a channel "
             "dimension, and "
             "an optional batch dimension (i.e. 3D or 4D inputs).",
-            stacklevel=2,
+            stacklevel=3,  # past the guard
         )
     if input.dim() == 3:
         warnings.warn(
@@ -102,7 +102,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To "
             "maintain the 1D "
             "channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
+            stacklevel=3,  # past the guard
         )
     return _channels(input, p, training, inplace)
 
@@ -119,7 +119,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             "dropout3d exists to provide channel-wise dropout on inputs with 3 spatial dimensions, a channel "
             "dimension, and "
             "an optional batch dimension (i.e. 4D or 5D inputs).",
-            stacklevel=2,
+            stacklevel=3,  # past the guard
         )
     return (
         _sample(input, p, training, inplace) if input.dim() == 4 else _channels(input, p, training, inplace)

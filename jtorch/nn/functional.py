@@ -19,7 +19,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._core import run
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._forms import Called
-from jtorch.tensor._guarded import guarded
+from jtorch.tensor._guarded import guard_python, guarded
 from jtorch.tensor._inplace import assign, check_writable
 
 _PREFIX = "nn.functional."
@@ -90,6 +90,7 @@ def _named(function: Any, name: str, op: Op) -> Any:
 def _export() -> None:
     names = globals()
     names.update(derived["nn.functional"])
+    guard_python(names)
     for op in OPS.values():
         for full in (op.name, *op.aliases):
             if op.inplace and full.startswith(_PREFIX):

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from copy import deepcopy
 from typing import Any
 
+from jtorch.errors import type_name
 from jtorch.tensor import Tensor
 from jtorch.tensor._creation import empty
 from jtorch.tensor._leaks import in_transform, mark_inside
@@ -62,6 +63,11 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if data is None:
             data = _default()
         if type(data) is Tensor or type(data) is Parameter:
+            if type(requires_grad) is not bool:
+                raise TypeError(
+                    "_make_subclass(): argument 'require_grad' (position 3) must be bool, not "
+                    + type_name(type(requires_grad))
+                )
             made = _sharing(cls, data)
             if requires_grad:
                 if not (made.is_floating_point() or made.is_complex()):
@@ -195,23 +201,36 @@ class UninitializedTensorMixin:
 
     def __getattribute__(self, name: str) -> Any:
         if name in _FORBIDDEN:
-            raise ValueError(
-                f"Attempted to use an uninitialized parameter in <method '{name}' of 'torch._C.TensorBase' "
-                "objects>. "
-                "This error happens when you are using a `LazyModule` or explicitly manipulating "
-                "`torch.nn.parameter."
-                "UninitializedParameter` objects. When using LazyModules Call `forward` with a dummy batch "
-                "to "
-                "initialize the parameters before calling torch functions"
-            )
+            raise _unusable(self, f"<method '{name}' of 'torch._C.TensorBase' objects>")
         return super().__getattribute__(name)
+
+    def __len__(self) -> int:
+        raise _unusable(self, f"<function Tensor.__len__ at {id(Tensor.__len__):#x}>")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise _unusable(self, "<slot wrapper '__getitem__' of 'torch._C.TensorBase' objects>")
+
+    def __add__(self, other: Any) -> Any:
+        raise _unusable(self, "<method 'add' of 'torch._C.TensorBase' objects>")
+
+    def __mul__(self, other: Any) -> Any:
+        raise _unusable(self, "<method 'mul' of 'torch._C.TensorBase' objects>")
+
+
+def _unusable(waiting: Any, function: str) -> ValueError:
+    kind = next(c.__name__ for c in type(waiting).__mro__ if c.__name__.startswith("Uninitialized"))
+    return ValueError(
+        f"Attempted to use an uninitialized parameter in {function}. This error happens when you are using a "
+        f"`LazyModule` or explicitly manipulating `torch.nn.parameter.{kind}` objects. When using "
+        "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch "
+        "functions"
+    )
 
 
 #: Methods that make no sense without a shape.
 _FORBIDDEN = frozenset(
     {
         *(
-            "size",
             "dim",
             "ndim",
             "numel",
@@ -225,7 +244,7 @@ _FORBIDDEN = frozenset(
             "item",
             "tolist",
         ),
-        *("add", "sub", "mul", "div", "matmul", "mm", "sum", "mean", "norm"),
+        *("requires_grad_", "add", "sub", "mul", "div", "matmul", "mm", "sum", "mean", "norm"),
         *("add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "normal_", "uniform_"),
     }
 )
@@ -237,7 +256,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        made = _sharing(cls, empty(0, device=device, dtype=dtype))
+        made = _sharing(cls, empty(0, device=device, dtype=dtype, requires_grad=requires_grad))
         made._requires = bool(requires_grad)
         return made
 

@@ -143,6 +143,31 @@ def check_weight(x: Array, weight: Array, bias: Array | None, groups: int, trans
         )
 
 
+def check_extent(x: Array, weight: Array, groups: int, transposed: bool) -> None:
+    """A kernel of at least one element, and in a transposed convolution at least one channel of results."""
+    extent = weight.shape[2:]
+    if 0 not in (weight.shape[1:] if transposed else extent):
+        return
+    if by_library(x.real, weight, groups):
+        raise RuntimeError(
+            f"could not create a primitive descriptor for the {'de' * transposed}convolution forward "
+            "propagation primitive. Run workload with environment variable ONEDNN_VERBOSE=all to get "
+            "additional diagnostic information."
+        )
+    if len(extent) == 3 and transposed:
+        raise RuntimeError(
+            "non-empty 5D (n_output_plane x n_input_plane x kernel_depth x kernel_height x kernel_width) "
+            f"tensor expected for weight, but got: {[*weight.shape]}"
+        )
+    if 0 not in extent:
+        image = [*weight.shape[:2], *flat_as_image(extent)]
+        raise RuntimeError(f"non-empty 2D or 4D weight tensor expected, but got: {image}")
+    shown = ": {} x {} x {} (TxHxW)" if len(extent) == 3 else " kernel_height: {} kernel_width: {}"
+    raise RuntimeError(
+        "kernel size should be greater than zero, but got" + shown.format(*flat_as_image(extent))
+    )
+
+
 def check_kernel(x: Array, weight: Array, g: Geometry) -> None:
     """The kernel is no larger than the padded input."""
     sizes = [n + lo + hi for n, (lo, hi) in zip(x.shape[2:], g.padding, strict=True)]
@@ -219,6 +244,7 @@ def convolution(
     g = Geometry(stride, margins(padding, kernel, stride, dilation, ndim), dilation, groups)
     check_steps(g, groups)
     check_weight(x, weight, bias, groups, transposed=False)
+    check_extent(x, weight, groups, transposed=False)
     check_kernel(x, weight, g)
     check_dilation(x, weight, g, transposed=False)
     check_types(x, weight, groups)
@@ -352,6 +378,7 @@ def transposed_convolution(
     g = Geometry(stride, tuple((n, n) for n in pad), dilation, groups)
     check_steps(g, groups)
     check_weight(x, weight, bias, groups, transposed=True)
+    check_extent(x, weight, groups, transposed=True)
     check_output_padding(extra, g)
     if 0 in x.shape[2:]:
         raise RuntimeError(

@@ -105,13 +105,15 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
         eps: the least norm that either is divided by.
 
     Raises:
-        RuntimeError: integers or complex numbers.
+        RuntimeError: integers or complex numbers; ``eps`` below 0.
     """
     if kind(x1) != "f":
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {scalar_type(x1)}"
         )
     check_broadcast(x1, x2)
+    if not eps >= 0:
+        raise RuntimeError(f"eps must be non-negative, got: {eps:g}")
     x1, x2 = jnp.broadcast_arrays(x1, x2)
     axis = wrap_dim(dim, x1.ndim)
     if not x1.ndim:

@@ -165,12 +165,11 @@ def check_bilinear(input1: Array, input2: Array, weight: Array, bias: Array | No
             f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected "
             f"{weight.shape[0]}"
         )
-    if not input1.dtype == input2.dtype == weight.dtype:
-        raise RuntimeError(
-            f"All tensors must have the same dtype, got input1: {type_name(input1)}, input2: "
-            f"{type_name(input2)}, "
-            f"weight: {type_name(weight)}"
-        )
+    named = {"input1": input1, "input2": input2, "weight": weight, "bias": bias}
+    given = {name: x for name, x in named.items() if x is not None}
+    if any(x.dtype != input1.dtype for x in given.values()):
+        shown = ", ".join(f"{name}: {type_name(x)}" for name, x in given.items())
+        raise RuntimeError(f"All tensors must have the same dtype, got {shown}")
 
 
 @register(

@@ -21,6 +21,10 @@ def lp_pool(
     name: str, ndim: int, input: Array, norm_type: float, kernel_size: Sizes, stride: Any, ceil_mode: bool
 ) -> Array:
     """``sum(x ** norm_type) ** (1 / norm_type)`` of each window."""
+    if ndim > 1 and not isinstance(kernel_size, int) and len(kernel_size) != ndim:
+        many = len(kernel_size) > ndim  # PyTorch unpacks them
+        much, got = ("too many", "") if many else ("not enough", f", got {len(kernel_size)}")
+        raise ValueError(f"{much} values to unpack (expected {ndim}{got})")
     kernel = repeated(kernel_size, ndim, None, f"{name}: kernel_size must have {ndim} elements")
     if ndim == 1 and not isinstance(kernel_size, int):
         given = type(kernel_size).__name__  # PyTorch multiplies by what it is given

@@ -361,7 +361,7 @@ def check_batch_norm(
     """One number per channel in each operand."""
     channels = input.shape[1] if input.ndim > 1 else 1
     if not training and not has_statistics:
-        name = "running_mean" if operands[2][1] is None else "running_var"
+        name = "running_mean" if operands[0][1] is None else "running_var"
         raise RuntimeError(f"{name} must be defined in evaluation mode")
     if input.ndim < 2:
         wrap_dim(1, input.ndim)
@@ -408,8 +408,8 @@ def batch_norm(
 
     Reference: Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167
     """
-    names = ("weight", "bias", "running_mean", "running_var")
-    operands = list(zip(names, (weight, bias, running_mean, running_var), strict=True))
+    names = ("running_mean", "running_var", "weight", "bias")
+    operands = list(zip(names, (running_mean, running_var, weight, bias), strict=True))
     check_batch_norm(input, operands, training, running_mean is not None and running_var is not None)
     x = widened(input)
     axes = (0, *range(2, x.ndim))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,14 +13,13 @@ import numpy as np
 from jax import Array
 
 from jtorch.ops._checks import VALUE_CHECKS, kind, not_implemented, scalar_type
-from jtorch.ops._pooling_windows import Sizes, repeated
+from jtorch.ops._pooling_windows import Sizes
 from jtorch.ops._registry import register
 
 UNPOOL = "kernel_size stride padding output_size"
 
 
 def unpooled_size(
-    name: str,
     input: Array,
     kernel_size: Sizes,
     stride: Sizes | None,
@@ -33,32 +32,37 @@ def unpooled_size(
     Raises:
         ValueError: given sizes that no pooling with this kernel would turn into the input's.
     """
-    kernel = repeated(kernel_size, ndim, None, f"{name}: kernel_size must have {ndim} elements")
-    steps = repeated(stride, ndim, kernel, f"{name}: stride must have {ndim} elements")
-    pad = repeated(padding, ndim, None, f"{name}: padding must have {ndim} elements")
-    sizes = input.shape[-ndim:]
-    default = [(n - 1) * s + k - 2 * p for n, s, k, p in zip(sizes, steps, kernel, pad, strict=True)]
+    kernel, pad = per_dimension(kernel_size, ndim), per_dimension(padding, ndim)
+    steps = kernel if stride is None else per_dimension(stride, ndim)
+    sizes, n = input.shape, len(kernel)
+    # Lengths that do not agree are Python's to notice, as in PyTorch.
+    default = [(sizes[d - n] - 1) * steps[d] + kernel[d] - 2 * pad[d] for d in range(n)]
     if output_size is None:
         return checked_sizes(default)
     given = tuple(output_size)
-    if len(given) == ndim + 2:
+    if len(given) == n + 2:
         given = given[2:]
-    if len(given) != ndim:
+    if len(given) != n:
         raise ValueError(
-            f"output_size should be a sequence containing {ndim} or {ndim + 2} elements, but it has a "
+            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
             "length of "
             f"'{len(given)}'"
         )
-    for i, (n, d, s) in enumerate(zip(given, default, steps, strict=True)):
-        if not d - s < n < d + s:
+    for i, (d, s) in enumerate(zip(default, steps, strict=False)):
+        if not d - s < given[i] < d + s:
             raise ValueError(f'invalid output_size "{given}" (dim {i} must be between {d - s} and {d + s})')
     return checked_sizes(given)
+
+
+def per_dimension(value: Any, ndim: int) -> Sequence[Any]:
+    """A sequence as it is, anything else once per dimension."""
+    return tuple(value) if isinstance(value, Iterable) else (value,) * ndim
 
 
 def checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     """The sizes, none of which is negative."""
     for i, n in enumerate(sizes):
-        if n < 0:
+        if not n >= 0:
             raise ValueError(
                 "max_unpooling: output_size must contain non-negative spatial dimensions, but got "
                 f"output_size[{i}]={n}"
@@ -119,11 +123,10 @@ def _placed_jvp(size: int, primals: tuple[Array, Array], tangents: tuple[Array, 
 def check_places(values: np.ndarray[Any, Any], arguments: Mapping[str, Any], ndim: int) -> None:
     """Indices lie within the result."""
     a = arguments
-    sizes = unpooled_size(
-        f"max_unpool{ndim}d", a["input"], a["kernel_size"], a["stride"], a["padding"], a["output_size"], ndim
-    )
-    outside = values[(values < 0) | (values >= math.prod(sizes))]
-    if outside.size:
+    sizes = unpooled_size(a["input"], a["kernel_size"], a["stride"], a["padding"], a["output_size"], ndim)
+    points = math.prod(sizes)
+    outside = values[(values < 0) | (values >= points)]
+    if outside.size and points:
         shown = "x".join(map(str, [*sizes, *[1] * (ndim == 1)]))
         raise RuntimeError(
             f"Found an invalid max index: {outside.flat[0]} (output volumes are of size {shown})"
@@ -134,10 +137,36 @@ for _ndim in (1, 2, 3):
     VALUE_CHECKS[f"nn.functional.max_unpool{_ndim}d"] = {"indices": partial(check_places, ndim=_ndim)}
 
 
+def check_lengths(ndim: int, sizes: Sequence[int], stride: Any, padding: Any) -> None:
+    """PyTorch takes signals for images of one column, and looks at steps and margins of volumes only.
+
+    Raises:
+        RuntimeError: more or fewer numbers than dimensions.
+    """
+    wanted, axes = ("three", "depth, height, width") if ndim == 3 else ("two", "height, width")
+    if len(sizes) != ndim:
+        raise RuntimeError(
+            f"There should be exactly {wanted} elements ({axes}) in output_size, but got "
+            f"{len(sizes) + (ndim == 1)} elements."
+        )
+    if ndim < 3:
+        return
+    steps = per_dimension(stride, ndim)
+    for what, values in (("stride", steps), ("padding", per_dimension(padding, ndim))):
+        if len(values) != ndim:
+            raise RuntimeError(
+                f"There should be exactly {wanted} elements ({axes}) in {what}, but got: {len(values)} "
+                "elements."
+            )
+    if min(steps) <= 0:
+        raise RuntimeError(f"strides should be greater than zero, but got stride: {[*steps]}")
+
+
 def unpool(name: str, ndim: int, *arguments: Any) -> Array:
     """Sizes, then values."""
     input, indices, kernel_size, stride, padding, output_size = arguments
-    sizes = unpooled_size(name, input, kernel_size, stride, padding, output_size, ndim)
+    sizes = unpooled_size(input, kernel_size, stride, padding, output_size, ndim)
+    check_lengths(ndim, sizes, kernel_size if stride is None else stride, padding)
     return max_unpool(name, ndim, input, indices, sizes)
 
 

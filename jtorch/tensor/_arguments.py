@@ -64,13 +64,18 @@ def sizes_of(args: Sequence[Any], name: str) -> tuple[int, ...]:
     for i, n in enumerate(sizes):
         if type(n) is not int:
             n = size_from(n, i, sizes is args and len(args) == 1, name)
-        if n < 0:
-            raise RuntimeError(f"{name}: Dimension size must be non-negative.")
         result.append(n)
+    for n in result:
+        if n < 0:
+            if name == "zeros":  # which PyTorch checks before it allocates
+                raise RuntimeError("zeros: Dimension size must be non-negative.")
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {result}")
     return tuple(result)
 
 
 def size_from(n: Any, place: int, alone: bool, name: str) -> int:
+    if isinstance(n, bool) and place:
+        return int(n)  # PyTorch looks at the first size only
     if not isinstance(n, bool | str):
         try:
             return int(n.__index__())

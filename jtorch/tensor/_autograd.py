@@ -733,6 +733,10 @@ def get_data(self: Tensor) -> Tensor:
 def set_data(self: Tensor, new: Any) -> None:
     if not isinstance(new, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
+    if self._requires and new._aval().dtype.category < dtypes.FLOAT:
+        raise RuntimeError(
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        )
     version = self._storage.version
     if (
         type(new._storage.value) is TracedValue

@@ -19,12 +19,13 @@ import numpy as np
 from jtorch.devices import device
 from jtorch.dispatch import wrong_type
 from jtorch.dtypes import FLOAT, dtype
-from jtorch.errors import type_name
+from jtorch.errors import type_name, wrong_argument
 from jtorch.ops._registry import Op
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._layout import layout, memory_format
+from jtorch.tensor._python_forms import HELPERS, PASSED
 
-__all__ = ["Called", "Form", "Parameter", "check_types", "forms_of", "names_of", "refusal"]
+__all__ = ["Called", "Form", "Parameter", "check_types", "forms_of", "names_of", "refusal", "signature_of"]
 
 
 def _is_tensor(x: Any) -> bool:
@@ -55,7 +56,7 @@ def _is_index(x: Any) -> bool:
         return not isinstance(x, bool)
     if _is_tensor(x):
         return bool(x.numel() == 1 and x.dtype.category < FLOAT)
-    return hasattr(x, "__index__") and not isinstance(x, np.bool_)
+    return hasattr(type(x), "__index__") and not isinstance(x, np.bool_)
 
 
 def _is_numbers(x: Any) -> bool:
@@ -321,7 +322,7 @@ def _wrong(name: str, parameter: Parameter, place: int, x: Any, by_name: bool, e
     where = "" if by_name else f" (position {place + 1})"
     text = f"{name}(): argument '{parameter.name}'{where} must be {parameter.wanted}, "
     if by_name or element < 0:
-        return TypeError(f"{text}not {_typed(x)}")
+        return wrong_argument(f"{text}not {_typed(x)}", type(x))
     return TypeError(f"{text}but found element of type {_typed(x[element])} at pos {element}")
 
 
@@ -418,6 +419,13 @@ def _detailed(x: Any) -> str:
 # ---- what functions of jtorch ask
 
 
+def signature_of(function: Callable[..., Any]) -> tuple[list[str], list[Any], int]:
+    """Names of parameters, their defaults, and how many may be given by position."""
+    parameters = inspect.signature(function).parameters.values()
+    positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+    return [p.name for p in parameters], [p.default for p in parameters], positional
+
+
 class Called:
     """A function as errors name it.
 
@@ -435,7 +443,7 @@ class Called:
         self.forms: Any = ...
         self.stub: Any = None
 
-    def refusal(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TypeError | None:
+    def refusal(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
         """PyTorch's error for these arguments, if it is one that it raises before anything else."""
         if self.forms is ...:
             self._look_up()
@@ -459,14 +467,17 @@ class Called:
             if self.forms is None and table in _table():
                 self.forms = forms_of(table, name)
 
-    def _as_python(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TypeError | None:
+    def _as_python(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
         if self.stub is None:
             self.stub = _stub(self.name, *self.signature)  # type: ignore[misc]
         try:
-            self.stub(*args, **kwargs)
-        except TypeError as error:
-            return TypeError(*error.args)
-        return None
+            passed = self.stub(*args, **kwargs)
+        except Exception as error:
+            return error.with_traceback(None)
+        if passed is None:
+            return None
+        name, forms, args, kwargs = passed if isinstance(passed[0], str) else passed[-1]
+        return refusal(name, forms, args, kwargs)
 
 
 #: Functions of ``nn.functional`` that PyTorch has in C++.
@@ -480,15 +491,25 @@ _NOT_IN_PYTHON = frozenset({
 })  # fmt: skip
 
 
-def _stub(name: str, names: Sequence[str], defaults: Sequence[Any], positional: int) -> Callable[..., None]:
-    """A function that takes arguments as Python does, and does nothing."""
+def _stub(name: str, names: Sequence[str], defaults: Sequence[Any], positional: int) -> Callable[..., Any]:
+    """A function that takes arguments as Python does, and says what PyTorch's passes on to which function."""
     empty = inspect.Parameter.empty
-    shown = [p if d is empty else f"{p}=None" for p, d in zip(names, defaults, strict=True)]
+    given = enumerate(zip(names, defaults, strict=True))
+    shown = [p if d is empty else f"{p}=_defaults[{i}]" for i, (p, d) in given]
     if positional < len(names):
         shown.insert(positional, "*")
-    space: dict[str, Any] = {}
-    exec(f"def {name}({', '.join(shown)}): pass", space)
+    space: dict[str, Any] = {"_defaults": defaults, "_passed": _Passed(), **HELPERS}
+    call = re.sub(r"(?<!\.)\b(?!pair|triple|unpooled)(\w+)\(", r"_passed.\1(", PASSED.get(name, "None"))
+    exec(f"def {name}({', '.join(shown)}): return {call}", space)
     return space[name]  # type: ignore[no-any-return]
+
+
+class _Passed:
+    """Functions of C++ that return their name, their forms and what they are called with."""
+
+    def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
+        forms = forms_of("nn", name) or forms_of("torch", name)
+        return lambda *args, **kwargs: (name, forms, args, kwargs)
 
 
 def check_types(op: Op, kinds: Sequence[type]) -> None:

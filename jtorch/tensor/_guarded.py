@@ -10,9 +10,10 @@ from typing import Any
 from jtorch.tensor import _derive, _value_checks
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._derive import derived
-from jtorch.tensor._forms import Called, names_of
+from jtorch.tensor._forms import Called, names_of, signature_of
+from jtorch.tensor._python_forms import PASSED
 
-__all__ = ["guard", "guarded"]
+__all__ = ["guard", "guard_python", "guarded"]
 
 #: Methods that loops call again and again, where a call more would be felt, or that look at who called them.
 _OFTEN = frozenset({
@@ -33,7 +34,8 @@ _STRICT = frozenset({
 
 def guarded(space: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function; if it fails because PyTorch has no such form, with PyTorch's error."""
-    what = Called(space, name)
+    python = space == "nn.functional" and name in PASSED
+    what = Called(space, name, signature_of(function) if python else None)
 
     @wraps(function)
     def guarding(*args: Any, **kwargs: Any) -> Any:
@@ -70,6 +72,14 @@ def _guard_functions(space: str, names: dict[str, Any]) -> None:
                 if space != "Tensor":
                     made.__module__ = f"jtorch.{space}" if space else "jtorch"
             names[name] = made
+
+
+def guard_python(names: dict[str, Any]) -> None:
+    """Guard the functions of ``nn.functional`` that pass their arguments on in PyTorch."""
+    for name in PASSED:
+        function = names.get(name)
+        if isinstance(function, FunctionType) and not _guards_itself(function):
+            names[name] = guarded("nn.functional", name, function)
 
 
 def guard(names: dict[str, Any]) -> None:

@@ -87,11 +87,14 @@ def batch_norm(
         eps: added to the variance.
 
     Raises:
-        ValueError: one value per channel only, in training.
+        ValueError: one value per channel only, in training; ``eps`` that is not positive.
         RuntimeError: sizes that do not agree.
     """
     if training and input.dim() > 1:
         _check_several(input)
+    if eps <= 0.0 and (training or eps < 0.0):
+        wanted = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {wanted}, but got {eps}")
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 

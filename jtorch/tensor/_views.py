@@ -613,6 +613,9 @@ def _part(x: Tensor, index: int) -> Tensor:
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` as one (``torch.flatten``)."""
     shape = input._aval().shape
+    if type(start_dim) is bool or type(end_dim) is bool:
+        name, place = ("start_dim", 1) if type(start_dim) is bool else ("end_dim", 2)
+        raise TypeError(f"flatten(): argument '{name}' (position {place}) must be int, not bool")
     first, last = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
     if first > last:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")

@@ -359,3 +359,30 @@ def test_a_module_without_cycles_is_freed_at_once():
         assert gone() is None
     finally:
         gc.enable()
+
+
+#: Methods of a linear map ``m`` with an argument that PyTorch refuses.
+REFUSED = [
+    "m.to('a', torch.zeros(1))", "m.to(bad=1)", "m.to([1])", "m.to(m)", "m.type(torch.int64)",
+    "nn.Parameter(torch.zeros(2), 'a')", "m.get_submodule(0)", "m.set_submodule(1, m)",
+    "list(m.named_parameters(0))", "nn.ParameterDict(1)", "m(torch.ones(1, 2, requires_grad=True), 1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", REFUSED)
+def test_methods_refuse_as_in_torch(torch, source):
+    texts = []
+    for package in (jtorch, torch):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 (types and texts are compared)
+            eval(source, {"torch": package, "nn": package.nn, "m": package.nn.Linear(2, 2)})
+        texts.append((caught.typename, str(caught.value)))
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("result", ["text", ("text",)])
+def test_what_backward_hooks_return_is_tensors(torch, result):
+    for package in (jtorch, torch):
+        m = package.nn.Linear(2, 2)
+        m.register_full_backward_hook(lambda *args: result if type(result) is tuple else (result,))
+        with pytest.raises(TypeError, match="expected Variable, but hook returned 'str'"):
+            m(package.ones(1, 2, requires_grad=True)).sum().backward()

@@ -567,3 +567,54 @@ def test_the_page_of_modules_is_current():
         text=True,
     )
     assert done.returncode == 0, f"{done.stderr}: run `python docs/modules.py`"
+
+
+def outcome(torch, source):
+    """The error of an expression, or what it returns, in words; ``signal(*sizes)`` are random numbers."""
+    torch.manual_seed(0)
+    names = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "signal": torch.randn}
+    try:
+        return repr(eval(source, names))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+#: Modules and functions with one argument that PyTorch refuses, each by the function that sees it first.
+REFUSED = [
+    "nn.MaxPool1d(torch.zeros(2))(signal(2, 2, 6))", "nn.MaxPool1d(int)(signal(2, 2, 6))",
+    "nn.MaxPool1d({})(signal(2, 2, 6))", "nn.MaxPool2d(None)(signal(2, 6, 6))",
+    "nn.MaxPool2d(2, ceil_mode=1)(signal(2, 6, 6))", "nn.LPPool1d(2.0, 2.5)(signal(2, 2, 6))",
+    "nn.LPPool2d(2.0, (1,))(signal(2, 2, 6, 6))", "nn.LPPool3d(2.0, (2, 2))(signal(2, 2, 6, 6, 6))",
+    "nn.LPPool2d(2.0, 2, ceil_mode=1)(signal(2, 2, 6, 6))", "nn.AvgPool1d(True)(signal(2, 2, 6))",
+    "nn.BatchNorm1d(2, momentum='a')(signal(2, 2, 6))", "nn.BatchNorm1d(2, eps=None)(signal(2, 2, 6))",
+    "nn.BatchNorm1d(2, eps=0)(signal(2, 2, 6))", "nn.BatchNorm1d(2, eps=-1.0).eval()(signal(2, 2, 6))",
+    "nn.BatchNorm1d()", "nn.InstanceNorm1d(2, eps='a')(signal(2, 2, 6))", "F.dropout(signal(2), 'a')",
+    "F.poisson_nll_loss(signal(2), signal(2), 0)", "F.conv1d(signal(1, 2, 3), signal(4, 2, 0))",
+    "F.conv2d(signal(1, 1, 3, 3), signal(1, 1, 0, 1))",
+    "F.conv3d(signal(1, 1, 3, 3, 3), signal(1, 1, 1, 1, 0))",
+    "F.conv_transpose2d(signal(1, 1, 3, 3), signal(1, 0, 1, 1))",
+    "nn.Bilinear(-1, 2, 2)", "nn.Bilinear(0, 2, 2)",
+    "F.bilinear(signal(2, 3), signal(2, 3), signal(2, 3, 3), signal(2).double())",
+    "nn.CircularPad1d(1)(signal(2, 2, 6, 6))", "nn.CircularPad1d(())(signal(2, 2, 6))",
+    "nn.LazyConv1d(2, 1)(signal(2))", "nn.UninitializedParameter(dtype=int)",
+    "nn.UninitializedParameter() + 1",
+    "nn.MaxUnpool1d((2, 2))(signal(2, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64))",
+    "nn.MaxUnpool2d(2.5)(signal(2, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64))",
+    "nn.MaxUnpool3d(2, 0)(signal(2, 2, 2, 2), torch.zeros(2, 2, 2, 2, dtype=torch.int64))",
+    "F.cosine_similarity(signal(2, 2), signal(2, 2), eps=-1)", "signal(2, 3).flatten(True)",
+    "nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 4), 0)(signal(3, 2, 4))",
+]  # fmt: skip
+#: What PyTorch takes where one might refuse it.
+TAKEN = [
+    "nn.Linear(2, 3).weight.shape, torch.empty(2, True).shape", "nn.Conv1d(2, 4, True).weight.shape",
+    "nn.MaxUnpool1d(2, [2, 3])(signal(2, 2, 2), torch.zeros(2, 2, 2, dtype=torch.int64)).shape",
+    "nn.UninitializedParameter().size()",
+    "F.gaussian_nll_loss(signal(2), signal(2), torch.ones(2), eps=float('nan'))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", [*REFUSED, *TAKEN])
+def test_wrong_arguments_are_refused_as_in_torch(torch, source):
+    theirs = outcome(torch, source)
+    assert outcome(jtorch, source).replace("jtorch", "torch") == theirs
+    assert ("Error: " in theirs) == (source in REFUSED)

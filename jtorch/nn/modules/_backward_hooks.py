@@ -11,6 +11,7 @@ import numpy as np
 
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, modes
+from jtorch.errors import type_name
 from jtorch.tape import Node
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.trace import Value, from_host
@@ -111,6 +112,7 @@ class BackwardHooks:
                     "Backward pre hook returned an invalid number of grad_output, got "
                     f"{len(changed)}, but expected {len(self.grad_outputs)}"
                 )
+            _check_gradients(changed)
             self.grad_outputs = changed
         result = [self.grad_outputs[i] for i in self.outputs[1]]
         if self.inputs is None:
@@ -152,9 +154,16 @@ class BackwardHooks:
                     "Backward hook returned an invalid number of grad_input, got "
                     f"{len(changed)}, but expected {len(grad_inputs)}"
                 )
+            _check_gradients(changed)
             grad_inputs = changed
         self.grad_outputs = None
         return grad_inputs
+
+
+def _check_gradients(given: tuple[Any, ...]) -> None:
+    for g in given:
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"expected Variable, but hook returned '{type_name(type(g))}'")
 
 
 def _tracked(values: Sequence[Any]) -> list[int]:

@@ -305,8 +305,9 @@ class ModuleDict(Module):
 def _pairs(given: Any, name: str) -> Iterator[tuple[Any, Any]]:
     """Key and value pairs of a mapping or an iterable of pairs."""
     if not isinstance(given, Iterable):
+        plural = name.replace("Parameter", "Parameters")  # PyTorch's
         raise TypeError(
-            f"{name}.update should be called with an iterable of key/value pairs, but got "
+            f"{plural}.update should be called with an iterable of key/value pairs, but got "
             f"{type(given).__name__}"
         )
     if isinstance(given, Mapping | ModuleDict | ParameterDict):

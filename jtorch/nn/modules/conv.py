@@ -552,7 +552,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
         return input.shape[1] if input.dim() == n + 2 else input.shape[0]
 
     def _get_num_spatial_dims(self: Any) -> int:
-        return len(self.kernel_size)
+        return int(self.cls_to_become.__name__[-2])
 
 
 class LazyConv1d(_LazyConvXdMixin, Conv1d):

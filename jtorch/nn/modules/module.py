@@ -16,6 +16,7 @@ from jtorch.tape import RemovableHandle
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._creation import empty_like
+from jtorch.tensor._forms import Called
 from jtorch.tensor._leaks import in_transform, is_traced, mark_inside, refuse
 from jtorch.trace import flush_all
 
@@ -487,7 +488,7 @@ class Module:
             AttributeError: there is none.
         """
         module: Module = self
-        for name in target.split(".") if target else ():
+        for name in target.split(".") if target != "" else ():
             if not hasattr(module, name):
                 raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
             module = getattr(module, name)
@@ -505,10 +506,10 @@ class Module:
         """
         if target == "":
             raise ValueError("Cannot set the submodule without a target name!")
+        *path, name = target.split(".")
         if not isinstance(module, Module):
             raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
-        path, _, name = target.rpartition(".")
-        parent = self.get_submodule(path)
+        parent = self.get_submodule(".".join(path))
         if strict and not hasattr(parent, name):
             raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
         if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
@@ -1106,7 +1107,7 @@ class Module:
                     continue
                 if remove_duplicate:
                     seen.add(member)
-                yield (f"{path}.{name}" if path else name), member
+                yield path + ("." if path else "") + name, member
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
@@ -1167,9 +1168,8 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(
-                    memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
-                )
+                path = prefix + ("." if prefix else "") + name
+                yield from module.named_modules(memo, path, remove_duplicate)
 
     # ---- modes -------------------------------------------------------------------------------------------
 
@@ -1287,8 +1287,14 @@ def _quoted(keys: list[str]) -> str:
     return ", ".join(f'"{key}"' for key in keys)
 
 
+_TO = Called("nn", "to")
+
+
 def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, dtype | None, bool, Any]:
     """Device, dtype, ``non_blocking`` and memory format of the forms of ``to``."""
+    misfit = _TO.refusal(args, kwargs)
+    if misfit is not None:
+        raise misfit
     memory_format = kwargs.pop("memory_format", None)
     given = list(args)
     target = kwargs.pop("device", None)
@@ -1296,8 +1302,6 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, dtype | None, bool, Any]:
     other = kwargs.pop("tensor", None)
     non_blocking = kwargs.pop("non_blocking", False)
     kwargs.pop("copy", None)
-    if kwargs:
-        raise TypeError(f"to() received an invalid combination of arguments - got ({', '.join(kwargs)})")
     if given and isinstance(given[0], Tensor):
         other = given.pop(0)
     elif given and isinstance(given[0], dtype):

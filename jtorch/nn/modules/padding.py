@@ -33,9 +33,10 @@ class _CircularPadNd(Module):
 
     __constants__ = ["padding"]
     padding: tuple[int, ...]
+    _spatial = 0
 
     def _check_input_dim(self, input: Tensor) -> None:
-        low = len(self.padding) // 2 + 1
+        low = self._spatial + 1
         if input.dim() not in (low, low + 1):
             raise ValueError(f"expected {low}D or {low + 1}D input (got {input.dim()}D input)")
 
@@ -50,6 +51,8 @@ class _CircularPadNd(Module):
 class CircularPad1d(_CircularPadNd):
     """Adds to both ends of ``(N, C, L)`` what lies at the other end."""
 
+    _spatial = 1
+
     def __init__(self, padding: int | tuple[int, int]) -> None:
         super().__init__()
         self.padding = _pair(padding)
@@ -58,6 +61,8 @@ class CircularPad1d(_CircularPadNd):
 class CircularPad2d(_CircularPadNd):
     """Adds to the edges of ``(N, C, H, W)`` what lies at the opposite ones: (left, right, top, bottom)."""
 
+    _spatial = 2
+
     def __init__(self, padding: int | tuple[int, int, int, int]) -> None:
         super().__init__()
         self.padding = _quadruple(padding)
@@ -65,6 +70,8 @@ class CircularPad2d(_CircularPadNd):
 
 class CircularPad3d(_CircularPadNd):
     """Adds to the faces of ``(N, C, D, H, W)`` what lies at the opposite ones: left, right, ..., back."""
+
+    _spatial = 3
 
     def __init__(self, padding: int | tuple[int, int, int, int, int, int]) -> None:
         super().__init__()

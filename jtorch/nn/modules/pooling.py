@@ -126,8 +126,9 @@ class MaxUnpool1d(_MaxUnpoolNd):
         padding: int | tuple[int] = 0,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.padding = _single(kernel_size), _single(padding)
+        self.kernel_size = _single(kernel_size)
         self.stride = _single(kernel_size if stride is None else stride)
+        self.padding = _single(padding)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: list[int] | None = None) -> Tensor:
         return self._unpool(F.max_unpool1d, input, indices, output_size)
@@ -143,8 +144,9 @@ class MaxUnpool2d(_MaxUnpoolNd):
         padding: int | tuple[int, int] = 0,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.padding = _pair(kernel_size), _pair(padding)
+        self.kernel_size = _pair(kernel_size)
         self.stride = _pair(kernel_size if stride is None else stride)
+        self.padding = _pair(padding)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: list[int] | None = None) -> Tensor:
         return self._unpool(F.max_unpool2d, input, indices, output_size)
@@ -160,8 +162,9 @@ class MaxUnpool3d(_MaxUnpoolNd):
         padding: int | tuple[int, int, int] = 0,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.padding = _triple(kernel_size), _triple(padding)
+        self.kernel_size = _triple(kernel_size)
         self.stride = _triple(kernel_size if stride is None else stride)
+        self.padding = _triple(padding)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: list[int] | None = None) -> Tensor:
         return self._unpool(F.max_unpool3d, input, indices, output_size)
@@ -200,8 +203,9 @@ class AvgPool1d(_AvgPoolNd):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel_size, self.padding = _single(kernel_size), _single(padding)
+        self.kernel_size = _single(kernel_size)
         self.stride = _single(kernel_size if stride is None else stride)
+        self.padding = _single(padding)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:

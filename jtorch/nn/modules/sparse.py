@@ -20,7 +20,7 @@ def _wrapped(padding_idx: int | None, rows: int, word: str) -> int | None:
         return None
     if not -rows <= padding_idx < rows:
         raise AssertionError(f"{word} must be within num_embeddings")
-    return padding_idx % rows
+    return padding_idx + rows if padding_idx < 0 else padding_idx
 
 
 class Embedding(Module):

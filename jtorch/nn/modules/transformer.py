@@ -289,6 +289,7 @@ class TransformerEncoder(Module):
             src_key_padding_mask, "src_key_padding_mask", mask, "mask", src.dtype
         )
         mask = F._canonical_mask(mask, "mask", None, "", src.dtype, check_other=False)
+        self.layers[0]  # raises if there is none
         causal = _is_causal(is_causal, mask)
         padding = None if mask is not None else src_key_padding_mask
         nested = padding is not None and self.use_nested_tensor and self._nests(src)
@@ -360,6 +361,7 @@ class TransformerDecoder(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """Decode a sequence; arguments as :meth:`TransformerDecoderLayer.forward`."""
+        self.layers[0]  # raises if there is none
         causal = _is_causal(tgt_is_causal, tgt_mask)
         for layer in self.layers:
             tgt = layer(

@@ -1,0 +1,115 @@
+"""Which function of C++ a function of PyTorch's ``nn.functional`` calls, and with what: errors name that one.
+
+PyTorch has most of ``nn.functional`` in Python. Arguments of wrong types are refused where they arrive, by
+the parser of the function that is called in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jtorch.ops._unpooling import unpooled_size
+
+__all__ = ["HELPERS", "PASSED"]
+
+_DROPOUT = "p < 0.0 or p > 1.0, "
+_STEPS = "() if stride is None else stride"
+
+
+def _power(n: int) -> str:
+    unpacked = {1: "", 2: "pair(kernel_size), ", 3: "triple(kernel_size), "}[n]
+    mean = f"avg_pool{n}d(input, kernel_size, stride, 0, ceil_mode)"
+    whole = f"avg_pool{n}d(input, kernel_size, padding=0, ceil_mode=ceil_mode)"
+    most = f"max_pool{n}d(input, kernel_size, {_STEPS}, 0, 1, ceil_mode)"
+    return f"{unpacked}{most} if norm_type in (inf, -inf) else {whole} if stride is None else {mean}"
+
+
+#: name -> expression of the call, after what is evaluated before it
+PASSED: dict[str, str] = {
+    **{
+        f"max_pool{n}d": f"max_pool{n}d(input, kernel_size, {_STEPS}, padding, dilation, ceil_mode)"
+        for n in (1, 2, 3)
+    },
+    **{f"lp_pool{n}d": _power(n) for n in (1, 2, 3)},
+    "max_unpool1d": (
+        "max_unpool2d(input, indices, unpooled(1, input, kernel_size, stride, padding, output_size))"
+    ),
+    "max_unpool2d": (
+        "max_unpool2d(input, indices, unpooled(2, input, kernel_size, stride, padding, output_size))"
+    ),
+    "max_unpool3d": (
+        "max_unpool3d(input, indices, unpooled(3, input, kernel_size, stride, padding, output_size), "
+        "triple(kernel_size if stride is None else stride), triple(padding))"
+    ),
+    **{f"adaptive_max_pool{n}d": f"adaptive_max_pool{n}d(input, output_size)" for n in (1, 2, 3)},
+    "alpha_dropout": f"{_DROPOUT}alpha_dropout(input, p, training)",
+    "batch_norm": (
+        "training and input.size(), eps <= 0.0, "
+        "batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, True)"
+    ),
+    "binary_cross_entropy": "binary_cross_entropy(input, target, weight, 1)",
+    "celu": "celu(input, alpha)",
+    "cosine_embedding_loss": "cosine_embedding_loss(input1, input2, target, margin, 1)",
+    "cross_entropy": "cross_entropy_loss(input, target, weight, 1, ignore_index, label_smoothing)",
+    "ctc_loss": ("ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, 1, zero_infinity)"),
+    "dropout": f"{_DROPOUT}dropout(input, p, training)",
+    "dropout1d": f"{_DROPOUT}input.dim(), feature_dropout(input, p, training)",
+    "dropout2d": f"{_DROPOUT}input.dim(), feature_dropout(input, p, training)",
+    "dropout3d": f"{_DROPOUT}input.dim(), feature_dropout(input, p, training)",
+    "elu": "elu(input, alpha)",
+    "embedding": (
+        "embedding(weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq, sparse)"
+    ),
+    "feature_alpha_dropout": f"{_DROPOUT}feature_alpha_dropout(input, p, training)",
+    "glu": "glu(input, dim)",
+    "group_norm": "group_norm(input, num_groups, weight, bias, eps, True)",
+    "hardsigmoid": "hardsigmoid(input)",
+    "hardswish": "hardswish(input)",
+    "hardtanh": "hardtanh(input, min_val, max_val)",
+    "hinge_embedding_loss": "hinge_embedding_loss(input, target, margin, 1)",
+    "instance_norm": (
+        "use_input_stats and input.size(), "
+        "instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True)"
+    ),
+    "kl_div": "kl_div(input, target, 1, log_target=log_target)",
+    "layer_norm": "layer_norm(input, normalized_shape, weight, bias, eps, True)",
+    "leaky_relu": "leaky_relu(input, negative_slope)",
+    "margin_ranking_loss": "margin_ranking_loss(input1, input2, target, margin, 1)",
+    "mish": "mish(input)",
+    "multi_margin_loss": "multi_margin_loss(input, target, p, margin, weight, 1)",
+    "multilabel_margin_loss": "multilabel_margin_loss(input, target, 1)",
+    "nll_loss": "nll_loss_nd(input, target, weight, 1, ignore_index)",
+    "pad": "pad(input, pad, mode, value)",
+    "poisson_nll_loss": "poisson_nll_loss(input, target, log_input, full, eps, 1)",
+    "relu": "relu(input)",
+    "relu6": "relu6(input)",
+    "rms_norm": "rms_norm(input, normalized_shape, weight, eps)",
+    "rrelu": "rrelu(input, lower, upper, training)",
+    "selu": "selu(input)",
+    "silu": "silu(input)",
+    "soft_margin_loss": "soft_margin_loss(input, target, 1)",
+    "threshold": "threshold(input, threshold, value)",
+    "triplet_margin_loss": ("triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, 1)"),
+}
+
+
+def _pair(x: Any) -> tuple[Any, Any]:
+    first, second = x if isinstance(x, Iterable) else (x, x)
+    return first, second
+
+
+def _triple(x: Any) -> tuple[Any, Any, Any]:
+    first, second, third = x if isinstance(x, Iterable) else (x, x, x)
+    return first, second, third
+
+
+def _unpooled(
+    ndim: int, input: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> tuple[Any, ...]:
+    input.size()  # what is no tensor has none
+    return unpooled_size(input, kernel_size, stride, padding, output_size, ndim)
+
+
+#: What the expressions use besides functions of C++.
+HELPERS: dict[str, Any] = {"inf": float("inf"), "pair": _pair, "triple": _triple, "unpooled": _unpooled}
