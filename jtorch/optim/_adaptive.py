@@ -13,6 +13,9 @@ from jtorch.tensor import Tensor
 __all__ = ["Counting", "rounded"]
 
 
+_PAIRS = frozenset({"betas", "etas", "step_sizes"})
+
+
 class Counting(FusedOptimizer):
     """An optimizer whose state is a step count and some tensors.
 
@@ -35,14 +38,15 @@ class Counting(FusedOptimizer):
         return ("foreach", None), ("maximize", False), ("differentiable", False), ("capturable", False)
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        flags = [group[name] for name in self._flags]
+        flags = [bool(group[name]) for name in self._flags]
         if "weight_decay" in self._numbers:
             flags.append(bool(group["weight_decay"] != 0))
         numbers: list[Any] = []
         for name in self._numbers:
             value = group[name]
-            if isinstance(value, tuple | list):
-                numbers.extend(setting(x) for x in value)
+            if name in _PAIRS:
+                first, second = value
+                numbers += setting(first), setting(second)
             else:
                 numbers.append(setting(value))
         return tuple(flags), tuple(numbers)

@@ -7,8 +7,10 @@ changes the program.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from operator import is_
+from operator import is_, le
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -19,6 +21,7 @@ from jax.extend.core.primitives import convert_element_type_p
 from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import NO_GRAD, Plan, modes
+from jtorch.errors import type_name
 from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
@@ -123,6 +126,8 @@ def setting(x: Any) -> Any:
     if type(x) is float:
         return x
     if not isinstance(x, Tensor):
+        if x is None or isinstance(x, str):
+            raise TypeError(f"bad operand type for unary -: '{type(x).__name__}'")
         return float(x or 0.0)  # no new object for a setting that is 0, the usual integer
     recording = session()
     if recording is None:
@@ -131,11 +136,12 @@ def setting(x: Any) -> Any:
         return float(x.item())
 
 
-def check_settings(lr: Any, **checks: tuple[Any, str]) -> None:
+def check_settings(lr: Any, *, nan: bool = False, **checks: tuple[Any, str]) -> None:
     """Refuse negative settings.
 
     Args:
         lr: the learning rate.
+        nan: settings that are no numbers are taken.
         **checks: a value and the text of the error each.
 
     Raises:
@@ -143,10 +149,9 @@ def check_settings(lr: Any, **checks: tuple[Any, str]) -> None:
     """
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
-    if not lr >= 0.0:
-        raise ValueError(f"Invalid learning rate: {lr}")
-    for value, text in checks.values():
-        if not value >= 0.0:
+    for value, text in ((lr, f"Invalid learning rate: {lr}"), *checks.values()):
+        # In the order of PyTorch's comparison, which is that of errors about types.
+        if (value < 0.0) if nan else not le(0.0, value):
             raise ValueError(text)
 
 
@@ -193,6 +198,16 @@ class FusedOptimizer(Optimizer):
             if defaults["foreach"]:
                 raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        step = inspect.unwrap(cls.step)
+        if step.__qualname__.startswith("FusedOptimizer.") and cls.__name__ != "Counting":
+            # A function of each optimizer's own, as errors about its arguments name it.
+            own = FunctionType(step.__code__, step.__globals__, "step", step.__defaults__)
+            own.__qualname__, own.__doc__ = f"{cls.__name__}.step", step.__doc__
+            own.__annotations__ = step.__annotations__
+            cls.step = own  # type: ignore[method-assign]
+        super().__init_subclass__(**kwargs)
+
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         raise NotImplementedError
 
@@ -215,6 +230,10 @@ class FusedOptimizer(Optimizer):
         Returns:
             What ``closure`` returned.
         """
+        differentiable = self.defaults.get("differentiable", False)
+        if differentiable is not False and differentiable is not True:
+            given = type_name(type(differentiable))
+            raise TypeError(f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {given}")
         loss = None
         if closure is not None:
             with enable_grad():

@@ -111,15 +111,22 @@ class Adam(FusedOptimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            for name in ("amsgrad", "maximize", "capturable", "differentiable", "decoupled_weight_decay"):
-                group.setdefault(name, False)
+            group.setdefault("amsgrad", False)
+            group.setdefault("maximize", False)
             group.setdefault("foreach", None)
+            for name in ("capturable", "differentiable", "decoupled_weight_decay"):
+                group.setdefault(name, False)
             group.setdefault("fused", None)
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         decay = group["weight_decay"]
         beta1, beta2 = group["betas"]
-        flags = (group["amsgrad"], bool(decay != 0), group["decoupled_weight_decay"], group["maximize"])
+        flags = (
+            bool(group["amsgrad"]),
+            bool(decay != 0),
+            bool(group["decoupled_weight_decay"]),
+            bool(group["maximize"]),
+        )
         return flags, (
             setting(group["lr"]),
             setting(beta1),

@@ -75,7 +75,8 @@ class NAdam(Counting):
         super().__init__(params, defaults)
 
     def _later_settings(self) -> tuple[tuple[str, Any], ...]:
-        return (*super()._later_settings(), ("decoupled_weight_decay", False))
+        flags = ("capturable", "differentiable", "decoupled_weight_decay")
+        return ("maximize", False), ("foreach", None), *((name, False) for name in flags)
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")

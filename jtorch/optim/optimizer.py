@@ -207,10 +207,12 @@ class Optimizer:
         for pre_hook in self._optimizer_state_dict_pre_hooks.values():
             pre_hook(self)
         numbers: dict[int, int] = {}
-        groups = []
+        groups, count = [], 0
         for group in self.param_groups:
-            for param in group["params"]:
-                numbers.setdefault(id(param), len(numbers))
+            # Of a parameter that is listed twice, the last place counts.
+            places = enumerate(group["params"], count)
+            numbers.update([(id(p), i) for i, p in places if id(p) not in numbers])
+            count += len(group["params"])
             packed = {key: value for key, value in group.items() if key != "params"}
             packed["params"] = [numbers[id(param)] for param in group["params"]]
             groups.append(packed)

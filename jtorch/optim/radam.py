@@ -67,7 +67,8 @@ class RAdam(Counting):
         super().__init__(params, defaults)
 
     def _later_settings(self) -> tuple[tuple[str, Any], ...]:
-        return (*super()._later_settings(), ("decoupled_weight_decay", False))
+        *first, last = super()._later_settings()
+        return *first, ("decoupled_weight_decay", False), last
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")

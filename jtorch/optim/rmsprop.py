@@ -71,11 +71,11 @@ class RMSprop(Counting):
         super().__init__(params, defaults)
 
     def _later_settings(self) -> tuple[tuple[str, Any], ...]:
-        return (*super()._later_settings(), ("momentum", 0), ("centered", False))
+        return ("momentum", 0), ("centered", False), *super()._later_settings()
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         flags, numbers = super()._settings(group)
-        return (*flags, group["momentum"] > 0, group["centered"]), numbers
+        return (*flags, group["momentum"] > 0, bool(group["centered"])), numbers
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:
         names: tuple[str, ...] = ("square_avg",)

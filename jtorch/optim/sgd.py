@@ -45,6 +45,7 @@ class SGD(FusedOptimizer):
     ) -> None:
         check_settings(
             lr,
+            nan=True,
             momentum=(momentum, f"Invalid momentum value: {momentum}"),
             weight_decay=(weight_decay, f"Invalid weight_decay value: {weight_decay}"),
         )
@@ -66,10 +67,11 @@ class SGD(FusedOptimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            for name in ("nesterov", "maximize", "differentiable"):
-                group.setdefault(name, False)
+            group.setdefault("nesterov", False)
+            group.setdefault("maximize", False)
             group.setdefault("foreach", None)
-            group.setdefault("fused", None)
+            group.setdefault("differentiable", False)
+            group.setdefault("fused", False)
 
     def _settings(self, group: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         lr, momentum, dampening, decay = (
@@ -78,7 +80,13 @@ class SGD(FusedOptimizer):
             group["dampening"],
             group["weight_decay"],
         )
-        flags = (momentum != 0, dampening != 0, bool(decay != 0), group["nesterov"], group["maximize"])
+        flags = (
+            momentum != 0,
+            dampening != 0,
+            bool(decay != 0),
+            bool(group["nesterov"]),
+            bool(group["maximize"]),
+        )
         return flags, (setting(lr), float(momentum or 0.0), float(dampening or 0.0), setting(decay))
 
     def _slots(self, flags: tuple[Any, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import lt
 from typing import Any
 
 import jax.numpy as jnp
@@ -40,9 +41,9 @@ class SparseAdam(Counting):
     ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
-        if not lr > 0.0:
+        if not lt(0.0, lr):
             raise ValueError(f"Invalid learning rate: {lr}")
-        if not eps > 0.0:
+        if not lt(0.0, eps):
             raise ValueError(f"Invalid epsilon value: {eps}")
         check_settings(lr)
         check_betas(betas)

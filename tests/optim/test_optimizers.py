@@ -187,6 +187,11 @@ def test_an_optimizer_of_the_users(lazy):
     assert p.tolist() == [0.5, 0.5]
 
 
+def after_backward(optimizer, p):
+    p.sum().backward()
+    optimizer.step()
+
+
 @pytest.mark.parametrize(
     ("make", "error"),
     [
@@ -206,8 +211,17 @@ def test_an_optimizer_of_the_users(lazy):
             lambda o, p: o.Adam([p]).load_state_dict({"state": {}, "param_groups": [{"params": [0, 1]}]}),
             ValueError,
         ),
+        (lambda o, p: o.Adam([p], lr=None), TypeError),
+        (lambda o, p: o.SGD([p], lr="a"), TypeError),
+        (lambda o, p: o.SparseAdam([p], lr=()), TypeError),
+        (lambda o, p: o.Adafactor([p], beta2_decay="a"), TypeError),
+        (lambda o, p: o.Adam([p]).step(bad=1), TypeError),
+        (lambda o, p: o.AdamW([p]).step(bad=1), TypeError),
+        (lambda o, p: o.SGD([p], differentiable=0).step(), TypeError),
+        (lambda o, p: after_backward(o.Rprop([p], step_sizes=1), p), TypeError),
+        (lambda o, p: after_backward(o.RAdam([p], betas=(0.5, 0.5, 0.5)), p), ValueError),
     ],
-    ids=range(13),
+    ids=range(22),
 )
 def test_errors_match_torch(torch, make, error):
     with pytest.raises(error) as mine:
@@ -229,3 +243,33 @@ def test_wrappers_that_leave_out_the_base_class_can_step():
     p.sum().backward()
     Wrapper(optim.SGD([p], lr=0.5)).step()
     assert p.tolist() == [0.5]
+
+
+def test_learning_rates_that_are_nothing_are_no_zeros():
+    p = nn.Parameter(jtorch.ones(2))
+    optimizer = optim.Adam([p])
+    p.grad = jtorch.ones(2)
+    optimizer.param_groups[0]["lr"] = None
+    with pytest.raises(TypeError):
+        optimizer.step()
+
+
+def test_settings_and_numbers_as_in_torch(torch):
+    for package in (jtorch, torch):
+        p = package.nn.Parameter(package.ones(2))
+        assert package.optim.SGD([p], lr=float("nan")).defaults["momentum"] == 0  # not refused
+        with pytest.warns(UserWarning, match="duplicate parameters"):
+            twice = package.optim.SGD([p, p], 0.1)
+        assert twice.state_dict()["param_groups"][0]["params"] == [1, 1]
+        old = package.optim.SGD([p], 0.1)
+        old.load_state_dict({"state": {}, "param_groups": [{"params": [0]}]})
+        assert list(old.param_groups[0]) == [
+            "params",
+            "nesterov",
+            "maximize",
+            "foreach",
+            "differentiable",
+            "fused",
+        ]
+        assert old.param_groups[0]["fused"] is False
+        assert package.optim.AdamW.step.__qualname__ == "Adam.step"
