@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jtorch.dtypes import COMPLEX, HALF, scalar_type_name
+from jtorch.dtypes import COMPLEX, FLOAT, HALF, scalar_type_name
 from jtorch.dtypes import bool_ as boolean
 from jtorch.ops._arithmetic import check_sub
 from jtorch.ops._checks import TYPE_CHECKS
@@ -50,6 +50,14 @@ def _check_isin(elements: Any, test_elements: Any, *_: Any) -> None:
             raise RuntimeError(f"Unsupported input type encountered for isin(): {scalar_type_name(dtype)}")
 
 
+def _check_kl_div(input: Any, target: Any, *_: Any) -> None:
+    categories = [x.dtype.category for x in (input, target) if hasattr(x, "dtype")]
+    if COMPLEX in categories:
+        raise RuntimeError("kl_div: Complex inputs not supported.")
+    if any(c < FLOAT for c in categories):
+        raise RuntimeError("kl_div: Integral inputs not supported.")
+
+
 _BOOL_Y = "{}: received a bool input for `y`, but bool is not supported"
 
 _CHECKS: dict[str, Callable[..., None]] = {
@@ -58,6 +66,7 @@ _CHECKS: dict[str, Callable[..., None]] = {
     "isin": _check_isin,
     "mvlgamma": _not_bool("The input tensor may not be a boolean tensor."),
     "nn.functional.gaussian_nll_loss": _subtracts((0, 1)),
+    "nn.functional.kl_div": _check_kl_div,
     "nn.functional.l1_loss": _subtracts((0, 1)),
     "nn.functional.softsign": _without("abs_cpu", lambda d: d is boolean, 0),
     "nn.functional.tanhshrink": lambda input: check_sub(input, None),  # its tanh is no bool

@@ -211,7 +211,7 @@ def huber_loss(
     "nn.functional.kl_div",
     node=composed("SubBackward0"),
     static=LEGACY + " log_target",
-    promote=None,
+    promote="default",
     saves=lambda args: "intermediate" if args["log_target"] else None,
     opmath=True,
 )
@@ -235,10 +235,6 @@ def kl_div(
     """
     whole = "sum" if reduction == "batchmean" else reduction
     whole = reduction_of(whole, size_average, reduce)
-    if kind(input) == "c" or kind(target) == "c":
-        raise RuntimeError("kl_div: Complex inputs not supported.")
-    if kind(input) in "bi" or kind(target) in "bi":
-        raise RuntimeError("kl_div: Integral inputs not supported.")
     if log_target:
         check_broadcast(input, target)
         values = jnp.exp(target) * (target - input)
@@ -340,7 +336,7 @@ def gaussian_nll_loss(
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
     check_broadcast(input, target)
-    var = jnp.where(var < eps, eps + (var - lax.stop_gradient(var)), var)
+    var = jnp.where(var >= eps, var, eps + (var - lax.stop_gradient(var)))
     values = 0.5 * (jnp.log(var) + jnp.square(input - target) / var)
     if full:
         values = values + 0.5 * math.log(2 * math.pi)

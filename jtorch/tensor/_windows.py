@@ -342,9 +342,15 @@ def blackman_window(
         RuntimeError: a negative length, a type that is not floating.
     """
 
-    def values(m: int) -> Floats:
-        k = _points(0, 2 * math.pi / _divisions(m, not periodic), m)
-        return 0.42 - 0.5 * np.cos(k) + 0.08 * np.cos(2 * k)
+    def values(m: int) -> Any:
+        # In the window's own type and PyTorch's order: the ends are its rounding error, not 0.
+        given = dtypes.get_default_dtype() if dtype is None else as_dtype(dtype, "blackman_window")
+        kind = given.numpy
+        step, small, half, middle = (
+            kind.type(x) for x in (math.pi / _divisions(m, not periodic), 0.08, 0.5, 0.42)
+        )
+        k = np.arange(m).astype(kind) * step
+        return np.cos(k * kind.type(4)) * small - np.cos(k * kind.type(2)) * half + middle
 
     return _old("blackman_window", window_length, values, dtype, layout, device, pin_memory, requires_grad)
 

@@ -146,7 +146,7 @@ class ConcatDataset(Dataset[Any]):
     def cummulative_sizes(self) -> list[int]:
         """Old spelling of ``cumulative_sizes``."""
         warnings.warn(
-            "cummulative_sizes attribute is renamed to cumulative_sizes", DeprecationWarning, stacklevel=2
+            "`cummulative_sizes` attribute is renamed to `cumulative_sizes`", FutureWarning, stacklevel=2
         )
         return self.cumulative_sizes
 

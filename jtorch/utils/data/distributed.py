@@ -40,11 +40,12 @@ class DistributedSampler(Sampler[int]):
         if rank >= num_replicas or rank < 0:
             raise ValueError(f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]")
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
-        self.epoch, self.shuffle, self.seed, self.drop_last = 0, shuffle, seed, drop_last
+        self.epoch, self.drop_last = 0, drop_last
         n = len(dataset)
         short = (n - num_replicas) / num_replicas if drop_last and n % num_replicas else n / num_replicas
         self.num_samples = math.ceil(short)
         self.total_size = self.num_samples * num_replicas
+        self.shuffle, self.seed = shuffle, seed
 
     def __iter__(self) -> Iterator[int]:
         n = len(self.dataset)

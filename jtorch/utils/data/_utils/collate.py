@@ -103,7 +103,12 @@ def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: Any = None) ->
     if takes_part(type(first)):
         return _stack(list(batch), 0)  # type: ignore[no-any-return]
     if first.device is CPU and not [
-        t for t in batch if t._requires or t._fn is not None or (t._abase is not None and t.requires_grad)
+        t
+        for t in batch
+        if not isinstance(t, Tensor)
+        or t._requires
+        or t._fn is not None
+        or (t._abase is not None and t.requires_grad)
     ]:
         arrays = [t._host() for t in batch]
         shape, kind = arrays[0].shape, arrays[0].dtype
