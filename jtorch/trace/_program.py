@@ -75,6 +75,7 @@ class Program:
             jit,
             program,
             device.platform,
+            quick=bool(places),
             donate_argnums=0 if donated else (),
             in_shardings=place,
             out_shardings=place,
