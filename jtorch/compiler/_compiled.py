@@ -58,6 +58,8 @@ def _key_of(x: Any, tensors: list[Any]) -> Any:
             wants = "history"
         elif wants and (x._hooks or x._post_hooks):
             raise Unguarded
+        if x._inference:  # writing to it, or saving it for a backward, is an error elsewhere
+            wants = wants, "inference"
         return value.aval, wants, x._strides, type(x)
     kind = type(x)
     if kind in (int, float, bool, str, complex, bytes):
@@ -534,7 +536,8 @@ class CompiledFunction:
 
 def _text(key: Any) -> str:
     if isinstance(key, tuple) and key and hasattr(key[0], "shape"):
-        return f"{key[0]}" + (" requiring grad" if key[1] else "")
+        wants, mode = key[1] if isinstance(key[1], tuple) else (key[1], "")
+        return f"{key[0]}{' requiring grad' if wants else ''}{f' of {mode} mode' if mode else ''}"
     if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], type):
         return describe(key[1]) if key[0] in (int, float, bool, str, complex, bytes) else key[0].__name__
     return "another value"

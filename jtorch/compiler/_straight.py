@@ -173,7 +173,8 @@ class _Lines:
         self.put(f"{t} = {text}")
         self.unless(
             f"type({t}) is not {self.name(type(x))} or {t}._requires or {t}._fn is not None "
-            f"or {t}._strides != {x._strides!r} or ({t}._abase is not None and {t}._abase.requires_grad)"
+            f"or {t}._strides != {x._strides!r} or ({t}._abase is not None and {t}._abase.requires_grad) "
+            f"or {t}._inference is not {x._inference}"
         )
         self.put(f"{s} = {t}._storage")
         self.put(f"{v} = {s}.value if {t}._view is None else None")

@@ -707,3 +707,19 @@ def test_sizes_of_tensors_are_changed_in_each_call(change):
         return seen
 
     assert calls(jtorch.compile) == calls(lambda f: f)
+
+
+def test_an_argument_of_inference_mode_is_told_from_others():
+    @jtorch.compile
+    def f(x):
+        x.add_(1)
+        return x * 2
+
+    for _ in range(3):
+        assert f(jtorch.ones(2)).tolist() == [4.0, 4.0]
+    with jtorch.inference_mode():
+        x = jtorch.ones(2)
+    with pytest.raises(RuntimeError, match="Inplace update to inference tensor outside InferenceMode"):
+        f(x)
+    assert x.tolist() == [1.0, 1.0]
+    assert f(jtorch.ones(2)).tolist() == [4.0, 4.0]
