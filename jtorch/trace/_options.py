@@ -18,7 +18,8 @@ LIBRARY_KINDS = "xla_cpu_experimental_ynn_fusion_type"
 LIBRARY_CHOICE = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
 
 #: XLA's newer emitters of loops need twice the time and memory to compile. What they make of networks with
-#: convolutions that are only applied is no faster; training steps of an MLP, an LSTM and a GPT are, by 5 to 20 %.
+#: convolutions that are only applied is no faster; training steps of an MLP, an LSTM and a GPT are, by 5 to
+#: 20 %.
 EMITTERS = "xla_cpu_use_fusion_emitters"
 
 _known = True
