@@ -52,6 +52,8 @@ class Kind:
 
     def set(self, target: Any) -> None:
         """Make a device the current one; negative numbers change nothing."""
+        if isinstance(target, int) and target < 0:
+            return
         index = self.resolve(target).index or 0
         current_index[self.type] = index
 
@@ -94,6 +96,11 @@ class Kind:
             return highest
         self._floor[self.resolve(target)] = (before[0], max(before[1], now))
         return max(before[1], now)
+
+    def reserved(self, target: Any = None, which: str = "") -> int:
+        """Bytes that the allocator took, or with ``"peak_"`` the most; 0 if it does not tell."""
+        stats = self.stats(target)
+        return int(stats.get(f"{which}pool_bytes", stats.get(f"{which}bytes_reserved", 0)))
 
     def reset_peak(self, target: Any = None) -> None:
         """Start the measurement of :meth:`peak` anew."""

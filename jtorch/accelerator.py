@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from jtorch import dtypes
 from jtorch._accelerators import Kind, Stream
 from jtorch.devices import current_index
 from jtorch.devices import device as _device
 
 __all__ = [
     "current_accelerator", "current_device_idx", "current_device_index", "current_stream", "device_count",
-    "device_index", "empty_cache", "get_memory_info", "is_available", "max_memory_allocated",
-    "memory_allocated", "memory_stats", "reset_peak_memory_stats", "set_device_idx", "set_device_index",
-    "set_stream", "synchronize",
+    "device_index", "empty_cache", "empty_host_cache", "get_device_capability", "get_memory_info",
+    "is_available", "max_memory_allocated", "max_memory_reserved", "memory_allocated", "memory_reserved",
+    "memory_stats", "reset_accumulated_memory_stats", "reset_peak_memory_stats", "set_device_idx",
+    "set_device_index", "set_stream", "synchronize",
 ]  # fmt: skip
 
 
@@ -95,6 +97,17 @@ def empty_cache() -> None:
     _kind()
 
 
+def empty_host_cache() -> None:
+    """Nothing to do: JAX's allocator keeps its memory for later arrays."""
+    _kind()
+
+
+def get_device_capability(device: Any = None, /) -> dict[str, Any]:
+    """What an accelerator can do: ``{"supported_dtypes": ...}``, all dtypes that XLA has."""
+    _kind().resolve(device)
+    return {"supported_dtypes": set(dtypes.ALL)}
+
+
 def memory_allocated(device: Any = None, /) -> int:
     """Bytes in use."""
     return _kind().allocated(device)
@@ -103,6 +116,21 @@ def memory_allocated(device: Any = None, /) -> int:
 def max_memory_allocated(device: Any = None, /) -> int:
     """The most bytes in use since the last reset; after one a lower bound (see ``jtorch.cuda``)."""
     return _kind().peak(device)
+
+
+def memory_reserved(device: Any = None, /) -> int:
+    """Bytes that JAX's allocator took; 0 if it does not tell."""
+    return _kind().reserved(device)
+
+
+def max_memory_reserved(device: Any = None, /) -> int:
+    """The most bytes that JAX's allocator took; 0 if it does not tell."""
+    return _kind().reserved(device, "peak_")
+
+
+def reset_accumulated_memory_stats(device: Any = None, /) -> None:
+    """Nothing to do: JAX's allocator counts no memory that was freed."""
+    _kind().resolve(device)
 
 
 def reset_peak_memory_stats(device: Any = None, /) -> None:

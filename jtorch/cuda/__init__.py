@@ -7,36 +7,67 @@ True
 
 from __future__ import annotations
 
-import os
-from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Any
 
 from jtorch import _accelerators
-from jtorch._accelerators import Kind, StreamContext
-from jtorch.cuda import amp
+from jtorch._accelerators import StreamContext
+from jtorch.cuda import amp, memory, nvtx, random
+from jtorch.cuda._kind import KIND as _kind
+from jtorch.cuda.memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_cached,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_cached,
+    memory_reserved,
+    memory_stats,
+    memory_stats_as_nested_dict,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
+    reset_peak_memory_stats,
+    set_per_process_memory_fraction,
+)
+from jtorch.cuda.random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
 from jtorch.devices import as_device, current_index, jax_device
-from jtorch.tensor._random import default_generator_of, seed_devices
+from jtorch.tensor._legacy import CUDA_TYPES
 from jtorch.trace import session
 
 __all__ = [
-    "CUDAGraph", "Event", "Stream", "StreamContext", "amp", "can_device_access_peer", "current_device",
-    "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
-    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all",
-    "graph", "init", "initial_seed", "ipc_collect", "is_available", "is_bf16_supported",
-    "is_current_stream_capturing", "is_initialized", "is_tf32_supported",
-    "manual_seed", "manual_seed_all", "max_memory_allocated",
-    "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "memory_stats",
-    "reset_max_memory_allocated", "reset_peak_memory_stats", "seed", "seed_all", "set_device",
-    "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CUDAGraph", "CharTensor", "DoubleTensor", "Event",
+    "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "ShortTensor", "Stream", "StreamContext", "amp",
+    "can_device_access_peer", "current_device", "current_stream", "default_stream", "device", "device_count",
+    "device_of", "empty_cache", "get_arch_list", "get_device_capability", "get_device_name",
+    "get_device_properties", "get_rng_state", "get_rng_state_all", "get_sync_debug_mode", "graph", "init",
+    "initial_seed", "ipc_collect", "is_available", "is_bf16_supported", "is_current_stream_capturing",
+    "is_initialized", "is_tf32_supported", "manual_seed", "manual_seed_all", "max_memory_allocated",
+    "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory", "memory_allocated", "memory_cached",
+    "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "nvtx", "random",
+    "reset_accumulated_memory_stats", "reset_max_memory_allocated", "reset_max_memory_cached",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_per_process_memory_fraction",
+    "set_rng_state", "set_rng_state_all", "set_stream", "set_sync_debug_mode", "stream", "synchronize",
 ]  # fmt: skip
 
-
-def _missing() -> Exception:
-    return AssertionError("Torch not compiled with CUDA enabled")
-
-
-_kind = Kind("cuda", _missing)
+FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = (
+    CUDA_TYPES[n] for n in ("FloatTensor", "DoubleTensor", "HalfTensor", "BFloat16Tensor")
+)
+ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor = (
+    CUDA_TYPES[n]
+    for n in ("ByteTensor", "CharTensor", "ShortTensor", "IntTensor", "LongTensor", "BoolTensor")
+)
 
 
 def is_available() -> bool:
@@ -154,74 +185,12 @@ def is_tf32_supported() -> bool:
     return is_available() and get_device_capability()[0] >= 8
 
 
-# ---- memory
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes in use; 0 without a GPU."""
-    return _kind.allocated(device)
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes in use since the start or the last reset.
-
-    JAX cannot reset its peak: after a reset this is a lower bound until the earlier peak is exceeded.
-    """
-    return _kind.peak(device)
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that JAX's allocator took from the GPU; 0 if it does not tell."""
-    stats = _kind.stats(device)
-    return int(stats.get("pool_bytes", stats.get("bytes_reserved", 0)))
-
-
-def max_memory_reserved(device: Any = None) -> int:
-    """The most bytes that JAX's allocator took from the GPU; 0 if it does not tell."""
-    stats = _kind.stats(device)
-    return int(stats.get("peak_pool_bytes", stats.get("peak_bytes_reserved", 0)))
-
-
-def reset_peak_memory_stats(device: Any = None) -> None:
-    """Start measuring :func:`max_memory_allocated` anew."""
-    _kind.reset_peak(device)
-
-
-def reset_max_memory_allocated(device: Any = None) -> None:
-    """Old name of :func:`reset_peak_memory_stats`."""
-    _kind.reset_peak(device)
-
-
-def memory_stats(device: Any = None) -> dict[str, Any]:
-    """What JAX's allocator reports, under PyTorch's names where there is one; empty without a GPU."""
-    stats = _kind.stats(device)
-    names = {
-        "bytes_in_use": "allocated_bytes.all.current",
-        "peak_bytes_in_use": "allocated_bytes.all.peak",
-        "pool_bytes": "reserved_bytes.all.current",
-        "peak_pool_bytes": "reserved_bytes.all.peak",
-        "num_allocs": "allocation.all.allocated",
-    }
-    return OrderedDict(sorted((names.get(k, k), v) for k, v in stats.items()))
-
-
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """Free and total bytes of the memory that JAX may use."""
-    where = _kind.resolve(device)
-    total = _kind.limit(where)
-    return total - _kind.allocated(where), total
-
-
-def empty_cache() -> None:
-    """Nothing to do: JAX's allocator keeps its memory for later arrays."""
+# ---- order of work
 
 
 def ipc_collect() -> None:
     """Nothing to do: GPU memory is not shared with other processes."""
     _kind.check()
-
-
-# ---- order of work
 
 
 def synchronize(device: Any = None) -> None:
@@ -311,54 +280,27 @@ def is_current_stream_capturing() -> bool:
     return session() is not None
 
 
-# ---- random numbers
+def set_sync_debug_mode(debug_mode: int | str) -> None:
+    """Not supported, but for the default; ``jtorch.metrics()`` counts the lines that wait for values.
+
+    Args:
+        debug_mode: ``"default"`` or 0.
+
+    Raises:
+        NotImplementedError: ``"warn"``, ``"error"``, 1 or 2.
+        RuntimeError: something else.
+    """
+    _kind.check()
+    if debug_mode in ("warn", "error", 1, 2):
+        raise NotImplementedError(
+            f"torch.cuda.set_sync_debug_mode({debug_mode!r}): jtorch.metrics()['reads'] counts the lines "
+            "that wait for values"
+        )
+    if debug_mode not in ("default", 0):
+        raise RuntimeError("invalid value of debug_mode, expected one of `default`, `warn`, `error`")
 
 
-def manual_seed(seed: int) -> None:
-    """Seed the current GPU's stream of random numbers; without a GPU, that of later ones."""
-    if is_available():
-        default_generator_of(_kind.resolve(None)).manual_seed(int(seed))
-    else:
-        seed_devices(int(seed))
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seed the streams of all GPUs."""
-    seed_devices(int(seed))
-
-
-def seed() -> None:
-    """Seed the current GPU's stream with a number nobody can foresee."""
-    if is_available():
-        default_generator_of(_kind.resolve(None)).seed()
-
-
-def seed_all() -> None:
-    """Seed the streams of all GPUs with one number nobody can foresee."""
-    seed_devices(int.from_bytes(os.urandom(8), "little") >> 1)
-
-
-def initial_seed() -> int:
-    """The seed that the current GPU's stream began with."""
-    return default_generator_of(_kind.resolve(None)).initial_seed()
-
-
-def get_rng_state(device: Any = "cuda") -> Any:
-    """The state of a GPU's stream of random numbers."""
-    return default_generator_of(_kind.resolve(device)).get_state()
-
-
-def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
-    """Continue a GPU's stream of random numbers from a state."""
-    default_generator_of(_kind.resolve(device)).set_state(new_state)
-
-
-def get_rng_state_all() -> list[Any]:
-    """The states of all GPUs' streams."""
-    return [get_rng_state(i) for i in range(device_count())]
-
-
-def set_rng_state_all(new_states: Iterable[Any]) -> None:
-    """Continue all GPUs' streams from states."""
-    for i, state in enumerate(new_states):
-        set_rng_state(state, i)
+def get_sync_debug_mode() -> int:
+    """0: lines that wait for the device are not reported."""
+    _kind.check()
+    return 0

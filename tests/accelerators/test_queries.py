@@ -2,10 +2,12 @@
 "something."""
 
 import importlib
+import re
 
 import pytest
 
 import jtorch
+from jtorch import nn
 from jtorch.devices import platform_available
 
 no_gpu = pytest.mark.skipif(platform_available("cuda"), reason="these are the answers without a GPU")
@@ -31,6 +33,29 @@ def answers(t):
         "state": lambda: c.get_rng_state(),
         "init": lambda: c.init(),
         "memory info": lambda: c.mem_get_info(),
+        "cuda nothing": lambda: (c.set_device(-1), dict(c.memory_stats_as_nested_dict())),
+        "cuda fraction": lambda: c.set_per_process_memory_fraction(0.5),
+        "cuda debug mode": lambda: c.get_sync_debug_mode(),
+        "cuda submodules": lambda: (c.memory.memory_reserved(), c.random.manual_seed(0)),
+        "cuda types": lambda: (isinstance(t.ones(1), c.FloatTensor), str(c.HalfTensor)),
+        "cuda type": lambda: c.FloatTensor(2),
+        "nvtx push": lambda: c.nvtx.range_push("a"),
+        "nvtx pop": lambda: c.nvtx.range_pop(),
+        "nvtx range": lambda: c.nvtx.range("a").__enter__(),
+        "attention": lambda: (
+            b.cuda.flash_sdp_enabled(),
+            b.cuda.math_sdp_enabled(),
+            b.cuda.mem_efficient_sdp_enabled(),
+            b.cuda.cudnn_sdp_enabled(),
+            b.cuda.fp16_bf16_reduction_math_sdp_allowed(),
+            b.cuda.is_flash_attention_available(),
+        ),
+        "linalg": lambda: b.cuda.preferred_linalg_library("lapack"),
+        "accelerator reserved": lambda: a.memory_reserved(),
+        "accelerator most reserved": lambda: a.max_memory_reserved(),
+        "accelerator accumulated": lambda: a.reset_accumulated_memory_stats(),
+        "accelerator capability": lambda: a.get_device_capability(),
+        "accelerator host cache": lambda: a.empty_host_cache(),
         "accelerator": lambda: (a.is_available(), a.device_count(), a.current_accelerator()),
         "accelerator sync": lambda: a.synchronize(),
         "accelerator index": lambda: a.current_device_index(),
@@ -69,6 +94,35 @@ def test_answers_without_an_accelerator_are_pytorchs(torch, name):
     assert outcome(answers(jtorch)[name]) == outcome(answers(torch)[name])
 
 
+@no_gpu
+@pytest.mark.parametrize("name", ["memory_summary", "reset_accumulated_memory_stats"])
+def test_memory_that_is_not_there(name):
+    # PyTorch fails here on what its build lacks.
+    with pytest.raises(AssertionError, match="Torch not compiled with CUDA enabled"):
+        getattr(jtorch.cuda, name)()
+
+
+def test_switches_of_attention_are_kept():
+    cuda = jtorch.backends.cuda
+    for name in ("flash", "mem_efficient", "math", "cudnn"):
+        get, put = getattr(cuda, f"{name}_sdp_enabled"), getattr(cuda, f"enable_{name}_sdp")
+        put(False)
+        assert not get()
+        put(True)
+        assert get()
+    with cuda.sdp_kernel(enable_flash=False):
+        assert not cuda.flash_sdp_enabled()
+    assert cuda.flash_sdp_enabled()
+    assert cuda.preferred_linalg_library("magma") == cuda.preferred_linalg_library() == "magma"
+    assert cuda.preferred_linalg_library("default") == "default"
+
+
+def test_old_names_of_memory_say_so():
+    for name, newer in (("memory_cached", "reserved"), ("max_memory_cached", "max_memory_reserved")):
+        with pytest.warns(FutureWarning, match=rf"`torch.cuda.{name}` has been renamed to .*{newer}`"):
+            assert isinstance(getattr(jtorch.cuda, name)(), int)
+
+
 def test_tf32_is_one_switch():
     matmul = jtorch.backends.cuda.matmul
     cudnn = importlib.import_module("jtorch.backends.cudnn")
@@ -93,6 +147,45 @@ def test_tf32_is_one_switch():
         jtorch.set_float32_matmul_precision("highest")
 
 
+@pytest.mark.parametrize(("level", "word"), [("highest", "HIGHEST"), ("high", "HIGH"), ("medium", "DEFAULT")])
+def test_the_level_reaches_every_product_and_its_gradients(level, word):
+    model = nn.Sequential(nn.Conv1d(2, 3, 2), nn.Flatten(), nn.Linear(9, 4))
+    x = jtorch.ones(2, 2, 4)
+
+    def step(x):
+        out = model(x)
+        loss = (out @ out.T).sum()
+        loss.backward()
+        return loss
+
+    jtorch.set_float32_matmul_precision(level)
+    try:
+        text = jtorch.compiler.lower(step, x).as_text()
+    finally:
+        jtorch.set_float32_matmul_precision("highest")
+    products = [
+        line for line in text.splitlines() if re.search(r"stablehlo\.(dot_general|convolution)", line)
+    ]
+    # Three forwards; gradients of the weights, of the linear layer's input and of both factors.
+    assert len(products) >= 8
+    for line in products:
+        assert re.findall(r"\b(HIGHEST|HIGH|DEFAULT)\b", line) == [word] * 2, line
+
+
+def test_another_level_is_another_program(lazy):
+    a = jtorch.ones(7, 7)
+    (a @ a).sum().item()
+    jtorch.reset_metrics()
+    (a @ a).sum().item()
+    assert jtorch.metrics()["programs_compiled"] == 0
+    jtorch.set_float32_matmul_precision("medium")
+    try:
+        (a @ a).sum().item()
+    finally:
+        jtorch.set_float32_matmul_precision("highest")
+    assert jtorch.metrics()["programs_compiled"] == 1
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not platform_available("cuda"), reason="needs a GPU")
 def test_a_gpu_answers():
@@ -115,6 +208,14 @@ def test_a_gpu_answers():
     a = jtorch.rand(3, device="cuda")
     c.set_rng_state(state)
     assert jtorch.equal(a, jtorch.rand(3, device="cuda"))
+    c.set_device(-1)
+    assert c.current_device() == 0
+    assert "Allocated memory" in c.memory_summary()
+    assert jtorch.accelerator.memory_reserved() == c.memory_reserved()
+    assert jtorch.float32 in jtorch.accelerator.get_device_capability()["supported_dtypes"]
+    assert (c.nvtx.range_push("a"), c.nvtx.range_push("b"), c.nvtx.range_pop()) == (0, 1, 1)
+    assert c.nvtx.range_pop() == 0
+    assert isinstance(x, c.FloatTensor)
 
 
 @no_gpu
