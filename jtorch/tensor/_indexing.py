@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from jtorch import dtypes
+from jtorch.devices import CPU
 from jtorch.ops._registry import OPS
 from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import warn_of_lost_imaginary
@@ -35,7 +37,7 @@ from jtorch.tensor._index_tensors import (
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._views import alias, strides_of, unsqueeze
-from jtorch.trace import TracedValue, from_host
+from jtorch.trace import TracedValue, from_host, from_jax
 from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["index_put", "index_put_"]
@@ -198,6 +200,9 @@ def _plain_item(item: Any) -> Any:
         return item
     if isinstance(item, int | np.integer):
         return int(item)
+    if isinstance(item, jax.Array):
+        traced = isinstance(item, jax.core.Tracer)
+        return from_value(from_jax(item, CPU) if traced else from_host(np.asarray(item)))
     if _is_sequence(item):
         array = array_from_data(item, None)
         if array.dtype not in (np.bool_, np.uint8):

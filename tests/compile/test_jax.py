@@ -88,6 +88,56 @@ def test_tensors_are_pytrees_and_share_memory():
     again = jax.tree.unflatten(tree, leaves)
     assert isinstance(again, nn.Parameter)
     assert again.requires_grad
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(state)]
+    assert paths == ["['weight'].data", "['bias'].data"]
+    assert [a.shape for a in jax.tree.leaves(state)] == [(3, 2), (3,)]
+
+
+@pytest.mark.parametrize("kind", [*jtorch.dtypes.ALL], ids=str)
+def test_arrays_and_tensors_of_every_dtype(kind):
+    t = jtorch.tensor([[1, 4], [2, 1]]).to(kind).t()
+    array = t.jax()
+    assert array.dtype == kind.numpy
+    assert array.tolist() == t.tolist()
+    assert jtorch.from_jax(array).dtype is kind
+    assert jtorch.from_jax(array).jax() is array
+    back = jax.jit(lambda t: t[0])(t)  # 64-bit types, too, though JAX's are switched off
+    assert back.dtype is kind
+    assert back.tolist() == t.tolist()[0]
+
+
+def test_arrays_are_indices():
+    t, i = jtorch.arange(6.0).reshape(3, 2), jax.numpy.array([2, 0])
+    assert t[i].tolist() == [[4, 5], [0, 1]]
+    assert t[jax.numpy.array([False, False, True])].tolist() == [[4, 5]]
+    assert t[jax.numpy.int32(1)].tolist() == [2, 3]
+    assert jax.jit(lambda t, i: t[i, 0])(t, i).tolist() == [4, 0]
+    t[i] = 7.0
+    assert t.tolist() == [[7, 7], [2, 3], [7, 7]]
+
+
+def test_writes_do_not_reach_arrays():
+    array = jax.numpy.ones(3)
+    t = jtorch.from_jax(array)
+    held = t.jax()
+    t.add_(1)
+    t.numpy()[0] = 5
+    assert array.tolist() == held.tolist() == [1, 1, 1]
+    assert t.jax().tolist() == t.tolist() == [5, 2, 2]
+
+
+def test_errors_inside_transforms_name_the_cure():
+    def notes(function, *args):
+        with pytest.raises(RuntimeError) as e:
+            function(*args)
+        return str(e.value), " ".join(e.value.__notes__)
+
+    text, note = notes(jax.jit(lambda x: x if x.sum() > 0 else -x), jtorch.ones(2))
+    assert "no concrete values to read" in text
+    assert "jax.lax.cond" in note
+    text, note = notes(jax.jit(nn.Dropout()), jtorch.ones(2))
+    assert "need a key" in text
+    assert "jtorch.random.use_key(key)" in note
 
 
 class Counted(nn.Module):
