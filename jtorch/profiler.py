@@ -8,6 +8,8 @@ user marked with :class:`record_function`, and the programs that ran, with the o
 from __future__ import annotations
 
 import enum
+import functools
+import gzip
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +34,10 @@ class ProfilerActivity(enum.Enum):
 
     CPU = 0
     XPU = 1
-    CUDA = 2
+    MTIA = 2
+    CUDA = 3
+    HPU = 4
+    PrivateUse1 = 5
 
 
 class ProfilerAction(enum.Enum):
@@ -87,19 +92,44 @@ def schedule(
     return action
 
 
+_NO_MEMORY = (
+    "a profile does not tell memory; jtorch.compiler.lower(f, *args).compile().memory_analysis() does for a "
+    "program"
+)
+
+
+def _by_cpu(name: str) -> str:
+    """The column of the CPU's time that stands for one of a device's."""
+    return name.replace("cuda_", "cpu_").replace("xpu_", "cpu_").replace("device_", "cpu_")
+
+
 class FunctionEvent:
-    """One event: a name, its start and its duration in microseconds."""
+    """One event: a name, its start and its duration in microseconds.
+
+    Programs are waited for while a profile is taken, so the time of devices is part of the CPU's, and is
+    given again under the names that it has in PyTorch (``device_time_total``, ``cuda_time_total``).
+    """
 
     __slots__ = ("count", "cpu_time_total", "key", "name", "self_cpu_time_total", "start")
 
     def __init__(self, name: str, start: float, duration: float, own: float) -> None:
-        self.name = self.key = name
+        self.name = name
+        # One row for all steps, as in PyTorch.
+        self.key = "ProfilerStep*" if name.startswith("ProfilerStep#") else name
         self.start, self.cpu_time_total, self.self_cpu_time_total, self.count = start, duration, own, 1
 
     @property
     def cpu_time(self) -> float:
         """Mean duration."""
         return self.cpu_time_total / self.count
+
+    def __getattr__(self, name: str) -> float:
+        kind = _by_cpu(name)
+        if kind in ("cpu_time", "cpu_time_total", "self_cpu_time_total") and kind != name:
+            return float(getattr(self, kind))
+        if "memory_usage" in kind:
+            raise NotImplementedError(f"{name}: {_NO_MEMORY}")
+        raise AttributeError(f"'FunctionEvent' object has no attribute '{name}'")
 
     def __repr__(self) -> str:
         return f"<FunctionEvent {self.key} {self.count} x {self.cpu_time:.1f} us>"
@@ -114,12 +144,17 @@ class EventList(list[FunctionEvent]):
         for e in self:
             row = found.get(e.key)
             if row is None:
-                found[e.key] = FunctionEvent(e.key, e.start, e.cpu_time_total, e.self_cpu_time_total)
+                found[e.key] = FunctionEvent(e.name, e.start, e.cpu_time_total, e.self_cpu_time_total)
             else:
                 row.cpu_time_total += e.cpu_time_total
                 row.self_cpu_time_total += e.self_cpu_time_total
                 row.count += 1
         return EventList(found.values())
+
+    @property
+    def self_cpu_time_total(self) -> float:
+        """The sum of all rows, each without what is inside of it."""
+        return sum(e.self_cpu_time_total for e in self)
 
     def total_average(self) -> FunctionEvent:
         """The sum of all rows."""
@@ -146,10 +181,14 @@ class EventList(list[FunctionEvent]):
             max_name_column_width: where names are cut.
             header: a line above.
             **_: further options of PyTorch's are accepted.
+
+        Raises:
+            AttributeError: another column.
+            NotImplementedError: a column of memory.
         """
-        key = (sort_by or "").replace("cuda_", "cpu_").replace("device_", "cpu_")
+        key = _by_cpu(sort_by or "")
         rows = sorted(self, key=lambda e: -getattr(e, key)) if key else list(self)
-        total = sum(e.self_cpu_time_total for e in self) or 1.0
+        total = self.self_cpu_time_total or 1.0
         titles = ["Name", "Self CPU %", "Self CPU", "CPU total", "CPU time avg", "# of Calls"]
         lines = [titles]
         for e in rows[:row_limit]:
@@ -163,13 +202,22 @@ class EventList(list[FunctionEvent]):
         body = [rule, shown[0], rule, *shown[1:], rule, f"Self CPU time total: {_time(total)}"]
         return "\n".join([*([header] if header else []), *body])
 
-    def export_chrome_trace(self, path: str) -> None:
-        """Write the events for ``chrome://tracing`` and Perfetto."""
+    def export_chrome_trace(self, path: str, **more: Any) -> None:
+        """Write the events for ``chrome://tracing`` and Perfetto.
+
+        Args:
+            path: of the file; compressed if it ends in ``.gz``.
+            **more: entries beside the events.
+        """
         events = [
-            {"name": e.name, "ph": "X", "ts": e.start, "dur": e.cpu_time_total, "pid": 0, "tid": 0}
+            {
+                "name": e.name, "ph": "X", "ts": e.start, "dur": e.cpu_time_total, "pid": 0, "tid": 0,
+                "cat": "program" if "program of " in e.name else "user_annotation",
+            }
             for e in self
-        ]
-        Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}))
+        ]  # fmt: skip
+        text = json.dumps({**more, "traceEvents": events, "displayTimeUnit": "ms"}).encode()
+        Path(path).write_bytes(gzip.compress(text) if str(path).endswith(".gz") else text)
 
 
 def _time(microseconds: float) -> str:
@@ -185,10 +233,11 @@ class profile:
     """Watch what the engine does (``torch.profiler.profile``).
 
     Args:
-        activities: accepted; the CPU is watched, and with ``log_dir`` all devices by ``jax.profiler``.
+        activities: accepted; all devices are watched, and with ``log_dir`` by ``jax.profiler``.
         schedule: which steps to keep, told by :meth:`step`; all by default.
         on_trace_ready: called with the profiler at the end of each cycle.
-        record_shapes, profile_memory, with_stack, with_flops: accepted.
+        record_shapes, profile_memory, with_stack, with_flops, experimental_config, execution_trace_observer,
+            acc_events, use_cuda, custom_trace_id_callback, post_processing_timeout_s: accepted.
         with_modules: calls of modules are rows of their own (the Python that records their operations), and
             programs are compiled anew with the names of modules, which titles and ``log_dir``'s trace show.
         log_dir: a folder for a trace of ``jax.profiler``, which shows the inside of programs.
@@ -205,8 +254,13 @@ class profile:
         with_stack: bool = False,
         with_flops: bool = False,
         with_modules: bool = False,
+        experimental_config: Any = None,
+        execution_trace_observer: Any = None,
+        acc_events: bool = False,
+        use_cuda: bool | None = None,
+        custom_trace_id_callback: Callable[[], str] | None = None,
+        post_processing_timeout_s: float | None = None,
         log_dir: str | None = None,
-        **_: Any,
     ) -> None:
         self.schedule, self.on_trace_ready, self.log_dir = schedule, on_trace_ready, log_dir
         self.with_modules = with_modules
@@ -215,11 +269,18 @@ class profile:
         self._events: list[FunctionEvent] = []
         self._open: list[list[float]] = []
         self._calls: list[str] = []
+        self._metadata: dict[str, Any] = {}
+        #: the step under way: its name in traces, its start; and the time of what it contains
+        self._step: tuple[Any, float] | None = None
+        self._inside = 0.0
 
     # ---- watching
 
     def _action(self) -> ProfilerAction:
         return ProfilerAction.RECORD if self.schedule is None else self.schedule(self.step_num)
+
+    def _keeps(self) -> bool:
+        return self._action() in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 
     def begin(self) -> None:
         """Something starts."""
@@ -231,8 +292,15 @@ class profile:
         duration = time.perf_counter() - started
         if self._open:
             self._open[-1][1] += duration
-        if self._action() in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE):
-            self._events.append(FunctionEvent(name, started * 1e6, duration * 1e6, (duration - inside) * 1e6))
+        else:
+            self._inside += duration
+        if self._keeps():
+            self._note(name, started, inside)
+
+    def _note(self, name: str, started: float, inside: float) -> None:
+        """Keep an event that ends now."""
+        duration = time.perf_counter() - started
+        self._events.append(FunctionEvent(name, started * 1e6, duration * 1e6, (duration - inside) * 1e6))
 
     def _call(self, name: str | None) -> None:
         """A module is called, or (``None``) returns."""
@@ -259,28 +327,49 @@ class profile:
         listen(self)
         if self.log_dir is not None:
             jax.profiler.start_trace(self.log_dir)
+        self._begin_step()
+
+    def _begin_step(self) -> None:
+        """With a schedule, each step is a row."""
+        if self.schedule is not None and self in _running:
+            annotation = jax.profiler.StepTraceAnnotation("ProfilerStep", step_num=self.step_num)
+            annotation.__enter__()
+            self._step, self._inside = (annotation, time.perf_counter()), 0.0
+
+    def _end_step(self) -> None:
+        if self._step is None:
+            return
+        annotation, started = self._step
+        self._step = None
+        annotation.__exit__(None, None, None)
+        if self._keeps():
+            self._note(f"ProfilerStep#{self.step_num}", started, self._inside)
 
     def stop(self) -> None:
         """Run what is pending and cease to watch."""
         synchronize()
+        self._end_step()
         if self.log_dir is not None:
             jax.profiler.stop_trace()
         if self._names is not None:
             self._names.__exit__(None, None, None)
         _running.remove(self)
         listen(_running[-1] if _running else None)
-        if self.on_trace_ready is not None and self.schedule is None:
+        # A cycle that ends early is one, too.
+        if self.on_trace_ready is not None and self._keeps():
             self.on_trace_ready(self)
 
     def step(self) -> None:
         """A step of training ends; the schedule decides what the next one is."""
         flush_all("profiler")
         save = self._action() is ProfilerAction.RECORD_AND_SAVE
+        self._end_step()
         self.step_num += 1
         if save and self.on_trace_ready is not None:
             self.on_trace_ready(self)
-        if save and self._action() is not ProfilerAction.RECORD:
+        if save:
             self._kept, self._events = self._events, []
+        self._begin_step()
 
     _kept: list[FunctionEvent] | None = None
 
@@ -296,7 +385,31 @@ class profile:
 
     def export_chrome_trace(self, path: str) -> None:
         """Write the events for ``chrome://tracing`` and Perfetto."""
-        self.events().export_chrome_trace(path)
+        self.events().export_chrome_trace(path, **self._metadata)
+
+    def add_metadata(self, key: str, value: str) -> None:
+        """Write an entry into the Chrome trace, beside the events."""
+        self._metadata[key] = value
+
+    def add_metadata_json(self, key: str, value: str) -> None:
+        """:meth:`add_metadata` of a value that is JSON."""
+        self._metadata[key] = json.loads(value)
+
+    def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
+        """Not supported: programs are fused, so no operation has a stack.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("export_stacks(): use with_modules=True, which names programs by module")
+
+    def export_memory_timeline(self, path: str, device: str | None = None) -> None:
+        """Not supported.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(f"export_memory_timeline(): {_NO_MEMORY}")
 
 
 @contextmanager
@@ -348,6 +461,7 @@ class record_function:
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """As a decorator: every call of the function is such a block."""
 
+        @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             with record_function(self.name):
                 return function(*args, **kwargs)
@@ -356,16 +470,22 @@ class record_function:
 
 
 def tensorboard_trace_handler(
-    dir_name: str, worker_name: str | None = None, use_gzip: bool = False
+    dir_name: str, worker_name: str | None = None, use_gzip: bool = False, use_python_export: bool = False
 ) -> Callable[[profile], None]:
-    """For ``on_trace_ready``: writes a Chrome trace per cycle into a folder."""
-    if use_gzip:
-        raise NotImplementedError("tensorboard_trace_handler(use_gzip=True): compress the file afterwards")
+    """For ``on_trace_ready``: writes a Chrome trace per cycle into a folder.
+
+    Args:
+        dir_name: the folder.
+        worker_name: how names of files begin.
+        use_gzip: compress them.
+        use_python_export: accepted.
+    """
 
     def handler(p: profile) -> None:
         folder = Path(dir_name)
         folder.mkdir(parents=True, exist_ok=True)
         name = worker_name or "jtorch"
-        p.export_chrome_trace(str(folder / f"{name}.{time.time_ns()}.pt.trace.json"))
+        ending = ".gz" if use_gzip else ""
+        p.export_chrome_trace(str(folder / f"{name}.{time.time_ns()}.pt.trace.json{ending}"))
 
     return handler

@@ -211,12 +211,13 @@ def is_dynamo_compiling() -> bool:
     return session() is not None
 
 
-_exporting = [False]
+#: Set by :func:`jtorch.export.export` while it records.
+exporting = [False]
 
 
 def is_exporting() -> bool:
     """Whether :func:`jtorch.export.export` is recording."""
-    return _exporting[0]
+    return exporting[0]
 
 
 def reset() -> None:

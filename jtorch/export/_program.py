@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import jax.export
 import numpy as np
 
 from jtorch import dtypes
-from jtorch.compiler._lowering import program_of, recorded_call, tensors_of
-from jtorch.devices import CPU
+from jtorch.compiler._api import exporting
+from jtorch.compiler._lowering import program_of, recorded_call
+from jtorch.devices import CPU, device
 from jtorch.nn import Module
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
@@ -25,7 +27,7 @@ from jtorch.trace import computed, from_host, from_jax, host_array
 __all__ = ["Dim", "ExportedProgram", "export", "load", "save"]
 
 #: First entry of a file, so that others are recognised.
-_FORMAT = "jtorch.export 1"
+_FORMAT = "jtorch.export 2"
 
 
 class ExportedProgram:
@@ -38,19 +40,26 @@ class ExportedProgram:
     """
 
     def __init__(
-        self, exported: Any, state: dict[str, Any], order: list[Any], signature: Any, tree: Any, handed: Any
+        self,
+        exported: Any,
+        state: dict[str, Any],
+        order: list[Any],
+        signature: Any,
+        inputs: Any,
+        tree: Any,
+        handed: Any,
     ) -> None:
         self.exported, self.state_dict, self._order = exported, state, order
-        self.signature, self._tree, self._handed = signature, tree, handed
+        self.signature, self._inputs, self._tree, self._handed = signature, inputs, tree, handed
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program; arguments as when it was exported.
 
         Raises:
-            ValueError: their number, shapes or dtypes differ.
+            ValueError: their structure, shapes, dtypes or Python numbers differ.
         """
         tensors: list[Any] = []
-        tensors_of((args, kwargs), tensors)
+        _match(self._inputs, [args, kwargs], tensors)
         given = [[list(t.shape), t.dtype.name] for t in tensors]
         if given != self.signature:
             raise ValueError(f"this program takes tensors {self.signature}, got {given}")
@@ -112,8 +121,9 @@ def export(
         raise NotImplementedError(
             "export(dynamic_shapes=...): XLA compiles for sizes; export a program for each shape, or pad"
         )
-    with no_grad():
-        recorded, tensors = recorded_call(mod, args, kwargs or {})
+    kwargs = dict(kwargs or {})
+    with no_grad(), _exporting():
+        recorded, tensors = recorded_call(mod, args, kwargs)
         values = recorded.gather(tensors)
     assert values is not None
     if recorded.written or recorded.stored:
@@ -147,7 +157,16 @@ def export(
     signature = [[list(t.shape), t.dtype.name] for t in tensors]
     marks = [_Mark(i) for i in range(len(handed))]
     tree = _describe(marks[0] if recorded.single else recorded.rebuild(marks))
-    return ExportedProgram(exported, state, order, signature, tree, handed)
+    return ExportedProgram(exported, state, order, signature, _describe([args, kwargs], True), tree, handed)
+
+
+@contextmanager
+def _exporting() -> Iterator[None]:
+    before, exporting[0] = exporting[0], True
+    try:
+        yield
+    finally:
+        exporting[0] = before
 
 
 def _varies(shapes: Any) -> bool:
@@ -193,17 +212,53 @@ def _names(mod: Any, recorded: Any) -> dict[int, str]:
     return {leaf: found[id(s)] for leaf, s, _ in recorded.storages if id(s) in found}
 
 
-def _describe(x: Any) -> Any:
-    """The structure of a result as JSON."""
-    if isinstance(x, _Mark):
+def _describe(x: Any, arguments: bool = False) -> Any:
+    """The structure of a result, or of arguments, as JSON."""
+    if isinstance(x, _Mark | Tensor):
         return "tensor"
     if isinstance(x, list | tuple):
-        return ["list" if type(x) is list else "tuple", [_describe(y) for y in x]]
+        return ["list" if type(x) is list else "tuple", [_describe(y, arguments) for y in x]]
     if isinstance(x, dict) and all(isinstance(k, str) for k in x):
-        return ["dict", {k: _describe(y) for k, y in x.items()}]
+        return ["dict", {k: _describe(y, arguments) for k, y in x.items()}]
     if x is None or isinstance(x, int | float | str | bool):
         return ["constant", x]
+    if arguments:
+        return ["other", repr(x) if isinstance(x, dtypes.dtype | device) else type(x).__name__]
     raise NotImplementedError(f"export(): results of type {type(x).__name__} cannot be written to a file")
+
+
+def _match(tree: Any, x: Any, found: list[Any]) -> None:
+    """Append the tensors of arguments in the order in which the program takes them.
+
+    Raises:
+        ValueError: what is no tensor differs from the arguments of the export, on which the program depends.
+    """
+    own = _describe(x, True)
+    kinds = [t if type(t) is str else t[0] for t in (tree, own)]
+    if kinds == ["tensor", "tensor"]:
+        found.append(x)
+    elif kinds[0] != kinds[1] or (
+        len(tree[1]) != len(x) or (kinds[0] == "dict" and set(tree[1]) != set(x))
+        if kinds[0] in ("list", "tuple", "dict")
+        # Also where == is too kind: 1 and True, or not kind enough: nan.
+        else repr(tree[1]) != repr(own[1])
+    ):
+        raise ValueError(f"this program was exported for {_shown(tree)} where it is given {_shown(own)}")
+    elif kinds[0] == "dict":
+        for k, inner in tree[1].items():
+            _match(inner, x[k], found)
+    elif kinds[0] in ("list", "tuple"):
+        for inner, y in zip(tree[1], x, strict=True):
+            _match(inner, y, found)
+
+
+def _shown(tree: Any) -> str:
+    if tree == "tensor":
+        return "a tensor"
+    kind, inner = tree
+    if kind in ("constant", "other"):
+        return repr(inner) if kind == "constant" else str(inner)
+    return f"a dict of {sorted(inner)}" if kind == "dict" else f"a {kind} of {len(inner)}"
 
 
 def _build(tree: Any, tensors: Any) -> Any:
@@ -218,46 +273,74 @@ def _build(tree: Any, tensors: Any) -> Any:
     return made if kind == "list" else tuple(made)
 
 
-def save(ep: ExportedProgram, f: Any, **kwargs: Any) -> None:
+def save(
+    ep: ExportedProgram,
+    f: Any,
+    *,
+    extra_files: dict[str, Any] | None = None,
+    opset_version: dict[str, int] | None = None,
+    pickle_protocol: int = 2,
+) -> None:
     """Write a program to a file: a zip archive of StableHLO, arrays and a description in JSON.
 
     Args:
         ep: the program.
         f: a path or a file opened for writing bytes.
-        **kwargs: of PyTorch's function; not supported.
+        extra_files: texts or bytes to keep in the file, by name.
+        opset_version: not supported.
+        pickle_protocol: accepted; nothing is pickled.
+
+    Raises:
+        NotImplementedError: ``opset_version``.
     """
-    if kwargs:
-        raise NotImplementedError(f"export.save(): {', '.join(kwargs)}")
+    if opset_version is not None:
+        raise NotImplementedError("export.save(opset_version=...): StableHLO has a version of its own")
     kinds = {k: t.dtype.name for k, t in ep.state_dict.items()}
     description = {
-        "format": _FORMAT, "order": ep._order, "signature": ep.signature, "tree": ep._tree, "dtypes": kinds,
-        "handed": ep._handed,
+        "format": _FORMAT, "order": ep._order, "signature": ep.signature, "inputs": ep._inputs,
+        "tree": ep._tree, "dtypes": kinds, "handed": ep._handed,
     }  # fmt: skip
     with zipfile.ZipFile(f, "w") as archive:
         archive.writestr("description.json", json.dumps(description))
         archive.writestr("program.bin", bytes(ep.exported.serialize()))
         for i, name in enumerate(kinds):
-            array = np.ascontiguousarray(host_array(value_of(ep.state_dict[name])))
+            array = np.asarray(host_array(value_of(ep.state_dict[name])), order="C")
+            plain = array if array.dtype.isbuiltin else array.view(f"u{array.itemsize}")
             buffer = io.BytesIO()
-            np.save(buffer, array.view(np.uint8) if not array.dtype.isbuiltin else array, allow_pickle=False)
+            np.save(buffer, plain, allow_pickle=False)
             archive.writestr(f"state/{i}.npy", buffer.getvalue())
+        for name, content in (extra_files or {}).items():
+            archive.writestr(f"extra_files/{name}", content)
 
 
-def load(f: Any, **kwargs: Any) -> ExportedProgram:
+def load(
+    f: Any,
+    *,
+    extra_files: dict[str, Any] | None = None,
+    expected_opset_version: dict[str, int] | None = None,
+) -> ExportedProgram:
     """Read a program that :func:`save` wrote; no code of the file runs before the program is called.
 
     Args:
         f: a path or a file opened for reading bytes.
-        **kwargs: of PyTorch's function; not supported.
+        extra_files: a dictionary whose keys get the texts that were saved under these names.
+        expected_opset_version: not supported.
 
     Raises:
         RuntimeError: another kind of file.
+        NotImplementedError: ``expected_opset_version``.
     """
-    if kwargs:
-        raise NotImplementedError(f"export.load(): {', '.join(kwargs)}")
-    with zipfile.ZipFile(f if hasattr(f, "read") else Path(f)) as archive:
+    if expected_opset_version is not None:
+        raise NotImplementedError(
+            "export.load(expected_opset_version=...): StableHLO has a version of its own"
+        )
+    try:
+        archive = zipfile.ZipFile(f if hasattr(f, "read") else Path(f))
+    except zipfile.BadZipFile as error:
+        raise RuntimeError(f"export.load(): {_FOREIGN}") from error
+    with archive:
         if "description.json" not in archive.namelist():
-            raise RuntimeError("export.load(): the file does not hold a program that jtorch exported")
+            raise RuntimeError(f"export.load(): {_FOREIGN}")
         description = json.loads(archive.read("description.json"))
         if description.get("format") != _FORMAT:
             raise RuntimeError(f"export.load(): unknown format {description.get('format')!r}")
@@ -268,5 +351,11 @@ def load(f: Any, **kwargs: Any) -> ExportedProgram:
             wanted = next(d for d in dtypes.ALL if d.name == kind).numpy
             array = array if array.dtype == wanted else array.view(wanted)
             state[name] = from_value(from_host(array))
-    about = (description[key] for key in ("order", "signature", "tree", "handed"))
+        for name in extra_files or {}:
+            if f"extra_files/{name}" in archive.namelist():
+                extra_files[name] = archive.read(f"extra_files/{name}").decode()  # type: ignore[index]
+    about = (description[key] for key in ("order", "signature", "inputs", "tree", "handed"))
     return ExportedProgram(exported, state, *about)
+
+
+_FOREIGN = "the file does not hold a program that jtorch exported"

@@ -47,6 +47,51 @@ def test_structures_dtypes_and_several_arguments():
     assert result["n"] == 2
 
 
+def test_arguments_are_told_apart(tmp_path):
+    def f(a, *, b, scale, kind):
+        return (a - b["x"] * 2 + b["y"] * 4).to(kind) * scale
+
+    a, b = jtorch.ones(2), {"x": jtorch.ones(2), "y": jtorch.zeros(2)}
+    program = export.export(f, (a,), {"b": b, "scale": 3, "kind": jtorch.float64})
+    export.save(program, tmp_path / "p.pt2")
+    for p in (program, export.load(tmp_path / "p.pt2")):
+        # By name, in any order.
+        swapped = {"y": b["y"], "x": b["x"]}
+        assert p(a, kind=jtorch.float64, scale=3, b=swapped).tolist() == [-3.0, -3.0]
+        # Python numbers are part of the program, so others would be silently left out.
+        for changed in ({"scale": 4}, {"scale": 3.0}, {"kind": jtorch.float32}, {"b": {"x": a}}, {"b": a}):
+            with pytest.raises(ValueError, match="this program was exported for"):
+                p(a, **{"b": b, "scale": 3, "kind": jtorch.float64, **changed})
+        with pytest.raises(ValueError, match="exported for a tuple of 1 where it is given a tuple of 2"):
+            p(a, a, b=b, scale=3, kind=jtorch.float64)
+
+
+def test_state_of_all_shapes_and_other_files(tmp_path):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(jtorch.tensor(2.0, dtype=jtorch.bfloat16))
+            self.register_buffer("shift", jtorch.tensor([[0, 3], [1, 4], [2, 5]], dtype=jtorch.bfloat16))
+            self.register_buffer("phase", jtorch.tensor(1j))
+
+        def forward(self, x):
+            assert jtorch.compiler.is_exporting()
+            return x * self.scale + self.shift, self.phase * self.phase
+
+    export.save(export.export(Scaled(), (jtorch.ones(3, 2),)), tmp_path / "p.pt2", extra_files={"about": "x"})
+    assert not jtorch.compiler.is_exporting()
+    extra = {"about": "", "missing": ""}
+    program = export.load(tmp_path / "p.pt2", extra_files=extra)
+    assert extra == {"about": "x", "missing": ""}
+    assert program.state_dict["scale"].shape == ()
+    out, square = program(jtorch.ones(3, 2))
+    assert out.tolist() == [[2.0, 5.0], [3.0, 6.0], [4.0, 7.0]]
+    assert square.item() == -1
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(RuntimeError, match="does not hold a program"):
+        export.load(tmp_path / "text")
+
+
 def test_arguments_that_are_handed_through(tmp_path):
     program = export.export(lambda a, b: (a, a + b, [b]), (jtorch.ones(2), jtorch.zeros(2)))
     export.save(program, tmp_path / "p.pt2")

@@ -1,5 +1,6 @@
 """Profiles: tables, Chrome traces, schedules."""
 
+import gzip
 import json
 
 import jax
@@ -37,6 +38,60 @@ def test_schedules_are_pytorchs(torch):
     ):
         mine, theirs = profiler.schedule(**settings), torch.profiler.schedule(**settings)
         assert [mine(i).name for i in range(12)] == [theirs(i).name for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "cycles"),
+    [
+        ({"wait": 1, "warmup": 1, "active": 2, "repeat": 1}, ["23"]),
+        ({"wait": 0, "warmup": 1, "active": 3}, ["123", "567"]),
+    ],
+    ids=str,
+)
+def test_each_cycle_has_its_steps_and_the_last_may_end_early(settings, cycles):
+    ready = []
+
+    def take(p):
+        ready.append("".join(e.name[-1] for e in p.events() if e.name.startswith("ProfilerStep#")))
+
+    # By hand, from the schedule: the eighth step, number 7, begins and nothing happens in it.
+    with profiler.profile(schedule=profiler.schedule(**settings), on_trace_ready=take) as prof:
+        for _ in range(7):
+            jtorch.ones(2).sum().item()
+            prof.step()
+    assert ready == cycles
+
+
+def test_steps_overlap_with_blocks_and_are_one_row(tmp_path):
+    schedule = profiler.schedule(wait=0, warmup=0, active=3)
+    with profiler.profile(schedule=schedule) as prof, profiler.record_function("all"):
+        for _ in range(2):
+            with profiler.record_function("one"):
+                jtorch.ones(2).sum().item()
+            prof.step()
+    rows = {e.key: e for e in prof.key_averages()}
+    assert (rows["ProfilerStep*"].count, rows["one"].count, rows["all"].count) == (3, 2, 1)
+    assert rows["all"].cpu_time_total >= rows["one"].cpu_time_total
+    assert rows["one"].cuda_time_total == rows["one"].device_time_total == rows["one"].cpu_time_total
+    assert prof.events().self_cpu_time_total > 0
+    with pytest.raises(NotImplementedError, match="memory_analysis"):
+        prof.key_averages().table(sort_by="self_cpu_memory_usage")
+    with pytest.raises(AttributeError, match="no attribute 'speed'"):
+        prof.key_averages().table(sort_by="speed")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'with_shapes'"):
+        profiler.profile(with_shapes=True)
+    prof.add_metadata("run", "first")
+    prof.add_metadata_json("sizes", "[1, 2]")
+    profiler.tensorboard_trace_handler(str(tmp_path), use_gzip=True)(prof)
+    (path,) = tmp_path.glob("*.pt.trace.json.gz")
+    trace = json.loads(gzip.decompress(path.read_bytes()))
+    assert (trace["run"], trace["sizes"]) == ("first", [1, 2])
+
+    @profiler.record_function("named")
+    def function():
+        """Text."""
+
+    assert (function.__name__, function.__doc__) == ("function", "Text.")
 
 
 def test_steps_and_handlers(tmp_path):
