@@ -94,7 +94,8 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
 
 
 def _device_of(array: jax.Array) -> device:
-    return _tensor_device(min(array.sharding.addressable_devices, key=lambda place: place.id))
+    places: Any = array.sharding.addressable_devices
+    return _tensor_device(min(places, key=lambda place: place.id))
 
 
 def _tensor_device(place: jax.Device) -> device:
