@@ -37,7 +37,9 @@ def in_no_mesh() -> bool:
 @contextmanager
 def outside_meshes() -> Iterator[None]:
     """For tracing what shall hold everywhere, with 64-bit types."""
-    mesh = config.abstract_mesh_context_manager.swap_local(None)
+    mesh = config.abstract_mesh_context_manager.swap_local(config.config_ext.unset)
+    if not in_no_mesh():  # one of the whole process
+        config.abstract_mesh_context_manager.set_local(empty_abstract_mesh)
     try:
         with jax.enable_x64(True):
             yield
