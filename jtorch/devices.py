@@ -94,10 +94,15 @@ class device:
 def _accelerator_type(index: int) -> str:
     if index < 0:
         raise RuntimeError("Device index must not be negative")
-    for kind in ("cuda", "tpu", "mps"):
-        if platform_available(kind):
-            return kind
-    raise RuntimeError("Cannot access accelerator device when none is available.")
+    kind = accelerator_type()
+    if kind is None:
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+    return kind
+
+
+def accelerator_type() -> str | None:
+    """The type of the accelerator that JAX has here, if it has one (starts JAX's backends)."""
+    return next((kind for kind in ("cuda", "tpu", "mps") if platform_available(kind)), None)
 
 
 def _parse(text: str) -> tuple[str, int | None]:

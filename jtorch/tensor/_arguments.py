@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jtorch import dtypes
-from jtorch.devices import CPU, META, device, platform_available
+from jtorch.devices import CPU, META, accelerator_type, device
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import FLOAT, INT, dtype
 from jtorch.ops._checks import check_fits
@@ -96,7 +96,7 @@ def check_layout(layout: Any, pin_memory: Any, name: str) -> None:
     """``layout=`` and ``pin_memory=``: what a CPU without accelerators accepts, and strided tensors only."""
     if layout is not None and layout is not strided:
         raise NotImplementedError(f"{name}(): layout={layout} is not supported, tensors are strided")
-    if pin_memory and not any(platform_available(kind) for kind in ("cuda", "tpu", "mps")):
+    if pin_memory and accelerator_type() is None:
         raise RuntimeError(
             "pin_memory=True requires a CUDA or other accelerator backend; no pinned memory allocator is "
             "available on this system."

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jtorch import devices, dtypes
-from jtorch.devices import CPU, META, as_device, default_device, device, platform_available
+from jtorch.devices import CPU, META, accelerator_type, as_device, default_device, device
 from jtorch.dispatch import GRAD, INFERENCE, modes, result_dtype
 from jtorch.dtypes import dtype
 from jtorch.errors import warn_user
@@ -495,7 +495,7 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
     Raises:
         RuntimeError: there is no accelerator.
     """
-    if not any(platform_available(kind) for kind in ("cuda", "tpu", "mps")):
+    if accelerator_type() is None:
         raise RuntimeError("Cannot access accelerator device when none is available.")
     return self
 

@@ -499,7 +499,7 @@ def _stub(name: str, names: Sequence[str], defaults: Sequence[Any], positional: 
     if positional < len(names):
         shown.insert(positional, "*")
     space: dict[str, Any] = {"_defaults": defaults, "_passed": _Passed(), **HELPERS}
-    call = re.sub(r"(?<!\.)\b(?!pair|triple|unpooled)(\w+)\(", r"_passed.\1(", PASSED.get(name, "None"))
+    call = re.sub(rf"(?<!\.)\b(?!(?:{'|'.join(HELPERS)})\()(\w+)\(", r"_passed.\1(", PASSED.get(name, "None"))
     exec(f"def {name}({', '.join(shown)}): return {call}", space)
     return space[name]  # type: ignore[no-any-return]
 

@@ -42,7 +42,8 @@ PASSED: dict[str, str] = {
         "max_unpool3d(input, indices, unpooled(3, input, kernel_size, stride, padding, output_size), "
         "triple(kernel_size if stride is None else stride), triple(padding))"
     ),
-    **{f"adaptive_max_pool{n}d": f"adaptive_max_pool{n}d(input, output_size)" for n in (1, 2, 3)},
+    "adaptive_max_pool1d": "adaptive_max_pool1d(input, output_size)",
+    **{f"adaptive_max_pool{n}d": f"adaptive_max_pool{n}d(input, sizes(output_size, input))" for n in (2, 3)},
     "alpha_dropout": f"{_DROPOUT}alpha_dropout(input, p, training)",
     "batch_norm": (
         "training and input.size(), eps <= 0.0, "
@@ -111,5 +112,14 @@ def _unpooled(
     return unpooled_size(input, kernel_size, stride, padding, output_size, ndim)
 
 
+def _sizes(output_size: Any, input: Any) -> Any:
+    if isinstance(output_size, int):
+        return output_size
+    given = input.size()[len(input.size()) - len(output_size) :]
+    return [size if wanted is None else wanted for wanted, size in zip(output_size, given, strict=False)]
+
+
 #: What the expressions use besides functions of C++.
-HELPERS: dict[str, Any] = {"inf": float("inf"), "pair": _pair, "triple": _triple, "unpooled": _unpooled}
+HELPERS: dict[str, Any] = {
+    "inf": float("inf"), "pair": _pair, "sizes": _sizes, "triple": _triple, "unpooled": _unpooled,
+}  # fmt: skip

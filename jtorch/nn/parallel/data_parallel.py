@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from jtorch._accelerators import Kind
-from jtorch.devices import as_device, device
+from jtorch.devices import accelerator_type, as_device, device
 from jtorch.nn.modules.module import Module
 from jtorch.nn.parallel.parallel_apply import parallel_apply
 from jtorch.nn.parallel.replicate import replicate
@@ -19,9 +19,10 @@ __all__ = ["DataParallel", "data_parallel"]
 
 def _accelerators() -> list[device]:
     """The devices that split a batch: all of the accelerator's, unless it is a Mac's."""
-    kind = device(0).type
-    count = 0 if kind == "mps" else Kind(kind, RuntimeError).count()
-    return [device(kind, i) for i in range(count)]
+    kind = accelerator_type()
+    if kind is None or kind == "mps":
+        return []
+    return [device(kind, i) for i in range(Kind(kind, RuntimeError).count())]
 
 
 class DataParallel(Module):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from jtorch.devices import platform_available
+from jtorch.devices import accelerator_type
 from jtorch.tensor._at_once import at_once
 from jtorch.trace import flush_all, recorders
 from jtorch.utils.data._draws import seed
@@ -137,7 +137,7 @@ def _pins(loader: Any) -> bool:
             f"ignore pin_memory_device='{loader.pin_memory_device}'.",
             stacklevel=3,
         )
-    if any(platform_available(kind) for kind in ("cuda", "tpu", "mps")):
+    if accelerator_type() is not None:
         return True
     warnings.warn(
         "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't "
