@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 
-
 #: With these in the environment, the C library returns freed arrays to the system: for counting memory. Steps
 #: take up to twice as long then, since each gets its arrays from the system anew.
 RETURNING = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "2"}

@@ -12,6 +12,7 @@ from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value
 from jtorch.tensor._custom import Saved, connect
+from jtorch.tensor._duals import tangent_of
 from jtorch.trace import TracedValue, from_jax
 from jtorch.utils._pytree import tree_flatten
 from jtorch.utils._pytree._functions import _broadcast_to_and_flatten
@@ -22,6 +23,11 @@ __all__ = ["apply_traced", "check_batchable", "is_traced"]
 def is_traced(x: Any) -> bool:
     """Whether a tensor's contents are a tracer."""
     return isinstance(x, Tensor) and type(x._storage.value) is TracedValue
+
+
+def _is_followed(x: Any) -> bool:
+    """Whether a derivative may lead to a tensor."""
+    return isinstance(x, Tensor) and (is_traced(x) or x.requires_grad or tangent_of(x) is not None)
 
 
 def _conjugate(x: Any) -> Any:
@@ -43,90 +49,133 @@ class _Level:
 
 
 class _Traced:
-    """One call of a function as a function of the tracers among its arguments.
+    """One call of a function as a function of some of its arguments, of the tracers for JAX.
 
     Attributes:
-        places: of the tracers among the arguments.
+        places: of these arguments.
         output: what ``forward`` returned last; ``node``: the ``ctx`` of the last ``setup_context``.
     """
 
-    def __init__(self, cls: Any, args: tuple[Any, ...]) -> None:
+    def __init__(self, cls: Any, args: tuple[Any, ...], takes: Any) -> None:
         self.cls, self.args = cls, args
-        self.places = [i for i, x in enumerate(args) if is_traced(x)]
+        self.places = [i for i, x in enumerate(args) if takes(x)]
         self.output: Any = None
         self.node: Any = None
 
     def given(self, arrays: Any) -> list[Any]:
         """The arguments, with other contents."""
+        return self.placed(
+            [from_value(from_jax(a, self.args[i].device)) for i, a in zip(self.places, arrays, strict=True)]
+        )
+
+    def placed(self, tensors: Sequence[Tensor]) -> list[Any]:
+        """The arguments, with these tensors in the places of the tracers."""
         args = list(self.args)
-        for i, a in zip(self.places, arrays, strict=True):
-            args[i] = from_value(from_jax(a, args[i].device))
+        for i, t in zip(self.places, tensors, strict=True):
+            args[i] = t
         return args
 
-    def forward(self, *arrays: Any) -> tuple[Any, ...]:
-        """The tensors among the results, as arrays."""
+    # ---- the user's code, on tensors
+
+    def call(self, args: Sequence[Any]) -> list[Tensor]:
+        """Run ``forward``; the tensors among its results."""
         with _Level(NO_GRAD):
-            self.output = self.cls.forward(*self.given(arrays))
+            self.output = self.cls.forward(*args)
         results = self.output if isinstance(self.output, tuple) else (self.output,)
-        return tuple(r.jax() for r in results if isinstance(r, Tensor))
+        return [r for r in results if isinstance(r, Tensor)]
 
-    def rebuilt(self, arrays: Any) -> Any:
-        """The results, with these contents of the tensors."""
-        several = isinstance(self.output, tuple)
-        left = iter(arrays)
-        made = tuple(
-            from_value(from_jax(next(left), r.device)) if isinstance(r, Tensor) else r
-            for r in (self.output if several else (self.output,))
-        )
-        return made if several else made[0]
+    def context(self, args: Sequence[Any], output: Any, needs: Sequence[bool]) -> Any:
+        """``ctx`` after ``setup_context``.
 
-    def set_up(self, arrays: Any, results: Any) -> Any:
-        """``ctx`` after ``setup_context``, and the arguments and results that it saw."""
+        Args:
+            args: the arguments.
+            output: as ``forward`` returned it, of other tensors.
+            needs: whether each argument has a gradient.
+        """
         node = self.cls._backward_cls()
-        args = self.given(arrays)
-        node.needs_input_grad = tuple(
-            is_traced(x) and (x.is_floating_point() or x.is_complex()) for x in args
-        )
-        output = self.rebuilt(results)
+        node.needs_input_grad = tuple(needs)
         with _Level(GRAD):
             self.cls.setup_context(node, tuple(args), output)
         connect(node, args, output if isinstance(output, tuple) else (output,))
         return node
 
+    def pull(self, node: Any, saved: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
+        """Run ``backward``; the gradients of the arguments at ``places``.
+
+        Args:
+            node: the ``ctx``.
+            saved: tensors for ``ctx.saved_tensors``.
+            cotangents: one per result, ``None`` where there is none.
+        """
+        node._saved = [None if t is None else Saved(t, -1) for t in saved]
+        node.edges = [(None, 0)] * len(node.places)
+        with _Level(GRAD):
+            found = dict(zip(node.places, node.backward(cotangents, True, True), strict=True))
+        return [found[i] for i in self.places]
+
+    def push(self, node: Any, tangents: Sequence[Any]) -> tuple[Any, ...]:
+        """Run ``jvp``; the tangents of the results. ``tangents``: of the arguments at ``places``."""
+        node._saved = [None if t is None else Saved(t, -1) for t in node.saved_for_forward or node.to_save]
+        given: list[Any] = [None] * len(self.args)
+        for i, t in zip(self.places, tangents, strict=True):
+            given[i] = t
+        with _Level(GRAD):
+            made = self.cls.jvp(node, *given)
+        return made if isinstance(made, tuple) else (made,)
+
+    # ---- the same on arrays
+
+    def forward(self, *arrays: Any) -> tuple[Any, ...]:
+        """The tensors among the results, as arrays."""
+        return tuple(r.jax() for r in self.call(self.given(arrays)))
+
+    def rebuilt(self, tensors: Sequence[Tensor]) -> Any:
+        """The results, with other tensors."""
+        several = isinstance(self.output, tuple)
+        left = iter(tensors)
+        made = tuple(
+            next(left) if isinstance(r, Tensor) else r for r in (self.output if several else (self.output,))
+        )
+        return made if several else made[0]
+
+    def wrapped(self, arrays: Any) -> list[Tensor]:
+        """Results as tensors."""
+        results = self.output if isinstance(self.output, tuple) else (self.output,)
+        places = [r.device for r in results if isinstance(r, Tensor)]
+        return [from_value(from_jax(a, where)) for a, where in zip(arrays, places, strict=True)]
+
+    def set_up(self, arrays: Any, results: Any) -> Any:
+        """``ctx`` after ``setup_context``, and the arguments and results that it saw."""
+        args = self.given(arrays)
+        needs = [is_traced(x) and (x.is_floating_point() or x.is_complex()) for x in args]
+        return self.context(args, self.rebuilt(self.wrapped(results)), needs)
+
     def backward(self, saved: Any, cotangents: Any) -> tuple[Any, ...]:
         """Gradients of the tracers from those of the results."""
-        node = self.node
-        node._saved = [
-            None if a is None else Saved(from_value(from_jax(a, self.args[self.places[0]].device)), -1)
-            for a in saved
-        ]
-        node.edges = [(None, 0)] * len(node.places)
+        node, where = self.node, self.args[self.places[0]].device
         left = iter(cotangents)
         given: list[Any] = []
         for aval in node.made:
             ct = None if aval is None else next(left)
             real = ct is not None and ct.dtype != jax.dtypes.float0
             given.append(from_value(from_jax(_conjugate(ct), aval.device)) if real else None)
-        with _Level(GRAD):
-            found = dict(zip(node.places, node.backward(given, True, True), strict=True))
-        return tuple(self._cotangent(i, found[i]) for i in self.places)
+        tensors = [None if a is None else from_value(from_jax(a, where)) for a in saved]
+        found = self.pull(node, tensors, given)
+        return tuple(self._cotangent(i, g) for i, g in zip(self.places, found, strict=True))
 
     def _cotangent(self, place: int, gradient: Any) -> Any:
-        x = self.args[place].jax()
-        if not jnp.issubdtype(x.dtype, jnp.inexact):
-            return jnp.zeros(x.shape, jax.dtypes.float0)
-        return jnp.zeros(x.shape, x.dtype) if gradient is None else _conjugate(gradient.jax())
+        aval = self.args[place]._aval()
+        if not jnp.issubdtype(aval.dtype.numpy, jnp.inexact):
+            return jnp.zeros(aval.shape, jax.dtypes.float0)
+        return jnp.zeros(aval.shape, aval.dtype.numpy) if gradient is None else _conjugate(gradient.jax())
 
     def tangents(self, arrays: Any, results: Any, tangents: Any) -> tuple[Any, ...]:
         """Tangents of the results from those of the tracers, by the function's ``jvp``."""
-        node = self.set_up(arrays, results)
-        node._saved = [None if t is None else Saved(t, -1) for t in node.saved_for_forward or node.to_save]
-        given: list[Any] = [None] * len(self.args)
-        for i, t in zip(self.places, tangents, strict=True):
-            given[i] = None if t.dtype == jax.dtypes.float0 else from_value(from_jax(t, self.args[i].device))
-        with _Level(GRAD):
-            made = self.cls.jvp(node, *given)
-        made = made if isinstance(made, tuple) else (made,)
+        given = [
+            None if t.dtype == jax.dtypes.float0 else from_value(from_jax(t, self.args[i].device))
+            for i, t in zip(self.places, tangents, strict=True)
+        ]
+        made = self.push(self.set_up(arrays, results), given)
         return tuple(
             (jnp.zeros_like(r) if t is None else t.jax())
             if jnp.issubdtype(r.dtype, jnp.inexact)
@@ -160,6 +209,21 @@ class _Traced:
 
         other.defvjp(first, self.backward)
         return other
+
+    def rule(self, derivatives: Sequence[bool], backward: bool) -> Any:
+        """The function of arrays, with the user's rules for all its derivatives.
+
+        Args:
+            derivatives: that are taken, innermost last, as in ``modes``.
+            backward: the rule that counts where none is.
+        """
+        if not derivatives:
+            return self.with_rule(not backward)
+        # The rule of a transform is differentiated by those around it.
+        made = self.forward
+        for forwards in derivatives:
+            made = self.with_rule(forwards, made)
+        return made
 
     def batchable(self) -> Any:
         """:meth:`forward` with the function's own rule for batches."""
@@ -251,14 +315,14 @@ def apply_traced(cls: Any, args: tuple[Any, ...], *, backward: bool) -> Any:
         args: of its ``forward``.
         backward: it has a ``backward``, which is its rule where JAX alone knows what derivative is taken.
     """
-    call = _Traced(cls, args)
-    if modes.mapped and not cls.generate_vmap_rule:
+    own = modes.mapped and not cls.generate_vmap_rule
+    if modes.captured is not None and not own:
+        call = _Traced(cls, args, _is_followed)
+        made = modes.captured.note_call(call, backward)
+        if made is not None:
+            return call.rebuilt(made)
+    call = _Traced(cls, args, is_traced)
+    if own:
         call.forward = call.batchable()  # type: ignore[method-assign]
-    if modes.derivatives:
-        # Innermost last: the rule of a transform is differentiated by those around it.
-        rule = call.forward
-        for forwards in modes.derivatives:
-            rule = call.with_rule(forwards, rule)
-    else:
-        rule = call.with_rule(not backward)
-    return call.rebuilt(rule(*(args[i].jax() for i in call.places)))
+    rule = call.rule(modes.derivatives, backward)
+    return call.rebuilt(call.wrapped(rule(*(args[i].jax() for i in call.places))))

@@ -278,7 +278,7 @@ def _apply(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bo
             raise _without_context()
         check_batchable(cls.__name__, cls.vmap is not Function.vmap, cls.generate_vmap_rule)
     track = level == GRAD and any(node.needs_input_grad)
-    if not track and any(is_traced(x) for x in arguments):
+    if (not track or modes.captured is not None) and any(is_traced(x) for x in arguments):
         if separate:
             backward = cls.backward is not Function.backward or cls.vjp is not Function.vjp
             return apply_traced(cls, args, backward=backward or cls.jvp is Function.jvp)

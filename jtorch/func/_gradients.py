@@ -11,8 +11,9 @@ import jax.numpy as jnp
 
 from jtorch.dtypes import FLOAT
 from jtorch.func._function import Function as Recorded
+from jtorch.func._function import conjugate
 from jtorch.func._recording import Captured, Recording
-from jtorch.func._running import Transform, conjugate, run, where_of
+from jtorch.func._running import Transform, run, where_of
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor
 
@@ -100,8 +101,8 @@ class _Call:
             results: takes the tensors out of what it returns.
             **settings: of the :class:`Recording`.
         """
-        with Recording(self.operands, **settings) as recording:
-            count = len(self.tensors)
+        count = len(self.tensors)
+        with Recording(self.operands, wanted=count, **settings) as recording:
             rest = list(self.rest)
             for i, x in zip(self.places, recording.inputs[count:], strict=True):
                 rest[i] = x

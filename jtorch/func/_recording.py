@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,9 @@ import numpy as np
 
 from jtorch.devices import device
 from jtorch.dispatch import GRAD, modes
-from jtorch.func._function import Function, Staged
+from jtorch.dtypes import FLOAT
+from jtorch.func._custom import Call, UnnotedError
+from jtorch.func._function import Function, Staged, key_of
 from jtorch.func._staging import Staging
 from jtorch.tape import modified
 from jtorch.tensor import Tensor
@@ -129,14 +132,15 @@ class Recording:
     """
 
     def __init__(
-        self, tensors: Sequence[Tensor], *, forwards: bool | None = None, size: int | None = None,
-        axes: Sequence[int | None] | None = None, randomness: str = "error",
+        self, tensors: Sequence[Tensor], *, forwards: bool | None = None, wanted: int = 0,
+        size: int | None = None, axes: Sequence[int | None] | None = None, randomness: str = "error",
     ) -> None:  # fmt: skip
         """Prepare a call.
 
         Args:
             tensors: arguments of the transform, of which those of the function have the shapes and types.
             forwards: the transform takes derivatives, forwards or not: an outer ``no_grad`` does not matter.
+            wanted: by so many of the tensors, the first ones.
             size: the transform maps over a batch of this size.
             axes: where the arguments have the batch dimension.
             randomness: what random functions do in it.
@@ -149,10 +153,13 @@ class Recording:
         self.parts: list[Tensor] = []
         self.outer: Recording | None = modes.captured
         self.depth: int = 0 if self.outer is None else self.outer.depth + 1
+        self.derivatives = (*(modes.derivatives), *(() if forwards is None else (forwards,)))
+        self.moving: set[int] = set()
+        self.moving_until = 0, 0, 0
         #: where the last operation was noted; ``None``: JAX traced it
         self.last: Recording | None = None
         self.left = False
-        self.forwards = forwards
+        self.forwards, self.wanted = forwards, wanted
         self.mapping = None if size is None else Mapping(self, size, randomness)
         self.tensors, self.axes = tensors, axes
         avals = [t._aval() for t in tensors]
@@ -167,6 +174,9 @@ class Recording:
         self.arrays: list[Any] = []
         # Values outside, if some are read.
         self.known: dict[int, Any] = {}
+        # Calls of custom functions: whose backward has not run; that only JAX knows, by first result.
+        self.calls: list[Call] = []
+        self.staged: dict[int, Any] = {}
 
     def _input(self, aval: Aval) -> Tensor:
         value = _new(TracedValue)
@@ -192,13 +202,19 @@ class Recording:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.left = True
+        self._leave(*error)
+        self.close()
+
+    def _leave(self, *error: object) -> None:
         self.staging.__exit__(*error)
         self.wide.__exit__(None, None, None)
         (
             modes.captured, modes.host_draws, modes.level, modes.functional, modes.derivatives, modes.mapped
         ) = self.modes  # fmt: skip
-        # Values refer to the recording: what they lead to shall not wait for the garbage collector.
+
+    def close(self) -> None:
+        """Let go of everything: values refer to the recording, and shall not wait to be collected."""
+        self.left = True
         self.tensors, self.leaves, self.inputs, self.parts, self.arguments, self.arrays = (
             (),
             [],
@@ -208,6 +224,9 @@ class Recording:
             [],
         )
         self.tracers, self.held, self.known = {}, {}, {}
+        for call in self.calls:
+            call.notes.close()
+        self.calls = []
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -314,6 +333,156 @@ class Recording:
                 found.update(results)
         return found
 
+    # ---- custom functions
+
+    def note_call(self, call: Any, backward: bool) -> list[Tensor] | None:
+        """Note a call of a custom function as one operation.
+
+        Args:
+            call: the call (``autograd/_traced.py``).
+            backward: it has a ``backward``.
+
+        Returns:
+            The tensors among its results; ``None``: JAX has to trace it.
+        """
+        tensors = [call.args[i] for i in call.places]
+        values = [value_of(t) for t in tensors]
+        traced = [v.recording for v in values if type(v) is TracedValue]
+        if any(r is None or r.left for r in traced):
+            return None
+        at: Recording = max(traced, key=lambda r: r.depth)
+        moving = at._moving()
+        alive = {
+            i for i, v in zip(call.places, values, strict=True)
+            if v.aval.dtype.category >= FLOAT and (v.recording is not at or v.slot in moving)
+        }  # fmt: skip
+        needs = [i in alive for i in range(len(call.args))]
+        if isinstance(self, _Notes) and self.plain:
+            # Within a function whose derivative is known, none of this one's is asked for.
+            made = call.call(call.args)
+            call.context(call.args, call.output, needs)
+            return made  # type: ignore[no-any-return]
+        kinds = at.derivatives or (not backward,)
+        stopped = modes.functional and modes.level != GRAD
+        notes = _Notes(tensors)
+        notes.derivatives = kinds[:-1]
+        try:
+            noted = Call(call, notes, needs, kinds if alive and not stopped else ())
+        except UnnotedError:
+            notes.close()
+            return None
+        if not noted.outputs:
+            notes.close()
+            return []
+        noted.first, noted.position = at.count, len(at.flat)
+        later = False in noted.kinds
+        signature, entry = at._entry(noted, tensors, ruled=not later)
+        if stopped:
+            signature = _stopped(signature)
+            entry[0] = signature.id
+        at.flat += entry
+        noted.length = len(entry)
+        made = []
+        for aval in signature.outputs:
+            value = _new(TracedValue)
+            value.aval, value.recording, value.slot = aval, at, at.count
+            at.count += 1
+            made.append(value)
+        if later:
+            noted.rule = partial(call.rule, at.derivatives, backward)
+            at.calls.append(noted)
+        else:
+            notes.close()
+        return noted.finish(made)
+
+    def _entry(
+        self, noted: Call, tensors: Sequence[Tensor] | None, *, ruled: bool
+    ) -> tuple[Signature, list[int]]:
+        """The operation of a call, as an entry of the list; ``tensors``: its arguments, where it is new."""
+        signature, captured, numbers = noted.operation(ruled=ruled)
+        if tensors is None:
+            entry = self.flat[noted.position : noted.position + 1 + len(noted.given)]
+        else:
+            entry = [0]
+            track = modes.level == GRAD
+            for t in tensors:
+                v = value_of(t)
+                entry.append(v.slot if v.recording is self else self.take(v, t if track else None))
+        entry[0] = signature.id
+        for use in captured:
+            if use.value.recording is self:
+                entry.append(use.value.slot)
+            else:
+                entry.append(_LEAF + _STEP * len(self.leaves))
+                self.leaves.append(use)
+        for x in numbers:
+            if type(x) is float:
+                entry.append(_FLOAT + _STEP * len(self.floats))
+                self.floats.append(x)
+            else:
+                entry.append(_INT + _STEP * len(self.ints))
+                self.ints.append(x)
+        return signature, entry
+
+    def _run_backwards(self, results: Sequence[int] | None) -> None:
+        """Run the ``backward`` of the custom functions, and give their operations these rules.
+
+        Args:
+            results: slots; functions that do not lead there are left alone. ``None``: none is.
+        """
+        if not self.calls:
+            return
+        calls, self.calls = self.calls, []
+        needed = {call.first for call in calls} if results is None else set(results)
+        count = self.count
+        for signature, slots in reversed(nodes(self.flat)):
+            count -= len(signature.outputs)
+            if any(count + i in needed for i in range(len(signature.outputs))):
+                needed.add(count)
+                needed.update(slots)
+        try:
+            for noted in reversed(calls):
+                if noted.first not in needed:
+                    continue
+                try:
+                    noted.backwards()
+                except UnnotedError:
+                    self.staged[noted.first] = noted
+                    continue
+                _, entry = self._entry(noted, None, ruled=True)
+                # The entries of the calls before it stay where they are.
+                self.flat[noted.position : noted.position + noted.length] = entry
+        finally:
+            for noted in calls:
+                noted.notes.close()
+        self.moving, self.moving_until = set(), (0, 0, 0)
+
+    def _moving(self) -> set[int]:
+        """Slots of values that derivatives can reach."""
+        found, (leaves, start, count) = self.moving, self.moving_until
+        for n in range(leaves, len(self.leaves)):
+            leaf = self.leaves[n]
+            if type(leaf) is Captured:
+                alive = leaf.tensor is not None or type(leaf.value) is TracedValue
+            elif n < len(self.tensors):
+                t = self.tensors[n]
+                alive = (
+                    n < self.wanted
+                    or t.requires_grad
+                    or type(value_of(t)) is TracedValue
+                    or (modes.duals is not None and modes.duals.of(t) is not None)
+                )
+            else:
+                alive = True
+            if alive:
+                found.add(_LEAF + _STEP * n)
+        for signature, slots in nodes(self.flat[start:]):
+            if any(slot in found for slot in slots):
+                found.update(range(count, count + len(signature.outputs)))
+            count += len(signature.outputs)
+        self.moving_until = len(self.leaves), len(self.flat), count
+        return found
+
     # ---- values outside
 
     def outside(self, value: TracedValue) -> Value | None:
@@ -364,9 +533,16 @@ class Recording:
                 "this Tensor was written to inside a JAX transform (jax.jit, jtorch.func.*, vmap) that is "
                 "over, so it has no values: return what the transform computes instead"
             )
+        self._run_backwards(None)
         with self.staging.here(), jax.enable_x64(True):
             for signature, slots, first in self._behind(slot, self.tracers) if slot >= 0 else ():
-                for i, made in enumerate(signature.fn(*map(self._operand, slots))):
+                operands = [self._operand(s) for s in slots]
+                noted = self.staged.get(first)
+                if noted is None:
+                    results = signature.fn(*operands)
+                else:
+                    results = noted.rule()(*operands[: len(noted.given)])
+                for i, made in enumerate(results):
                     self.tracers[first + i] = made
             return self._operand(slot)
 
@@ -423,7 +599,9 @@ class Recording:
     def function(self, results: Sequence[Tensor], where: device) -> Function:
         """What was noted, as a function that has these results; called before the recording is left."""
         values = [value_of(t) for t in results]
-        if self.staging.effects or any(type(v) is TracedValue and v.recording is None for v in values):
+        self._run_backwards([v.slot for v in values if v.recording is self])
+        traced = any(type(v) is TracedValue and v.recording is None for v in values)
+        if traced or self.staged or self.staging.effects:
             return self._function_of_jax(values, where)
         track = modes.level == GRAD
         wanted = [
@@ -458,8 +636,29 @@ class Recording:
         self._arguments()
         arrays = [v.array if type(v) is TracedValue else self.array(v) for v in values]
         closed = self.staging.finish(arrays)
-        call = Staged(closed.jaxpr, len(self.inputs), len(self.parts))
-        return Function(None, self.parts, [self.operand(c, where) for c in closed.consts], call)
+        given, parts = len(self.inputs), len(self.parts)
+        key = None if self.staging.effects else key_of(closed.jaxpr)
+        if key is not None:
+            key = key, given, parts
+        rest = [self.operand(c, where) for c in closed.consts]
+        return Function(key, self.parts, rest, Staged(closed.jaxpr, given, parts))
+
+
+class _Notes(Recording):
+    """What the code of a custom function does: it is entered several times, and closed at the end.
+
+    Attributes:
+        plain: derivatives of what is noted now are not asked for.
+    """
+
+    plain = False
+
+    def __enter__(self) -> Recording:
+        self.staging, self.outer = Staging(), modes.captured
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._leave(*error)
 
 
 _UNMAPPED = (

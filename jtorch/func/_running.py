@@ -18,18 +18,13 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._core import apply, value_of
 from jtorch.trace import Aval, TracedValue, Value, computed, spec
 
-__all__ = ["Transform", "conjugate", "run", "where_of"]
+__all__ = ["Transform", "run", "where_of"]
 
 MAX_PLANS = 512
 _plans: OrderedDict[Any, Plan] = OrderedDict()
 
 #: Makes a function of arrays of one that was recorded: ``transform(call, *settings)``.
 Transform = Callable[..., Callable[[Sequence[Any]], Sequence[Any]]]
-
-
-def conjugate(x: Any) -> Any:
-    """PyTorch's gradients of complex tensors are the conjugates of JAX's."""
-    return jax.numpy.conj(x) if jax.numpy.iscomplexobj(x) else x
 
 
 def where_of(tensors: Sequence[Tensor]) -> device:

@@ -1,8 +1,12 @@
 """Custom autograd functions inside transforms: the function's own derivative counts, as in PyTorch."""
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jtorch
+from jtorch.func import _custom, _running
 
 # Derivatives that differ from those of the forward, so that they cannot be mistaken for them.
 SETUP = """
@@ -228,3 +232,190 @@ def test_outer_gradients_follow_functions_that_look_alike():
         scale = 1.0
         (found,) = jtorch.autograd.grad(jtorch.func.vmap(tripled(factor))(x).sum(), x)
         assert found.tolist() == [factor] * 3
+
+
+LOOPS = {
+    "gradient": "grad(lambda a: Triple.apply(a * scale).sum())(x)",
+    "of each sample": "vmap(grad(lambda a: Triple.apply(a * scale)))(x)",
+    "batch alone": "vmap(lambda a: Triple.apply(a * scale))(x)",
+    "batch of a learned argument": "vmap(Triple.apply)(learned)",
+    "second derivative": "grad(lambda a: grad(lambda b: (Triple.apply(b) * scale).sum())(a).sum())(x)",
+    "forwards": "jvp(lambda a: Both.apply(a * scale), (x,), (y,))[1]",
+    "hessian": "torch.func.hessian(lambda a: Both.apply(a * scale).sum())(x)",
+    "captured by the function": "vmap(lambda a: Capturing.apply(a))(x)",
+    "gradient beside a history": "grad(lambda a: Triple.apply(a * learned * scale).sum())(x)",
+    "an argument with a history": "grad(lambda a: (Several.apply(a, learned, 5)[0] * scale).sum())(x)",
+    "gradient of what captures": "grad(lambda a: Capturing.apply(a).sum())(x)",
+}
+
+CAPTURING = """
+class Capturing(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x * y.sum() * scale
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output, y * 2)
+        ctx.factor = scale
+
+    @staticmethod
+    def backward(ctx, g):
+        out, twice = ctx.saved_tensors
+        return g * out * twice.sum() * ctx.factor
+
+learned = x.clone().requires_grad_()
+"""
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", list(LOOPS))
+def test_loops_trace_nothing_anew(torch, lazy, name):
+    def run(package):
+        names = {"torch": package}
+        exec((SETUP + CAPTURING).replace("from torch.", f"from {package.__name__}."), names)
+        made = []
+        for i in range(4):
+            names["scale"] = 1.0 + i
+            if package is jtorch and i == 2:
+                jtorch.reset_metrics()
+                known = len(_running._plans), len(_custom._signatures)
+            result = eval(LOOPS[name], names)
+            made.append(result.tolist())
+            if result.requires_grad:
+                names["learned"].grad = None
+                result.sum().backward()
+                made.append(names["learned"].grad.tolist())
+        if package is jtorch:
+            assert jtorch.metrics()["programs_compiled"] == 0
+            assert (len(_running._plans), len(_custom._signatures)) == known
+        return made
+
+    found, expected = run(jtorch), run(torch)
+    for f, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(f, e, rtol=1e-12)
+
+
+def test_the_users_code_runs_once_per_call_and_backward_at_the_end():
+    seen, t = [], jtorch
+
+    class Noisy(t.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            seen.append("forward")
+            return x * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            seen.append(("context", ctx.needs_input_grad))
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append("backward")
+            return g * 2
+
+    def loss(a, b):
+        made = Noisy.apply(a)
+        seen.append("between")
+        return (Noisy.apply(made) * Noisy.apply(b)).sum()
+
+    x = t.ones(3)
+    for _ in range(2):
+        t.func.grad(loss)(x, x)
+        t.func.vmap(Noisy.apply)(x)
+    of_grad = ["forward", ("context", (True,)), "between", "forward", ("context", (True,)), "forward"]
+    of_vmap = ["forward", ("context", (False,))]
+    once = [*of_grad, ("context", (False,)), "backward", "backward", *of_vmap]
+    assert seen == once * 2
+
+
+def test_arguments_that_a_function_writes_to(torch):
+    def run(t):
+        class Doubling(t.autograd.Function):
+            @staticmethod
+            def forward(x):
+                x.mul_(2)
+                return x
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                ctx.mark_dirty(inputs[0])
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 5
+
+        def loss(a):
+            b = a.sin()
+            c = Doubling.apply(b)
+            return (b * c).sum()
+
+        return t.func.grad(loss)(t.tensor([0.3, 0.4], dtype=t.float64)).tolist()
+
+    assert run(jtorch) == pytest.approx(run(torch), rel=1e-12)
+
+
+def test_results_without_gradients():
+    class Rounded(jtorch.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return x * 2, x * 3
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.mark_non_differentiable(output[1])
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g * 2 + h
+
+    def loss(a):
+        first, second = Rounded.apply(a)
+        return (first + second * 10).sum()
+
+    assert jtorch.func.grad(loss)(jtorch.ones(2)).tolist() == [2.0, 2.0]  # by hand: h is 0
+
+
+def test_functions_that_ask_jax(lazy):
+    class ByJax(jtorch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return jtorch.from_jax(jnp.sin(x.jax())) if ahead else x.sin()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 3 * (x.cos() if ahead else jtorch.from_jax(jnp.cos(x.jax())))
+
+    x = jtorch.tensor([0.1, 0.2, 0.3])
+    for ahead in (True, False):  # noqa: B007  # the function above reads it
+        found = jtorch.func.grad(lambda a: (ByJax.apply(a * 2) + a).sum())(x)
+        np.testing.assert_allclose(found.numpy(), 6 * np.cos(2 * x.numpy()) + 1, rtol=1e-6)
+
+
+def test_outer_transforms_of_jax_follow_them():
+    names = {"torch": jtorch}
+    exec(SETUP.replace("from torch.", "from jtorch."), names)
+    apply, vmap = names["Triple"].apply, jtorch.func.vmap
+    x = jnp.array([0.1, 0.2, 0.3])
+    expected = 3 * np.cos(np.asarray(x))
+    on_arrays = lambda a: vmap(apply)(jtorch.from_jax(a)).jax()  # noqa: E731
+    np.testing.assert_allclose(jax.grad(lambda a: on_arrays(a).sum())(x), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(on_arrays)(x), np.sin(x), rtol=1e-6)
+    inner = jtorch.func.grad(lambda a: apply(a).sum())
+    np.testing.assert_allclose(
+        jax.vmap(lambda a: inner(jtorch.from_jax(a)).jax())(jnp.stack([x, x])), [expected] * 2, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        jax.grad(lambda a: inner(jtorch.from_jax(a)).sum().jax())(x), -3 * np.sin(x), rtol=1e-6
+    )

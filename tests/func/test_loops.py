@@ -10,6 +10,7 @@ import pytest
 
 import jtorch
 from jtorch import func, nn
+from jtorch.func import _running
 
 # A warning of PyTorch about itself.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
@@ -228,3 +229,40 @@ def test_compiled_functions_decide_inside_of_transforms():
         assert compiled(x).tolist() == step(x).tolist()
     model = jtorch.compile(nn.Linear(3, 1))
     assert func.grad(lambda a: model(a).sum())(x).shape == (3,)
+
+
+def test_functions_of_jax_trace_nothing_anew(lazy):
+    factor = jnp.arange(3.0) + 1
+
+    def mixed(a):
+        return (jtorch.from_jax(jnp.sin(a.jax() * factor)) * a).sum()
+
+    def known():
+        return len(_running._plans)
+
+    x, rows = jtorch.tensor([0.1, 0.2, 0.3]), jtorch.ones(2, 3) * 0.5
+    for transform, given in ((func.grad(mixed), x), (func.vmap(func.grad(mixed)), rows)):
+        made = [transform(given * k).tolist() for k in range(2)]
+        jtorch.reset_metrics()
+        before = known()
+        made = [transform(given * k).tolist() for k in range(3)]
+        assert jtorch.metrics()["programs_compiled"] == 0
+        assert known() == before
+        v, f = 2 * given.numpy(), np.asarray(factor)
+        np.testing.assert_allclose(made[2], np.sin(v * f) + v * f * np.cos(v * f), rtol=1e-5)
+
+
+def test_functions_of_jax_that_differ_in_what_their_text_leaves_out():
+    # Constants and numbers that print alike; settings of operations.
+    x = jtorch.tensor([1.0, 2.0])
+    for number in (0.1, np.nextafter(np.float32(0.1), np.float32(1))):
+        scaled = func.vmap(lambda a, n=number: jtorch.from_jax(a.jax() * np.float32(n)))(x)
+        assert scaled.tolist() == (x.numpy() * np.float32(number)).tolist()
+    for power in (2, 3):
+        made = func.grad(lambda a, n=power: jtorch.from_jax((a.jax() ** n).sum()))(x)
+        assert made.tolist() == (power * x.numpy() ** (power - 1)).tolist()
+    for rule in (2.0, 3.0):
+        own = jax.custom_jvp(lambda q: q * 1.0)
+        own.defjvp(lambda p, t, r=rule: (p[0] * 1.0, t[0] * r))
+        made = func.grad(lambda a, f=own: jtorch.from_jax(f(a.jax()).sum()))(x)
+        assert made.tolist() == [rule] * 2
