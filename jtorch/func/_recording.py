@@ -272,13 +272,18 @@ class Recording:
                 entry.append(_INT + _STEP * len(at.ints))
                 at.ints.append(x)
         at.flat += entry
+        made = at._made(signature)
+        return made[0] if signature.single is not None else made
+
+    def _made(self, signature: Signature) -> list[Value]:
+        """The results of the operation that was noted last."""
         made = []
         for aval in signature.outputs:
             value = _new(TracedValue)
-            value.aval, value.recording, value.slot = aval, at, at.count
-            at.count += 1
+            value.aval, value.recording, value.slot = aval, self, self.count
+            self.count += 1
             made.append(value)
-        return made[0] if signature.single is not None else made
+        return made
 
     def take(self, value: Value, tensor: Tensor | None) -> int:
         """The slot of one use of a value from outside; ``tensor``: that has it, if its history matters."""
@@ -382,12 +387,7 @@ class Recording:
             entry[0] = signature.id
         at.flat += entry
         noted.length = len(entry)
-        made = []
-        for aval in signature.outputs:
-            value = _new(TracedValue)
-            value.aval, value.recording, value.slot = aval, at, at.count
-            at.count += 1
-            made.append(value)
+        made = at._made(signature)
         if later:
             noted.rule = partial(call.rule, at.derivatives, backward)
             at.calls.append(noted)
