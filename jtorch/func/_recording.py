@@ -277,7 +277,7 @@ class Recording:
 
     def _made(self, signature: Signature) -> list[Value]:
         """The results of the operation that was noted last."""
-        made = []
+        made: list[Value] = []
         for aval in signature.outputs:
             value = _new(TracedValue)
             value.aval, value.recording, value.slot = aval, self, self.count
