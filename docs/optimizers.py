@@ -31,7 +31,9 @@ a tensor as `lr`, which stays on its device unread.
   state and tensor settings, one operation per parameter.
 * `SparseAdam` takes dense gradients and leaves rows that are all zero alone; PyTorch's takes sparse ones
   only.
-* `Optax(params, transformation)` runs any transformation of optax in a PyTorch loop.
+* `Optax(params, transformation)` runs any transformation of optax in a PyTorch loop. What it needs besides
+  gradients goes to `step`: `step(value=loss)`, or `step(closure, value_fn=f)` for a line search, where `f`
+  computes the loss of a list of parameters and may use the batch.
 * The function forms (`torch.optim.adam.adam` and the like, also in `optim._functional`) take the step of
   their class on given tensors. Sparse gradients, and `grad_scale` and `found_inf` of the fused kernels, are
   not implemented.

@@ -31,7 +31,20 @@ TRANSFORMATIONS = {
         learning_rate=optax.exponential_decay(0.1, 2, 0.5)
     ),
     "without state": lambda: optax.sgd(0.25),
+    # What optax makes of Python's numbers: states, and how far they round, are those of optax alone.
+    "rates that depend on counts": lambda: optax.radam(optax.warmup_cosine_decay_schedule(0.0, 0.1, 3, 8)),
+    "distances": lambda: optax.chain(optax.scale_by_distance_over_gradients(), optax.scale(-0.1)),
+    "limited memory": lambda: optax.lbfgs(0.1, linesearch=None),
+    "steps that may be skipped": lambda: optax.MultiSteps(
+        optax.adam(0.1), 2, should_skip_update_fn=optax.skip_not_finite
+    ),
+    "noise": lambda: optax.chain(optax.add_noise(0.1, 0.5, jax.random.key(3)), optax.sgd(0.1)),
 }
+
+
+def plain(x):
+    """A random key as its numbers."""
+    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
 def loss_of(weight, bias):
@@ -76,8 +89,8 @@ def test_steps_and_state_are_optaxs(name, lazy):
     assert jtorch.metrics()["programs_compiled"] == programs  # counts and schedules are operands
     expected, state = by_hand(TRANSFORMATIONS[name](), 6)
     for mine, theirs in zip(params, expected, strict=True):
-        np.testing.assert_allclose(mine.detach().numpy(), theirs, rtol=2e-5, atol=1e-6)
-    leaves = jax.tree.leaves(state)
+        np.testing.assert_allclose(mine.detach().numpy(), theirs, rtol=2e-6, atol=2e-7)
+    leaves = [plain(x) for x in jax.tree.leaves(state)]
     held = optimizer.state_dict()["state"].get("leaves", [])
     assert len(held) == len(leaves)
     for mine, theirs in zip(held, leaves, strict=True):
@@ -130,6 +143,92 @@ def test_the_closures_loss_reaches_the_transformation():
     assert np.allclose(w.tolist(), [1.5, -2.0])
     with pytest.raises(TypeError, match="value"):
         optimizer.step()
+
+
+SEARCHES = {
+    "zoom": optax.lbfgs,
+    "backtracking": lambda: optax.chain(optax.sgd(1.0), optax.scale_by_backtracking_linesearch(15)),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_line_searches_take_a_function_of_the_parameters(name):
+    params, optimizer = build(SEARCHES[name]())
+    shift = jtorch.zeros(2)  # from outside, and another one in every step
+
+    def loss(p):
+        return ((p[0] @ p[1] + p[1] * p[1] - jtorch.tensor(TARGET) - shift) ** 2).sum()
+
+    def closure():
+        optimizer.zero_grad()
+        out = loss(params)
+        out.backward()
+        return out
+
+    programs = []
+    for i in range(4):
+        shift = jtorch.full((2,), 0.1 * i)
+        optimizer.step(closure, value_fn=loss)
+        params[0].sum().item()
+        programs.append(jtorch.metrics()["programs_compiled"])
+    assert programs[-1] == programs[1]  # what the function uses is an operand
+
+    transformation = SEARCHES[name]()
+    arrays = [jnp.asarray(a) for a in STARTS]
+    state = transformation.init(arrays)
+    step = jax.jit(
+        lambda arrays, state, value, grad, shift: transformation.update(
+            grad, state, arrays, value=value, grad=grad, value_fn=lambda p: by_arrays(p, shift)
+        )
+    )
+    for i in range(4):
+        value, grad = jax.value_and_grad(by_arrays)(arrays, np.float32(0.1 * i))
+        updates, state = step(arrays, state, value, grad, np.float32(0.1 * i))
+        arrays = optax.apply_updates(arrays, updates)
+    for mine, theirs in zip(params, arrays, strict=True):
+        np.testing.assert_allclose(mine.detach().numpy(), theirs, rtol=2e-4, atol=2e-5)  # minima are flat
+
+
+def by_arrays(p, shift):
+    return ((p[0] @ p[1] + p[1] * p[1] - TARGET - shift) ** 2).sum()
+
+
+def test_gradients_elsewhere_are_a_function_too():
+    sharp = optax.contrib.sam(optax.sgd(0.1), optax.sgd(0.05), opaque_mode=True)
+    w = nn.Parameter(jtorch.tensor([3.0]))
+    optimizer = optim.Optax([w], sharp)
+
+    def loss(p):
+        return (p[0] ** 3).sum()
+
+    loss([w]).backward()
+    optimizer.step(grad_fn=jtorch.func.grad(loss))
+    # By hand: 3 w^2 = 27, there 3 (3 + 0.05 * 27)^2 = 56.7675.
+    assert np.allclose(w.tolist(), [3.0 - 5.67675])
+    with pytest.raises(NotImplementedError, match=r"a function of 2 arguments; it is given the list"):
+        optimizer.step(grad_fn=lambda p, i: [p[0] * i])
+
+
+def test_numbers_and_tensors_reach_the_transformation():
+    w = nn.Parameter(jtorch.tensor([1.0]))
+    optimizer = optim.Optax([w], optax.contrib.reduce_on_plateau(factor=0.5, patience=1))
+    for value in (1.0, jtorch.tensor(1.0), 1.0, 1.0):
+        w.grad = jtorch.tensor([-1.0])
+        optimizer.step(value=value)
+    # By hand: the first loss is an improvement, each of the others halves the step that it comes with.
+    assert w.item() == 1.0 - (1.0 + 0.5 + 0.25 + 0.125)
+
+
+def test_lookahead_keeps_its_slow_weights():
+    w = nn.Parameter(jtorch.tensor([1.0]))
+    optimizer = optim.Optax([w], optax.lookahead(optax.sgd(1.0), 2, 0.5))
+    seen = []
+    for _ in range(4):
+        w.grad = jtorch.tensor([1.0])
+        optimizer.step()
+        seen.append((w.item(), optimizer.state_dict()["state"]["leaves"][-1].item()))
+    # By hand: every second step goes half the way from the slow weights to the fast ones.
+    assert seen == [(0.0, 1.0), (0.0, 0.0), (-1.0, 0.0), (-1.0, -1.0)]
 
 
 def test_one_group_without_settings():
