@@ -23,32 +23,22 @@ from jtorch.tensor._core import (
     value_of,
     write,
 )
+from jtorch.tensor._formats import strides_like
 from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
-from jtorch.tensor._type_names import legacy_name
+from jtorch.tensor._type_names import legacy_name, type_name
+from jtorch.tensor._views import is_contiguous
 from jtorch.trace import Aval, TracedValue, Value, from_host, record
 
 __all__ = ["AccumulateGrad", "legacy_name"]
 
 _ADD, _COPY = OPS["add"], OPS["_overwrite"]
 
-#: Dtypes that errors call by their legacy type name.
-_LEGACY = frozenset({
-    dtypes.float16, dtypes.float32, dtypes.float64, dtypes.uint8, dtypes.int8, dtypes.int16, dtypes.int32,
-    dtypes.int64,
-})  # fmt: skip
-
 
 def describe(aval: Aval) -> str:
     """Type and sizes as errors name a saved value: ``torch.FloatTensor [3]``."""
-    kind, d = aval.device.type, aval.dtype
-    if kind != "meta" and d in _LEGACY:
-        name = legacy_name(aval)
-    else:
-        where = "Meta" if kind == "meta" else kind.upper()
-        name = f"{where}{dtypes.scalar_type_name(d)}Type"
-    return f"{name} [{', '.join(map(str, aval.shape))}]"
+    return f"{type_name(aval)} [{', '.join(map(str, aval.shape))}]"
 
 
 def zeros(aval: Aval) -> Value:
@@ -211,7 +201,8 @@ class _Bridge:
 
     def accumulate(self, leaf: Tensor, gradient: Any, create_graph: bool) -> None:
         hooked = leaf._acc is not None or leaf._hooks or leaf._post_hooks
-        if type(gradient) is Value and not hooked and leaf._grad is None and leaf._requires:
+        laid_out = leaf._strides is not None
+        if type(gradient) is Value and not hooked and leaf._grad is None and leaf._requires and not laid_out:
             leaf._grad = from_value(gradient)
             return
         if leaf._hooks:
@@ -226,6 +217,8 @@ class _Bridge:
         old = leaf._grad
         if old is None:
             leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)
+            if laid_out:
+                _lay_out(leaf._grad, leaf)
         elif create_graph:
             new = from_value(gradient) if isinstance(gradient, Value) else gradient
             leaf._grad = run(_ADD, (old, new, 1))
@@ -245,6 +238,13 @@ class _Bridge:
                     raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
         if node is not None and node._post_hooks is not None:
             run_post_hooks(node, [], [gradient], create_graph)
+
+
+def _lay_out(gradient: Tensor, leaf: Tensor) -> None:
+    """Give a new gradient the memory order of a leaf that has no gaps."""
+    strides: Any = leaf._strides
+    if not is_contiguous(leaf) and strides_like(leaf._aval().shape, strides) == strides:
+        gradient._storage.strides = gradient._strides = strides
 
 
 def _own(gradient: Tensor, create_graph: bool) -> Tensor:

@@ -32,7 +32,15 @@ from jtorch.dispatch import (
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, note_hook, tape_of
-from jtorch.tensor._history import MADE_IN_INFERENCE, MADE_IN_NO_GRAD, chain, creation_error
+from jtorch.tensor._history import (
+    MADE_IN_INFERENCE,
+    MADE_IN_NO_GRAD,
+    STRIDED_VIEWS,
+    chain,
+    composed,
+    composed_put,
+    creation_error,
+)
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Snapshot, Storage, Version, contents, contiguous_strides
 from jtorch.tensor._strides import KEEPS_CHANNELS_LAST, image_strides, pointwise_strides
@@ -69,15 +77,15 @@ class View:
         parent: the view before this step; ``None``: the base.
         plan: of the step.
         numbers: its operands besides the viewed array.
-        op: the view op; ``put``: its counterpart that writes.
-        static: static arguments of both.
+        op: the view op; ``None`` for several steps in one (:func:`steps_to_write`).
+        static: static arguments of both; the plans of several steps.
         aval: of the result.
     """
 
     __slots__ = ("aval", "numbers", "op", "parent", "plan", "static")
 
     def __init__(
-        self, parent: View | None, op: Op, plan: Plan, numbers: tuple[int, ...], static: tuple[Any, ...]
+        self, parent: View | None, op: Any, plan: Plan, numbers: tuple[int, ...], static: tuple[Any, ...]
     ) -> None:
         self.parent, self.op, self.plan, self.numbers, self.static = parent, op, plan, numbers, static
         self.aval = plan.outputs[0]
@@ -454,7 +462,7 @@ def write(tensor: Tensor, new: Tensor) -> None:
             raise creation_error(tensor, indirect=False)
         result = new
         for step, source in reversed(list(zip(*_sources(tensor, base), strict=True))):
-            result = run(OPS["_put." + step.op.name[6:]], (source, result, *step.numbers, *step.static))
+            result = put(step, source, result)
         target, fn, nr = base, result._fn, result._nr
     else:
         target, result, nr = tensor, new, new._nr
@@ -482,14 +490,14 @@ def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
     """Give a view that was written to the history ``(fn, nr)``; its base gets one that leads there."""
     assert tensor._view is not None
     base = tensor._abase
-    steps = tensor._view.steps()[-tensor._adepth :]
+    steps = steps_to_write(tensor._view.steps()[-tensor._adepth :])
     edges = [base._edge()]
     for step in steps[:-1]:
         edges.append(None if edges[-1] is None else (view_fn(step.plan, edges[-1], step.numbers), 0))
     new: Any = fn, nr
     for step, edge in zip(reversed(steps), reversed(edges), strict=True):
-        op, shown = OPS["_put." + step.op.name[6:]], step.plan.operands[0]
-        plan = plan_for(op, (shown, step.aval, *(type(n) for n in step.numbers), *step.static))
+        shown: Any = step.plan.operands[0]
+        plan = put_plan(step, shown, step.aval)
         needs = (1,) if edge is None else (0, 1)
         made = class_of(plan)(plan, [edge, new, *(None for _ in step.numbers)], needs, list(step.numbers), ())
         new = made, 0
@@ -525,7 +533,7 @@ def _recheck(fn: Any, tensor: Tensor, counter: Any) -> None:
 def _sources(tensor: Tensor, base: Tensor) -> tuple[list[View], list[Tensor]]:
     """The steps from an autograd base to a view, and the tensor that each applies to."""
     assert tensor._view is not None
-    steps = tensor._view.steps()[-tensor._adepth :]
+    steps = steps_to_write(tensor._view.steps()[-tensor._adepth :])
     sources = [base]
     edge = base._edge()
     for step in steps[:-1]:
@@ -555,15 +563,67 @@ def _write_values(tensor: Tensor, new: Value, storage: Storage, view: View, coun
         _strided_host(tensor, memory)[...] = new.host
         storage.write(from_host(memory, base.aval), count=count)
         return
-    steps = view.steps()
+    steps = steps_to_write(view.steps())
     values = [base]
     for step in steps[:-1]:
         values.append(record(step.plan.signature, [values[-1], *step.numbers]))
     for step, source in zip(reversed(steps), reversed(values), strict=True):
-        op = OPS["_put." + step.op.name[6:]]
-        plan = plan_for(op, (source.aval, new.aval, *(type(n) for n in step.numbers), *step.static))
+        plan = put_plan(step, source.aval, new.aval)
         new = record(plan.signature, [source, new, *step.numbers])
     storage.write(new, count=count)
+
+
+#: View ops whose result may show one element of memory several times.
+_REPEATING = frozenset({"_view.expand", "_view.unfold", "_view.as_strided"})
+
+
+def steps_to_write(steps: list[View]) -> list[View]:
+    """The steps of a view as a write takes them back, from the base outwards.
+
+    Part of a tensor that shows elements several times may be written to if that part does not; which of their
+    places it shows is known to all steps together only. So they become one.
+    """
+    if len(steps) > 1:
+        for i, step in enumerate(steps[:-1]):
+            if step.op.name in _REPEATING:
+                return [*steps[:i], _merged(steps[i:])]
+    return steps
+
+
+def repeats(tensor: Tensor) -> bool:
+    """Whether a view may show an element of memory at several places."""
+    view = tensor._view
+    while view is not None:
+        if view.op.name in _REPEATING:
+            return True
+        view = view.parent
+    return False
+
+
+def _merged(steps: Sequence[View]) -> View:
+    if any(s.op.name not in STRIDED_VIEWS for s in steps):
+        raise NotImplementedError(
+            "writing to part of a tensor whose elements share memory (expand, unfold, as_strided), seen as "
+            "another dtype; clone() the tensor before taking views of it"
+        )
+    numbers = tuple(n for s in steps for n in s.numbers)
+    return View(None, None, composed(steps), numbers, tuple(s.plan for s in steps))
+
+
+def put_plan(step: View, source: Aval, new: Aval) -> Plan:
+    """The plan of a step's counterpart that writes: its operands are the source, what is new, and numbers."""
+    if step.op is None:
+        return composed_put(step.static, source, new)
+    op = OPS["_put." + step.op.name[6:]]
+    return plan_for(op, (source, new, *(type(n) for n in step.numbers), *step.static))
+
+
+def put(step: View, source: Tensor, new: Tensor) -> Tensor:
+    """``source`` with the part that the step shows replaced by ``new``."""
+    if step.op is None:
+        return apply(put_plan(step, source._aval(), new._aval()), [source, new, *step.numbers])[0]
+    result: Tensor = run(OPS["_put." + step.op.name[6:]], (source, new, *step.numbers, *step.static))
+    return result
 
 
 def _own_memory(tensor: Tensor, storage: Storage) -> np.ndarray[Any, Any]:

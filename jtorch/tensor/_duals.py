@@ -14,9 +14,8 @@ from weakref import WeakSet
 
 from jtorch.dispatch import INFERENCE, Plan, autocast_state, modes
 from jtorch.dtypes import FLOAT
-from jtorch.ops._registry import OPS
 from jtorch.tensor._bridge import zeros
-from jtorch.tensor._core import Tensor, apply, from_value, run, value_of
+from jtorch.tensor._core import Tensor, apply, from_value, put, steps_to_write, value_of
 from jtorch.tensor._views import alias, view_shape
 
 __all__ = ["Level", "enter", "leave", "make_dual", "tangent_of", "unpack_dual", "without_tangents"]
@@ -135,13 +134,12 @@ class Level:
             if whole is None:
                 whole = from_value(zeros(base._aval()))
             assert tensor._view is not None
-            steps = tensor._view.steps()[-tensor._adepth :]
+            steps = steps_to_write(tensor._view.steps()[-tensor._adepth :])
             sources = [whole]
             for step in steps[:-1]:
                 sources.append(apply(step.plan, [sources[-1], *step.numbers])[0])
             for step, source in zip(reversed(steps), reversed(sources), strict=True):
-                op = OPS["_put." + step.op.name[6:]]
-                tangent = run(op, (source, tangent, *step.numbers, *step.static))
+                tangent = put(step, source, tangent)
         self.give(base, tangent)
 
 

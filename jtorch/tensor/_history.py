@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
+
+import jax.numpy as jnp
 
 from jtorch.dispatch import Plan
 from jtorch.tape import Node, node_class
 from jtorch.trace import Aval
 
 __all__ = [
-    "KEPT_VIEWS", "MADE_IN_FUNCTION", "MADE_IN_INFERENCE", "MADE_IN_NO_GRAD", "MADE_WITH_OTHERS", "chain",
-    "check_source", "creation_error", "short_name",
+    "KEPT_VIEWS", "MADE_IN_FUNCTION", "MADE_IN_INFERENCE", "MADE_IN_NO_GRAD", "MADE_WITH_OTHERS",
+    "STRIDED_VIEWS", "chain", "check_source", "composed", "composed_put", "creation_error", "short_name",
 ]  # fmt: skip
 
 #: ``Tensor._creation``: circumstances under which autograd cannot follow a later in-place change of a view.
@@ -21,6 +24,12 @@ MADE_WITH_OTHERS, MADE_IN_NO_GRAD, MADE_IN_INFERENCE, MADE_IN_FUNCTION = range(1
 
 #: View ops that strides cannot express keep their name when history is made again.
 KEPT_VIEWS = frozenset({"_view.view_as_real", "_view.view_as_complex"})
+
+#: View ops that only say which element is where.
+STRIDED_VIEWS = frozenset({
+    "_view.alias", "_view.as_strided", "_view.diagonal", "_view.expand", "_view.part", "_view.permute",
+    "_view.reshape", "_view.select", "_view.slice", "_view.unfold",
+})  # fmt: skip
 
 
 def short_name(node: Any) -> str:
@@ -112,7 +121,7 @@ def chain(steps: Sequence[Any], edge: Any) -> Node:
 
 
 def _strided(steps: Sequence[Any], edge: Any) -> Node:
-    plan = steps[0].plan if len(steps) == 1 else _composed(steps)
+    plan = steps[0].plan if len(steps) == 1 else composed(steps)
     return _node(plan, _AS_STRIDED, edge, [n for s in steps for n in s.numbers])
 
 
@@ -127,7 +136,7 @@ def _node(plan: Plan, cls: Any, edge: Any, numbers: Sequence[Any]) -> Node:
 _plans: dict[tuple[Plan, ...], Plan] = {}
 
 
-def _composed(steps: Sequence[Any]) -> Plan:
+def composed(steps: Sequence[Any]) -> Plan:
     """The plan of several view steps in one."""
     plans = tuple(s.plan for s in steps)
     found = _plans.get(plans)
@@ -153,3 +162,33 @@ def _composed(steps: Sequence[Any]) -> Plan:
         saved=range(1, len(operands)),
     )
     return made
+
+
+@cache
+def composed_put(plans: tuple[Plan, ...], source: Aval, new: Aval) -> Plan:
+    """The plan that writes through several view steps at once: elements go where the steps show their places.
+
+    Args:
+        plans: of the steps, all among :data:`STRIDED_VIEWS`.
+        source: what the first step applies to.
+        new: what the last one shows.
+    """
+    numbers = [kind for plan in plans for kind in plan.operands[1:]]
+
+    def fn(base: Any, new: Any, *numbers: Any) -> tuple[Any, ...]:
+        at = 0
+        place = jnp.arange(base.size).reshape(base.shape)
+        for plan in plans:
+            count = len(plan.operands) - 1
+            (place,) = plan.fn(place, *numbers[at : at + count])
+            at += count
+        return (base.reshape(-1).at[place].set(new).reshape(base.shape),)
+
+    return Plan(
+        "_put.steps",
+        fn,
+        [source, new, *numbers],
+        device=source.device,
+        node="CopySlices",
+        saved=range(2, 2 + len(numbers)),
+    )

@@ -13,6 +13,7 @@ from jtorch import dtypes
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import dtype
+from jtorch.errors import warn_user
 from jtorch.ops._registry import OPS
 from jtorch.tensor._arguments import filled
 from jtorch.tensor._core import (
@@ -21,6 +22,7 @@ from jtorch.tensor._core import (
     _strided_host,
     from_value,
     read_for_shape,
+    repeats,
     run,
     to_device,
     value_of,
@@ -30,7 +32,7 @@ from jtorch.tensor._formats import iteration_order, strides_in_order
 from jtorch.tensor._inplace import check_writable
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._value_checks import known_values
-from jtorch.tensor._views import reshape, strides_of
+from jtorch.tensor._views import as_strided, reshape, strides_of
 from jtorch.trace import TracedValue, from_host
 
 __all__ = [
@@ -343,6 +345,15 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
             # which takes expanded tensors
             x.masked_fill_(mask, value.reshape(()) if number is None else number)
             return
+    if x._view is not None and repeats(x):
+        _write_repeating(x, entries, value, accumulate, number)
+    else:
+        _write_places(x, entries, value, accumulate, number)
+
+
+def _write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool, number: Any) -> None:
+    aval = x._aval()
+    one = number is not None or value._aval().size == 1
     check_writable(x)
     if len(entries) == 1 and isinstance(entries[0][1], Tensor) and not accumulate:
         dim, mask = entries[0]
@@ -369,6 +380,23 @@ def write_places(x: Tensor, entries: Entries, value: Any, accumulate: bool = Fal
             value = value.to(aval.device)
     source = value if number is None else number
     write(x, run(_INDEX_PUT, (x, source, places.tensors(x), tuple(places.dims), accumulate)))
+
+
+def _write_repeating(x: Tensor, entries: Entries, value: Any, accumulate: bool, number: Any) -> None:
+    """Write to a view that may show one element of memory at several places: to the memory itself."""
+    aval, strides = x._aval(), strides_of(x)
+    if any(s == 0 and n > 1 for s, n in zip(strides, aval.shape, strict=True)):
+        warn_user(
+            "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before "
+            "performing this operation. This also applies to advanced indexing e.g. tensor[indices] = tensor",
+            UserWarning,
+        )
+    place = np.full(aval.shape, x._offset)
+    for d, (n, s) in enumerate(zip(aval.shape, strides, strict=True)):
+        place += s * np.arange(n).reshape((n,) + (1,) * (len(strides) - d - 1))
+    at = read_places(from_value(from_host(place)), entries)
+    count = x._storage.aval().nbytes // aval.dtype.itemsize
+    _write_places(as_strided(x, (count,), (1,), 0), [(0, at)], value, accumulate, number)
 
 
 def check_value(value: Tensor, aval: Any, places: Places, alone: bool) -> None:

@@ -36,7 +36,8 @@ from jtorch.tensor._index_tensors import (
 )  # fmt: skip
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._storage import contiguous_strides
-from jtorch.tensor._views import alias, strides_of, unsqueeze
+from jtorch.tensor._type_names import type_name
+from jtorch.tensor._views import alias, strides_of, unsqueeze, wrap_dim
 from jtorch.trace import TracedValue, from_host, from_jax
 from jtorch.trace._read_numbers import ReadNumber
 
@@ -88,7 +89,7 @@ def slice_at(x: Tensor, dim: int, s: slice, *, keep_whole: bool = False) -> Tens
     shape = x._aval().shape
     if not shape:
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-    size = shape[dim]
+    size = shape[dim if dim < len(shape) else wrap_dim(dim, len(shape))]
     start, stop, step = s.indices(size)
     if step <= 0:
         raise ValueError("step must be greater than zero")
@@ -275,6 +276,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         kind = type(value)
         name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
         raise TypeError(f"can't assign a {name} to a {legacy_name(self._aval())}")
+    if isinstance(value, complex):
+        as_number(value, self._aval().dtype)  # refused before the index is looked at
     kind = type(index)
     if kind is int:
         copy_to(select_at(self, 0, index, 0), value)
@@ -310,7 +313,7 @@ def copy_to(target: Tensor, value: Any) -> None:
             given = value._aval()
             if given.ndim > aval.ndim:
                 raise RuntimeError(
-                    f"expand({legacy_name(given)}{{{list(given.shape)}}}, size={list(aval.shape)}): the "
+                    f"expand({type_name(given)}{{{list(given.shape)}}}, size={list(aval.shape)}): the "
                     f"number of sizes provided ({aval.ndim}) must be greater or equal to the number of "
                     f"dimensions in the tensor ({given.ndim})"
                 )

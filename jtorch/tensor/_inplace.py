@@ -16,7 +16,8 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
 from jtorch.tensor._history import creation_error
 from jtorch.tensor._storage import Storage
-from jtorch.trace import Value, aval_of, from_host
+from jtorch.tensor._type_names import type_name
+from jtorch.trace import Aval, Value, aval_of, from_host
 from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["assign", "can_cast", "check_writable", "copy_", "fill_", "write_out", "zero_"]
@@ -172,7 +173,7 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
         src = source
         given = src._aval()
     if given.shape != mine.shape and not _expands(given.shape, mine.shape):
-        raise RuntimeError(_expand_error(given.shape, mine.shape))
+        raise RuntimeError(_expand_error(given, mine.shape))
     if (modes.level != GRAD or not (self.requires_grad or src.requires_grad)) and modes.duals is None:
         value = value_of(src)
         if value.host is not None and mine.device is CPU and (self._view is None or _on_host(self)):
@@ -180,8 +181,8 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
                 new = value.host
             else:
                 with np.errstate(all="ignore"):
-                    new = np.ascontiguousarray(
-                        np.broadcast_to(_cast(value.host, mine.dtype.numpy), mine.shape)
+                    new = np.array(
+                        np.broadcast_to(_cast(value.host, mine.dtype.numpy), mine.shape), order="C"
                     )
             write(self, from_value(from_host(new, aval_of(mine.shape, mine.dtype, CPU))))
             return self
@@ -208,7 +209,8 @@ def _expands(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     return all(a in (1, b) for a, b in zip(reversed(shape), reversed(target), strict=False))
 
 
-def _expand_error(shape: tuple[int, ...], target: tuple[int, ...]) -> str:
+def _expand_error(given: Aval, target: tuple[int, ...]) -> str:
+    shape = given.shape
     shift = len(target) - len(shape)
     if shift < 0:
         return (
@@ -216,9 +218,8 @@ def _expand_error(shape: tuple[int, ...], target: tuple[int, ...]) -> str:
             f"({shape[-1]}) at non-singleton dimension {len(target) - 1}.  Target sizes: {list(target)}.  "
             f"Tensor sizes: {list(shape)}"
             if target
-            else f"expand(torch.FloatTensor{{{list(shape)}}}, size={list(target)}): the number of sizes "
-            "provided "
-            f"({len(target)}) must be greater or equal to the number of dimensions in the tensor "
+            else f"expand({type_name(given)}{{{list(shape)}}}, size={list(target)}): the number of sizes "
+            f"provided ({len(target)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(shape)})"
         )
     for d in range(len(target) - 1, shift - 1, -1):

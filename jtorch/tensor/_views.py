@@ -14,7 +14,7 @@ from jtorch.tensor._core import Tensor, apply, plan_for, run, value_of, view, vi
 from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import contiguous_strides
-from jtorch.tensor._type_names import legacy_name
+from jtorch.tensor._type_names import type_name
 
 __all__ = [
     "alias", "as_strided", "diagonal", "expand", "flatten", "imag", "movedim", "narrow", "permute", "real",
@@ -296,8 +296,8 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
     added = len(sizes) - len(shape)
     if added < 0:
         raise RuntimeError(
-            f"expand({_type_name(x)}{{{list(shape)}}}, size={list(sizes)}): the number of sizes provided "
-            f"({len(sizes)}) must be greater or equal to the number of dimensions in the tensor "
+            f"expand({type_name(x._aval())}{{{list(shape)}}}, size={list(sizes)}): the number of sizes "
+            f"provided ({len(sizes)}) must be greater or equal to the number of dimensions in the tensor "
             f"({len(shape)})"
         )
     new_shape, new_strides = list(sizes), [0] * len(sizes)
@@ -328,10 +328,6 @@ def expand(x: Tensor, sizes: tuple[int, ...], node: str = "ExpandBackward0") -> 
             new_strides[i] = new_shape[i + 1] * new_strides[i + 1] if i + 1 < len(sizes) else 1
     final = tuple(new_shape)
     return view(x, "expand", (), (final, node), _row_major(final, tuple(new_strides)), x._offset)
-
-
-def _type_name(x: Tensor) -> str:
-    return legacy_name(x._aval())
 
 
 #: Up to so many parts of a split, such as queries, keys and values, begin at places fixed in the program: XLA

@@ -87,3 +87,24 @@ def test_grad_dtype_is_the_tensors_own(torch):
     assert attempts(jtorch) == attempts(torch)
     with pytest.raises(NotImplementedError, match="grad_dtype"):
         jtorch.ones(2).grad_dtype = jtorch.float16
+
+
+LAYOUTS = [
+    "torch.zeros(4, 3).t()",
+    "torch.zeros(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)",
+    "torch.zeros(4, 6)[:, ::2]",
+    "torch.zeros(3).expand(2, 3)",
+    "torch.zeros(1, 2).t()",
+]
+
+
+@pytest.mark.parametrize("leaf", LAYOUTS)
+def test_gradients_have_the_memory_order_of_dense_leaves(torch, leaf):
+    found = []
+    for package in (torch, jtorch):
+        x = eval(leaf, {"torch": package}).detach().requires_grad_()
+        (x * package.ones(x.shape)).sum().backward()
+        first = x.grad.stride()
+        x.sum().backward()
+        found.append((first, x.grad.stride()))
+    assert found[0] == found[1]

@@ -670,3 +670,12 @@ def test_random_indices_of_data_agree_with_torch(torch, seeds):
 def test_random_indices_with_gradients_agree_with_torch(torch, seeds):
     for seed in seeds:
         assert (seed, attempt(case, jtorch, seed, True)) == (seed, attempt(case, torch, seed, True))
+
+
+def test_a_number_of_another_dtype_stays_a_number():
+    x = jtorch.tensor(1.0, requires_grad=True)
+    y = x * 2
+    with jtorch.no_grad():
+        y[...] = jtorch.tensor(5.0, dtype=jtorch.float16)
+    (y * y).backward()
+    assert x.grad.tolist() == 20
