@@ -74,8 +74,10 @@ def _key_of(x: Any, tensors: list[Any]) -> Any:
         return kind, *[(k, _key_of(y, tensors)) for k, y in x.items()]
     if kind.__module__ == "numpy":
         raise Unguarded
-    if isinstance(x, list | tuple):
-        return kind, *[_key_of(y, tensors) for y in x]
+    if isinstance(x, list | tuple | dict):
+        own = getattr(x, "__dict__", None) or {}  # of a class of the user
+        items = x.items() if isinstance(x, dict) else enumerate(x)
+        return kind, *[(k, _key_of(y, tensors)) for k, y in (*items, *own.items())]
     if kind is ReadNumber:
         return _key_of(x.plain(), tensors)
     return kind, id(x)

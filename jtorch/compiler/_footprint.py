@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ class Footprint:
         self.counts = [(s, s.version, s.writes) for s in storages.values()]
         self.history = [(t, t._requires, t._fn is None) for t in tensors]
         self.switches, self.before = switches, switches()
+        self.guards = guards
         self.known = {id(c) for c, _ in self.containers} | {id(c) for c, _, _ in guards.sequences}
 
     def _open(self, x: Any) -> None:
@@ -69,6 +71,10 @@ class Footprint:
         """Why a replay would return other objects; ``None`` if it would not."""
         if isinstance(result, _CONTAINERS) and id(result) in self.known:
             return f"it returns a {type(result).__name__} that was there before"
+        if dataclasses.is_dataclass(result) and not isinstance(result, type):
+            if self.guards.found(result):
+                return f"it returns a {type(result).__name__} that was there before"
+            result = list(getattr(result, "__dict__", {}).values())
         if isinstance(result, list | tuple | dict):
             for y in result.values() if isinstance(result, dict) else result:
                 why = self.returned(y)

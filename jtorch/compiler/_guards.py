@@ -8,8 +8,10 @@ changed.
 
 from __future__ import annotations
 
-import dis
+import array
+import builtins
 import functools
+import importlib.util
 import sys
 import types
 import weakref
@@ -17,7 +19,19 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import is_
 from typing import Any
 
+import numpy as np
+
 from jtorch.amp import GradScaler
+from jtorch.compiler._code import (
+    INDIRECT,
+    attributes_of,
+    attributes_of_class,
+    fixed,
+    functions_in,
+    imports_of,
+    names_of,
+    texts_of,
+)
 from jtorch.compiler._contents import SEQUENCES, Bytes, Slots, hidden, is_own, slots_of
 from jtorch.nn import Module
 from jtorch.nn.modules.module import changes, global_hooks
@@ -26,32 +40,33 @@ from jtorch.optim.lr_scheduler import LRScheduler
 from jtorch.optim.optimizer import global_step_hooks
 from jtorch.tape import hook_changes
 from jtorch.tensor import Tensor
+from jtorch.tensor._storage import place_changes
 
 __all__ = ["Guards", "Names", "describe"]
 
 _SCALARS = (int, float, str, bool, complex, bytes, type(None))
-_DEPTH, _ITEMS, _OBJECTS = 8, 4096, 50_000
+_DEPTH, _ITEMS, _OBJECTS = 50, 4096, 50_000
+_LARGE = np.ndarray, array.array, bytearray
 _MISSING: Any = object()
-#: Packages whose own functions and objects do not change under a program.
-_FIXED = frozenset({"jtorch", "jax", "jaxlib", "numpy", "optax", "torch", "scipy", "matplotlib", "tqdm"})
-_FIXED_MODULES = (_FIXED | sys.stdlib_module_names) - {"test"}
 #: Attributes that every module has; what matters of them is compared by :func:`_contents`.
 #: Code of the user that names one of these sees settings of optimizers, which are operands otherwise.
 _SETTINGS = frozenset({"param_groups", "state_dict", "get_last_lr", "get_lr", "last_epoch", "_last_lr"})
-#: Code that names one of these may read attributes that it does not name.
-_INDIRECT = frozenset({
-    "getattr", "hasattr", "getattr_static", "getmembers", "attrgetter", "vars", "dir", "eval", "exec",
-    "__dict__", "__getattr__", "__getattribute__",
+#: Code that names one of these sees of a tensor what no operation reads.
+_LOOKS = frozenset({
+    "requires_grad", "is_leaf", "shape", "size", "ndim", "dim", "ndimension", "numel", "nelement", "dtype",
+    "stride", "is_contiguous", "len", "device", "layout", "is_floating_point", "is_complex", "nbytes",
+    "itemsize", "element_size", "__len__",
 })  # fmt: skip
+#: Code that names one of these may look up globals, or a module, by a text.
+_LOOK_UP = frozenset({"globals", "eval", "exec", "vars"})
+_MODULE_LOOK_UP = frozenset({"modules", "import_module", "__import__"})
+#: Members of classes that hold nothing themselves.
+_EMPTY = (types.MemberDescriptorType, types.GetSetDescriptorType)
 #: Names in code that writes to the process's output without ``print``.
 _STREAMS = frozenset({"stdout", "stderr", "__stdout__", "__stderr__"})
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _FUNCTION_PRIVATE = frozenset({"__wrapped__", "_compiled_function", "_torchdynamo_disable"})
 _MODULE_PRIVATE = (frozenset(Module().__dict__) | {"_compiled_call_impl"}) - {"training"}
-
-
-def _fixed(name: Any) -> bool:
-    return isinstance(name, str) and name.partition(".")[0] in _FIXED_MODULES and name != "__main__"
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -72,49 +87,6 @@ def describe(x: Any) -> str:
     return f"a {type(x).__name__}"
 
 
-_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL"})
-
-
-@functools.cache
-def _names_of(code: types.CodeType) -> tuple[str, ...]:
-    """Globals that a function's code reads or sets, nested functions included."""
-    names = {i.argval for i in dis.get_instructions(code) if i.opname in _GLOBAL}
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names.update(_names_of(constant))
-    return tuple(sorted(names))
-
-
-@functools.cache
-def _attributes_of(code: types.CodeType) -> frozenset[str]:
-    """Names of attributes and globals that a function's code reads, nested functions included."""
-    found = {
-        i.argval
-        for i in dis.get_instructions(code)
-        if i.opcode in dis.hasname and not i.opname.startswith(("STORE", "DELETE"))
-    }
-    nested = (_attributes_of(c) for c in code.co_consts if isinstance(c, types.CodeType))
-    # The pattern `case Model(deep=True)` keeps its names in a tuple.
-    patterns = ((x for x in c if isinstance(x, str)) for c in code.co_consts if isinstance(c, tuple))
-    return frozenset(found).union(*nested, *patterns)
-
-
-@functools.cache
-def _attributes_of_class(cls: type) -> frozenset[str]:
-    """Names in the code of a module's class that is not the user's; it may ask its submodules for them."""
-    bases = [base for base in cls.__mro__ if _fixed(base.__module__) and base not in (Module, object)]
-    functions = (y for base in bases for y in vars(base).values() if isinstance(y, types.FunctionType))
-    return frozenset(name for f in functions for name in f.__code__.co_names) - _INDIRECT
-
-
-def _functions_in(x: Any) -> list[types.FunctionType]:
-    """The functions behind a method, property or other descriptor of a class."""
-    if isinstance(x, types.FunctionType):
-        return [x]
-    parts = (getattr(x, name, None) for name in ("__func__", "__wrapped__", "fget", "fset", "fdel", "func"))
-    return [y for y in parts if isinstance(y, types.FunctionType)]
-
-
 class Guards:
     """The objects that a function can reach and the values that it can read.
 
@@ -122,7 +94,8 @@ class Guards:
         tensors: all that were found, by ``id``.
         optimizers: all that were found.
         scopes: globals of the functions that were found, by ``id``.
-        fixed: pairs of a tensor and what it has to keep: its storage, and whether it wants a gradient.
+        fixed: a tensor and what it has to keep: its storage, and whether it wants a gradient;
+            ``places``: the rest of it, which seldom changes.
     """
 
     def __init__(self, function: Any, args: Any, kwargs: Any) -> None:
@@ -133,15 +106,22 @@ class Guards:
         self.tensors: dict[int, Any] = {}
         self.optimizers: list[Any] = []
         self.fixed: list[tuple[Any, Any, bool]] = []
+        self.places: list[tuple[Any, tuple[Any, ...]]] = []
         self.scopes: dict[int, dict[str, Any]] = {}
         self.scalers: list[tuple[Any, str]] = []
         self.objects: list[tuple[Any, int, str]] = []
+        self.classes: list[tuple[Any, type, str]] = []
         #: what is reached that changes unseen, by name: kind of object
         self._hidden: dict[str, str] = {}
         self._schedules: list[tuple[Any, str]] = []
         self._hooked: list[tuple[Any, str]] = []
         self._named: set[str] = set()
+        self._called: set[str] = set()
+        self._texts: set[str] = set()
         self._waiting: list[tuple[str, Any, str, int]] = []
+        #: attributes that are guarded if code names them: ``(owner, name, value, where)``
+        self._exactly: list[tuple[Any, str, Any, str]] = []
+        self._python_modules: dict[int, tuple[Any, str, bool]] = {}
         self._methods: list[tuple[Any, str, Any, str]] = []
         self._seen: dict[int, Any] = {}
         self._visit(function, "", 0)
@@ -159,19 +139,20 @@ class Guards:
                 self._visit_hooks(x._post_hooks, where, 0)
         if not _SETTINGS.isdisjoint(self._named):
             self._settings()
-        self.epoch = changes[0]
+        self.epoch, self.place_epoch = changes[0], place_changes[0]
         self.hook_epoch, self.hooks = hook_changes[0], self._hook_numbers()
 
     # ---- looking
 
     def _argument(self, x: Any, where: str) -> None:
         """Tensors and containers belong to the key of the call; other objects are looked through."""
-        if isinstance(x, list | tuple):
-            for i, y in enumerate(x):
-                self._argument(y, f"{where}[{i}]")
-        elif isinstance(x, dict):
-            for key, y in x.items():
-                self._argument(y, f"{where}[{key!r}]")
+        if isinstance(x, list | tuple | dict):
+            for i, y in x.items() if isinstance(x, dict) else enumerate(x):
+                self._argument(y, f"{where}[{i!r}]")
+            if not fixed(type(x).__module__):
+                self._visit_class(type(x), where, 0)
+                for name, y in getattr(x, "__dict__", {}).items():
+                    self._argument(y, f"{where}.{name}")
         elif isinstance(x, Tensor):
             for key in [key for key in x.__dict__ if key[0] != "_"]:
                 self._hidden[f"{where}.{key}"] = "what was noted on an argument"
@@ -182,7 +163,7 @@ class Guards:
         if isinstance(x, _SCALARS) or id(x) in self._seen:
             return
         if depth > _DEPTH or len(self._seen) > _OBJECTS:
-            self._named |= _INDIRECT  # as far as one can tell
+            self._hidden[where] = "more objects than can be looked through"
             return
         self._seen[id(x)] = x
         if isinstance(x, Tensor):
@@ -196,6 +177,7 @@ class Guards:
         elif isinstance(x, LRScheduler):
             self._schedules.append((x, where))
             self._visit(x.optimizer, f"{where}.optimizer", depth)
+            self._exactly += [(x.__dict__, k, y, f"{where}.{k}") for k, y in x.__dict__.items()]
         elif isinstance(x, types.FunctionType):
             self._visit_function(x, where, depth)
         elif isinstance(x, types.MethodType):
@@ -207,20 +189,20 @@ class Guards:
         elif isinstance(x, (*SEQUENCES, tuple, frozenset, dict, types.MappingProxyType)):
             if len(x) <= _ITEMS:
                 self._visit_container(x, where, depth)
-            if not _fixed(type(x).__module__):
+            else:
+                self._hidden[where] = f"a {type(x).__name__} of {len(x)} items"
+            if not fixed(type(x).__module__):
                 self._visit_instance(x, where, depth)
         elif isinstance(x, type):
-            if not _fixed(x.__module__):
+            if not fixed(x.__module__):
                 self._visit_class(x, where, depth)
-        elif hasattr(x, "_compiled_function"):
-            self._visit(x._compiled_function, where, depth)
-        elif isinstance(getattr(x, "__wrapped__", None), types.FunctionType):
+        elif isinstance(_own(x).get("__wrapped__"), types.FunctionType):
             self._visit(x.__wrapped__, where, depth)
         elif isinstance(x, weakref.ref):
             self._visit(x(), where, depth)
         elif isinstance(x, types.ModuleType):
-            return
-        elif is_own(type(x)) or not _fixed(type(x).__module__):
+            self._note_module(x, where, True)
+        elif is_own(type(x)) or not fixed(type(x).__module__):
             self._visit_instance(x, where, depth)
         else:
             memory, kind = Bytes.of(x), hidden(x)
@@ -228,9 +210,12 @@ class Guards:
                 self.names.append((memory, "", memory.get("", None), where))
             elif kind is not None:
                 self._hidden[where] = kind
+            elif isinstance(x, _LARGE):
+                self._hidden[where] = "a large array"
 
     def _visit_instance(self, x: Any, where: str, depth: int) -> None:
         """Attributes and class of an object of the user."""
+        self.classes.append((x, type(x), where))
         own = getattr(x, "__dict__", None)
         if isinstance(own, dict):
             self._attributes(own, where, depth)
@@ -278,8 +263,12 @@ class Guards:
             found.extend(optimizer._optimizer_step_pre_hooks)
             found.extend(optimizer._optimizer_step_post_hooks)
         for hooks in (*global_hooks(), *global_step_hooks()):
-            found.extend(n for n, hook in hooks.items() if not _fixed(getattr(hook, "__module__", None)))
+            found.extend(n for n, hook in hooks.items() if not fixed(getattr(hook, "__module__", None)))
         return found
+
+    def found(self, x: Any) -> bool:
+        """Whether an object is one of those that the function could reach before."""
+        return id(x) in self._seen
 
     def unseen(self) -> str | None:
         """What the function reaches by name that changes without a guard noticing; ``None``: nothing."""
@@ -299,29 +288,38 @@ class Guards:
 
     def _visit_class(self, cls: type, where: str, depth: int) -> None:
         for base in cls.__mro__:
-            if _fixed(base.__module__) or (id(base) in self._seen and base is not cls):
+            if fixed(base.__module__) or (id(base) in self._seen and base is not cls):
                 continue
             self._seen[id(base)] = base
-            for name, y in list(vars(base).items()):
-                functions = [] if isinstance(y, type) else _functions_in(y)
+            own = vars(base)
+            self.objects.append((own, len(own), base.__name__))
+            for name, y in list(own.items()):
+                functions = [] if isinstance(y, type) else functions_in(y)
                 for function in functions:
                     self._visit_function(function, where, depth + 1)
                 if functions:
-                    self._methods.append((vars(base), name, y, f"{base.__name__}.{name}"))
+                    self._methods.append((own, name, y, f"{base.__name__}.{name}"))
+                elif name.startswith("__") or isinstance(y, _EMPTY):
                     continue
-                if not name.startswith("__") and isinstance(y, (*_SCALARS, list, tuple, dict)):
-                    self.names.append((vars(base), name, y, f"{base.__name__}.{name}"))
+                elif isinstance(y, (*_SCALARS, list, tuple, dict)):
+                    self.names.append((own, name, y, f"{base.__name__}.{name}"))
                     self._visit(y, f"{base.__name__}.{name}", depth + 1)
+                else:
+                    self._exactly.append((own, name, y, f"{base.__name__}.{name}"))
+        if not fixed(type(cls).__module__) and id(type(cls)) not in self._seen:
+            self._visit_class(type(cls), where, depth + 1)
 
     def _visit_function(self, function: Any, where: str, depth: int) -> None:
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
             self._visit(wrapped, where, depth)
-        if _fixed(function.__module__) and wrapped is None:
+        if fixed(function.__module__) and wrapped is None:
             return
         code, scope = function.__code__, function.__globals__
         self.scopes[id(scope)] = scope
-        self._named |= _attributes_of(code)
+        self._named |= attributes_of(code)
+        self._called.update(names_of(code))
+        self._texts |= texts_of(code)
         noted = {k: y for k, y in function.__dict__.items() if k not in _FUNCTION_PRIVATE}
         for name, y in noted.items():
             self.names.append((function.__dict__, name, y, f"{function.__name__}.{name}"))
@@ -332,41 +330,61 @@ class Guards:
             except ValueError:
                 continue
             self.cells.append((cell, y, name))
-            if isinstance(y, types.ModuleType):
-                self._visit_python_module(y, code, name, depth)
-            self._visit(y, name, depth + 1)
-        for name in _names_of(code):
+            self._visit_named(y, code, name, depth)
+        for name in names_of(code):
             y = scope.get(name, _MISSING)
-            if y is _MISSING:
-                continue
-            self.names.append((scope, name, y, name))
-            if isinstance(y, types.ModuleType):
-                self._visit_python_module(y, code, name, depth)
-            else:
-                self._visit(y, name, depth + 1)
+            if y is not _MISSING or not hasattr(builtins, name):
+                self.names.append((scope, name, y, name))
+                self._visit_named(y, code, name, depth)
+        for level, name in imports_of(code):
+            package = scope.get("__package__") or ""
+            name = importlib.util.resolve_name("." * level + name, package) if level else name
+            self._visit_imported(name, code, depth)
         for y in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._visit(y, f"default of {function.__name__}", depth + 1)
+
+    def _visit_named(self, y: Any, code: types.CodeType, where: str, depth: int) -> None:
+        """What a name in a function's code stands for, or an attribute of a module that it names."""
+        if isinstance(y, types.ModuleType):
+            self._visit_python_module(y, code, where, depth)
+        else:
+            self._visit(y, where, depth + 1)
+
+    def _visit_imported(self, name: str, code: types.CodeType, depth: int) -> None:
+        """A module that a function imports when it runs."""
+        if not fixed(name):
+            y = sys.modules.get(name, _MISSING)
+            self.names.append((sys.modules, name, y, f"the module {name}"))
+            self._visit_named(y, code, name, depth)
 
     def _visit_python_module(self, module: Any, code: types.CodeType, where: str, depth: int) -> None:
         """Attributes of a module of the user that the code may read."""
         file = getattr(module, "__file__", None) or ""
-        if _fixed(module.__name__):
+        if fixed(module.__name__) or depth > _DEPTH:
             return
         if "site-packages" in file:
-            self._named |= _INDIRECT
+            self._named |= INDIRECT
             return
+        self._note_module(module, where, False)
         for name in code.co_names:
             y = vars(module).get(name, _MISSING)
-            if y is not _MISSING:
+            if y is not _MISSING and y is not module:
                 self.names.append((vars(module), name, y, f"{where}.{name}"))
-                self._visit(y, f"{where}.{name}", depth + 1)
+                self._visit_named(y, code, f"{where}.{name}", depth + 1)
+
+    def _note_module(self, module: Any, where: str, anywhere: bool) -> None:
+        """A module of the user that code may look into by texts, or (``anywhere``) by any name."""
+        if not fixed(module.__name__) and "site-packages" not in (getattr(module, "__file__", None) or ""):
+            known = self._python_modules.get(id(module))
+            self._python_modules[id(module)] = module, where, anywhere or (known is not None and known[2])
 
     def _visit_module(self, module: Any, where: str, depth: int) -> None:
         own = module.__dict__
         cls: Any = type(module)
-        ours = all(base in (Module, object) or not _fixed(base.__module__) for base in cls.__mro__)
-        self._named |= _attributes_of_class(cls)
-        self.modules.append((module, _plain(own), _contents(own), where or type(module).__name__, ours))
+        ours = all(base in (Module, object) or not fixed(base.__module__) for base in cls.__mro__)
+        self._named |= attributes_of_class(cls)
+        self.classes.append((module, cls, where or cls.__name__))
+        self.modules.append((module, _plain(own), _contents(own), where or cls.__name__, ours))
         for kind in ("_parameters", "_buffers", "_modules"):
             for name, y in own.get(kind, {}).items():
                 self._visit(y, f"{where}.{name}".lstrip("."), depth if kind == "_modules" else depth + 1)
@@ -375,27 +393,54 @@ class Guards:
                 self._waiting.append((name if ours else "", y, f"{where}.{name}".lstrip("."), depth + 1))
         for kind in _HOOKS:
             self._visit_hooks(own.get(kind), where, depth)
-        if not _fixed(type(module).__module__):
+        if not fixed(type(module).__module__):
             self._visit_class(type(module), where, depth)
 
     def _reads(self, name: str) -> bool:
         """Whether code that was found may read an attribute of this name from a module of the user."""
-        return name in self._named or not _INDIRECT.isdisjoint(self._named)
+        return name in self._named or not INDIRECT.isdisjoint(self._named)
 
     def _visit_read(self) -> None:
         """Attributes of modules that some code reads; what a loop notes on its model is no concern of it."""
+        found: set[tuple[int, str]] = set()
         while True:
             ready = [x for x in self._waiting if not x[0] or self._reads(x[0])]
-            if not ready:
-                break
             self._waiting = [x for x in self._waiting if x[0] and not self._reads(x[0])]
             for _, y, where, depth in ready:
                 self._visit(y, where, depth)
+            named = [x for x in self._named_exactly() if (id(x[0]), x[1]) not in found]
+            for owner, name, y, where in named:
+                found.add((id(owner), name))
+                self.names.append((owner, name, y, where))
+                self._visit(y, where, 1)
+            if not ready and not named:
+                break
         self._waiting.clear()
+        self._exactly.clear()
         self.modules = [
             (module, self._read_of(plain) if ours else plain, contents, where, ours)
             for module, plain, contents, where, ours in self.modules
         ]
+
+    def _named_exactly(self) -> list[tuple[Any, str, Any, str]]:
+        """Attributes and globals that code names, or may look up by a text that it has."""
+        named, texts = self._named, set()
+        if not INDIRECT.isdisjoint(named) or not _LOOK_UP.isdisjoint(self._called):
+            texts = self._texts
+            named = named | texts
+        ready = [x for x in self._exactly if x[1] in named]
+        if not _MODULE_LOOK_UP.isdisjoint(named):
+            own = {str(scope.get("__name__")) for scope in self.scopes.values()}
+            for name in (self._texts | own) & sys.modules.keys():
+                self._note_module(sys.modules[name], name, True)
+        for module, where, anywhere in list(self._python_modules.values()):
+            for name in (named if anywhere else texts) & vars(module).keys():
+                ready.append((vars(module), name, vars(module)[name], f"{where}.{name}"))
+        if not _LOOK_UP.isdisjoint(self._called):
+            for scope in list(self.scopes.values()):
+                for name in texts & scope.keys():
+                    ready.append((scope, name, scope[name], name))
+        return ready
 
     def _read_of(self, plain: dict[str, Any]) -> dict[str, Any]:
         return {name: y for name, y in plain.items() if name == "training" or self._reads(name)}
@@ -443,12 +488,15 @@ class Guards:
         self.visit_state(optimizer, where)
         self._visit_hooks(optimizer._optimizer_step_pre_hooks, where, 0)
         self._visit_hooks(optimizer._optimizer_step_post_hooks, where, 0)
-        if not _fixed(type(optimizer).__module__):
+        if not fixed(type(optimizer).__module__):
             for key, y in list(own.items()):
                 if key not in ("state", "param_groups"):
                     self.names.append((own, key, y, f"{where}.{key}"))
                     self._visit(y, f"{where}.{key}", 1)
             self._visit_class(type(optimizer), where, 0)
+        else:
+            others = own.keys() - {"state", "param_groups"}
+            self._exactly += [(own, k, own[k], f"{where}.{k}") for k in others]
 
     def visit_state(self, optimizer: Any, where: str = "optimizer") -> None:
         """The tensors that an optimizer keeps."""
@@ -482,6 +530,9 @@ class Guards:
         for own, count, where in self.objects:
             if len(own) != count:
                 return f"attributes of {where} were added"
+        for x, cls, where in self.classes:
+            if type(x) is not cls:
+                return f"{where} is a {type(x).__name__}, was a {cls.__name__}"
         for own, where in self.scalers:
             if own["_per_optimizer_states"]:
                 return f"{where} waits for update()"
@@ -490,6 +541,11 @@ class Guards:
                 return f"a tensor of shape {tuple(tensor.shape)} got other memory"
             if tensor._requires is not requires:
                 return f"requires_grad of a tensor of shape {tuple(tensor.shape)} is {tensor._requires} now"
+        if place_changes[0] != self.place_epoch:
+            for tensor, place in self.places:
+                if _place(tensor) != place:
+                    return f"the memory order or history of a tensor of shape {tuple(tensor.shape)} changed"
+            self.place_epoch = place_changes[0]
         if hook_changes[0] != self.hook_epoch:
             if self._hook_numbers() != self.hooks:
                 return "hooks were registered or removed"
@@ -509,7 +565,7 @@ class Guards:
             names: what else it names is added here.
         """
         names.update(guards=self, is_=is_, same=_same, MISSING=_MISSING)
-        names.update(changes=changes, hook_changes=hook_changes)
+        names.update(changes=changes, hook_changes=hook_changes, place_changes=place_changes)
         for own, key, value, _ in self.names:
             found = f"(x := {name(own)}.get({name(key)}, MISSING))"
             yield f"{found} is not {name(value)} and not same(x, {name(value)})"
@@ -524,12 +580,15 @@ class Guards:
                 yield f"not all(map(is_, {name(sequence)}, {name(contents)}))"
         for own, count, _ in self.objects:
             yield f"len({name(own)}) != {count}"
+        for x, cls, _ in self.classes:
+            yield f"type({name(x)}) is not {name(cls)}"
         for own, _ in self.scalers:
             yield f"{name(own)}['_per_optimizer_states']"
         for tensor, storage, requires in self.fixed:
             yield f"{name(tensor)}._storage is not {name(storage)}"
             yield f"{name(tensor)}._requires is not {requires}"
         later = "hook_changes[0] != guards.hook_epoch or changes[0] != guards.epoch"
+        later += " or place_changes[0] != guards.place_epoch"
         yield f"({later}) and guards.broken() is not None"
 
     def _modules_changed(self) -> str | None:
@@ -547,11 +606,28 @@ class Guards:
         return None
 
     def fix(self, storages: Any) -> None:
-        """Tensors on one of these storages (by ``id``) have to keep it, and their ``requires_grad``."""
+        """Tensors on one of these storages (by ``id``) have to stay as they are, but for their contents.
+
+        All others as well, if code asks for what can be seen of a tensor without reading it.
+        """
+        looks = not _LOOKS.isdisjoint(self._named | self._called) or not INDIRECT.isdisjoint(self._named)
         for tensor in self.tensors.values():
             storage = tensor.__dict__.get("_storage")
-            if id(storage) in storages:
+            if looks or id(storage) in storages:
                 self.fixed.append((tensor, storage, tensor._requires))
+                self.places.append((tensor, _place(tensor)))
+
+
+def _place(tensor: Any) -> tuple[Any, ...]:
+    """Where a tensor's elements are in its memory, and its history (of views it is made when asked for)."""
+    fn = None if tensor._abase is not None else tensor._fn
+    return tensor._view, tensor._strides, tensor._offset, None if fn is None else fn.number
+
+
+def _own(x: Any) -> dict[str, Any]:
+    """Attributes of an object, without asking its class for them."""
+    own = getattr(x, "__dict__", None)
+    return own if isinstance(own, dict) else {}
 
 
 class Names:

@@ -12,6 +12,7 @@ from jtorch.dispatch import GRAD, AutocastState, autocast_state, common_precisio
 from jtorch.dtypes import FLOAT, dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.tensor._core import Tensor, run
+from jtorch.tensor._custom import counter
 
 __all__ = [
     "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
@@ -149,8 +150,8 @@ def _cast(x: Any, kind: str, target: dtype) -> Any:
         return run(_CAST, (x, target))
     entry = state.cache.get(id(x))
     # Differs from PyTorch: a weight that was changed in the meantime is cast anew.
-    if entry is None or entry[1] != x._version:
-        entry = state.cache[id(x)] = x, x._version, run(_CAST, (x, target))
+    if entry is None or entry[1] != counter(x).version:
+        entry = state.cache[id(x)] = x, counter(x).version, run(_CAST, (x, target))
     return entry[2]
 
 

@@ -22,8 +22,18 @@ from jtorch.tensor._bridge import AccumulateGrad, check_gradient, fitted_root, z
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import Version
-from jtorch.trace import Aval, Signature, TracedValue, Value, from_host, record, recorder, settings
+from jtorch.tensor._storage import Version, place_changes
+from jtorch.trace import (
+    Aval,
+    Signature,
+    TracedValue,
+    Value,
+    from_host,
+    leave_session,
+    record,
+    recorder,
+    settings,
+)
 from jtorch.trace import flush as _flush
 
 __all__ = [
@@ -575,6 +585,7 @@ def detach_(input: Tensor) -> Tensor:
             "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
             "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
+    place_changes[0] += 1
     input._fn, input._nr, input._requires = None, 0, False
     return input
 
@@ -744,6 +755,7 @@ def set_data(self: Tensor, new: Any) -> None:
         and type(self) is not Tensor
     ):
         refuse(self._storage, self, ".data")
+    place_changes[0] += 1
     self._storage = new._storage
     self._view, self._strides, self._offset = new._view, new._strides, new._offset
     self._abase, self._adepth, self._cached, self._cached_writes = None, 0, None, -1
@@ -790,7 +802,6 @@ Tensor.grad = property(get_grad, set_grad, lambda self: set_grad(self, None))  #
 Tensor.data = property(get_data, set_data)  # type: ignore[attr-defined]
 Tensor.is_leaf = property(is_leaf)  # type: ignore[attr-defined]
 Tensor.grad_dtype = property(get_grad_dtype, set_grad_dtype)  # type: ignore[attr-defined]
-Tensor.retains_grad = property(lambda self: self._retains)  # type: ignore[attr-defined]
 Tensor.output_nr = property(lambda self: self._nr)  # type: ignore[attr-defined]
 
 
@@ -805,4 +816,15 @@ def version(self: Tensor) -> int:
     return (self._own_version or self._storage).version
 
 
-Tensor._version = property(version)  # type: ignore[attr-defined]
+def _shown_version(self: Tensor) -> int:
+    leave_session("asks how often a tensor was written to")
+    return version(self)
+
+
+def _shown_retains(self: Tensor) -> bool:
+    leave_session("asks whether a tensor retains its gradient")
+    return self._retains
+
+
+Tensor._version = property(_shown_version)  # type: ignore[attr-defined]
+Tensor.retains_grad = property(_shown_retains)  # type: ignore[attr-defined]

@@ -42,7 +42,14 @@ from jtorch.tensor._history import (
     creation_error,
 )
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import Snapshot, Storage, Version, contents, contiguous_strides
+from jtorch.tensor._storage import (
+    Snapshot,
+    Storage,
+    Version,
+    contents,
+    contiguous_strides,
+    place_changes,
+)
 from jtorch.tensor._strides import KEEPS_CHANNELS_LAST, image_strides, pointwise_strides
 from jtorch.tensor._watched import watched_node
 from jtorch.trace import (
@@ -478,6 +485,8 @@ def write(tensor: Tensor, new: Tensor) -> None:
         return
     if target._retains:
         move_retained(target, fn, nr)
+    if target._fn is None:
+        place_changes[0] += 1
     target._fn, target._nr = fn, nr
     if target is not tensor and not tensor._retains:
         tensor._fn, tensor._nr = None, 0  # made again when it is asked for

@@ -17,6 +17,7 @@ from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._inplace import assign, check_writable, copy_, fill_, zero_
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
+from jtorch.tensor._storage import place_changes
 from jtorch.tensor._strides import pointwise_strides
 from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
 from jtorch.trace import leave_session
@@ -623,6 +624,7 @@ def _become(self: Tensor, viewed: Tensor) -> Tensor:
         "_seen",
     ):
         setattr(self, name, getattr(viewed, name))
+    place_changes[0] += 1
     self._storage.version += 1
     return self
 

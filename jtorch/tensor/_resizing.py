@@ -14,7 +14,7 @@ from jtorch.tensor._core import Tensor, call, meta_value, to_device
 from jtorch.tensor._custom import counter
 from jtorch.tensor._inplace import check_writable, copy_, fill_
 from jtorch.tensor._methods import matrices_turned, method
-from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._storage import Storage, contiguous_strides, place_changes
 from jtorch.trace import aval_of, from_host
 
 __all__ = ["adjoint", "resize_as_", "split_with_sizes"]
@@ -46,6 +46,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         self._view, self._strides, self._offset = shown._view, shown._strides, shown._offset
         self._cached = None
         self._abase, self._adepth = None, 0
+        place_changes[0] += 1
         counter(self).version += 1
         return self
     if aval.device is META:

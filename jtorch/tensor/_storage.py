@@ -15,8 +15,10 @@ from jtorch.dtypes import from_numpy_dtype
 from jtorch.tensor._leaks import refuse
 from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy
 
-__all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides"]
+__all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides", "place_changes"]
 
+#: Grows whenever a tensor gets another history, memory or place in it, but for what no tensor had before.
+place_changes = [0]
 #: Addresses handed out for tensors whose memory is not on the host: unique, aligned, never reused.
 _next_address = 1 << 44
 

@@ -15,7 +15,7 @@ from jtorch.tensor._core import Tensor, to_device
 from jtorch.tensor._custom import counter
 from jtorch.tensor._from_data import from_file
 from jtorch.tensor._inplace import check_writable
-from jtorch.tensor._storage import Storage, Version, contiguous_strides
+from jtorch.tensor._storage import Storage, Version, contiguous_strides, place_changes
 from jtorch.tensor._views import as_strided, strides_of
 from jtorch.trace import from_host
 
@@ -451,6 +451,7 @@ def set_(
     for name in ("_view", "_strides", "_offset"):
         setattr(self, name, getattr(view, name))
     self._abase, self._adepth, self._cached, self._cached_writes = None, 0, None, -1
+    place_changes[0] += 1
     return self
 
 

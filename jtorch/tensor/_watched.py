@@ -29,13 +29,14 @@ def pack(tensor: Any) -> Packed:
         RuntimeError: the hook changed the tensor.
     """
     hook, unpack, tie = modes.saved_hooks[-1]
-    version, level = tensor._version, modes.level
+    counter = tensor._own_version or tensor._storage
+    version, level = counter.version, modes.level
     modes.level = NO_GRAD
     try:
         content = hook(tensor)
     finally:
         modes.level = level
-    if tensor._version != version:
+    if counter.version != version:
         raise RuntimeError(
             "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
             "hook cannot be modified by in-place operations as this can lead to unexpected side-effects. "
