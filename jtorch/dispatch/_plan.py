@@ -20,6 +20,7 @@ from jtorch.dispatch._promotion import number_dtype, result_dtype
 from jtorch.dtypes import COMPLEX, FLOAT, HALF, dtype, from_numpy_dtype
 from jtorch.errors import drop_jax_note
 from jtorch.ops._checks import TYPE_CHECKS
+from jtorch.ops._plain import converted
 from jtorch.ops._registry import LIST, OPERAND, OPS, Op
 from jtorch.trace import NUMBER_KINDS, Aval, Signature, aval_of, spec
 from jtorch.trace._jaxprs import apply_equation, walk
@@ -462,7 +463,7 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
 
     def fn(*arrays: Any) -> tuple[Any, ...]:
         arrays = tuple(
-            x if c is None else jnp.asarray(x).astype(c) for x, c in zip(arrays, casts, strict=True)
+            x if c is None else converted(jnp.asarray(x), c) for x, c in zip(arrays, casts, strict=True)
         )
         values = []
         for what, place in places:

@@ -16,26 +16,27 @@ from jtorch.ops._arithmetic import neg, sub
 from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import flattened, reduced, reduction_of, size_text
+from jtorch.ops._plain import larger
 from jtorch.ops._registry import register
 from jtorch.ops._regression_losses import LEGACY, check_result_type, composed
 
 
 def clamped_log(x: Array) -> Array:
     """The logarithm, at least -100."""
-    return jnp.maximum(jnp.log(x), -100)
+    return larger(jnp.log(x), -100)
 
 
 @jax.custom_jvp
 def cross_entropy_of_probability(p: Array, t: Array) -> Array:
     """``-(t * log(p) + (1 - t) * log(1 - p))`` with logarithms of at least -100 and finite gradients."""
-    return (t - 1) * jnp.maximum(jnp.log1p(-p), -100) - t * clamped_log(p)
+    return (t - 1) * larger(jnp.log1p(-p), -100) - t * clamped_log(p)
 
 
 @cross_entropy_of_probability.defjvp
 def _cross_entropy_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (p, t), (dp, dt) = primals, tangents
-    slope = (p - t) / jnp.maximum((1 - p) * p, 1e-12)
-    other = jnp.maximum(jnp.log1p(-p), -100) - clamped_log(p)
+    slope = (p - t) / larger((1 - p) * p, 1e-12)
+    other = larger(jnp.log1p(-p), -100) - clamped_log(p)
     return cross_entropy_of_probability(p, t), dp * slope + dt * other
 
 

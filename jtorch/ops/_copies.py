@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jtorch.dtypes import dtype
+from jtorch.ops._plain import converted
 from jtorch.ops._registry import register
 
 
@@ -27,7 +28,7 @@ def to_copy(input: Array, dtype: dtype) -> Array:
         input = input.real
     if jnp.issubdtype(input.dtype, jnp.floating) and jnp.issubdtype(dtype.numpy, jnp.integer):
         return _cut(input, dtype)
-    return input.astype(dtype.numpy)
+    return converted(input, dtype.numpy)
 
 
 def _cut(input: Array, dtype: dtype) -> Array:
@@ -81,4 +82,4 @@ def overwrite(input: Array, src: Array) -> Array:
         src = src.reshape(src.shape[extra:])
     if jnp.iscomplexobj(src) and not jnp.iscomplexobj(input):
         src = src.real
-    return jnp.broadcast_to(src.astype(input.dtype), input.shape)
+    return jnp.broadcast_to(converted(src, input.dtype), input.shape)

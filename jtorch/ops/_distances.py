@@ -11,6 +11,7 @@ from jax import Array, lax
 
 from jtorch.ops._arithmetic import sub
 from jtorch.ops._checks import check_broadcast, kind, reject_kinds, scalar_type, wrap_dim
+from jtorch.ops._ranking import extreme
 from jtorch.ops._registry import register
 
 __all__ = ["p_norm", "pairwise_distance"]
@@ -32,7 +33,7 @@ def p_norm(x: Array, p: float, axis: int, keepdim: bool = False) -> Array:
     if p == 1:
         return jnp.sum(size, axis, keepdims=keepdim)
     if math.isinf(p):
-        return (jnp.max if p > 0 else jnp.min)(size, axis, keepdims=keepdim)
+        return extreme(size, (axis,), p > 0, keepdim)
     if p == 2:
         powers = jnp.real(x) ** 2 + jnp.imag(x) ** 2 if kind(x) == "c" else x * x
         return root_of(jnp.sum(powers, axis, keepdims=keepdim), 2)

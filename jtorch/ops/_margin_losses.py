@@ -16,6 +16,7 @@ from jtorch.ops._distances import pairwise_distance
 from jtorch.ops._loss_reduction import reduced, reduction_of, size_text
 from jtorch.ops._registry import register
 from jtorch.ops._regression_losses import LEGACY, composed
+from jtorch.ops._selection import smaller
 
 
 def hinge(x: Array) -> Array:
@@ -229,7 +230,7 @@ def triplet_margin_loss(
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
-        far = jnp.minimum(far, pairwise_distance(positive, negative, p, eps))
+        far = smaller(far, pairwise_distance(positive, negative, p, eps))
     return reduced(hinge(margin + near - far), reduction)
 
 

@@ -14,6 +14,7 @@ from jtorch.dtypes import from_numpy_dtype, promote_types, scalar_type_name
 from jtorch.ops._checks import scalar_type, wrap_dim, wrap_dims
 from jtorch.ops._linalg_checks import check_exact, check_floating, check_matrix, is_half
 from jtorch.ops._norms import p_norm
+from jtorch.ops._ranking import extreme
 from jtorch.ops._registry import register
 from jtorch.ops._solving import inv_ex
 from jtorch.ops._spectra import svdvals
@@ -149,7 +150,7 @@ def _extreme(sizes: Array, order: float, axis: int, keepdim: bool = False) -> Ar
     """The largest of some sizes, or the smallest for a negative order; 0 of none."""
     if sizes.shape[axis] == 0 and order > 0:
         return jnp.sum(sizes, axis, keepdims=keepdim)
-    return (jnp.max if order > 0 else jnp.min)(sizes, axis, keepdims=keepdim)
+    return extreme(sizes, (axis,), order > 0, keepdim)
 
 
 def _matrix_node(shapes: Any, static: Any) -> str:

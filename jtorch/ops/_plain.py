@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-__all__ = ["average", "chosen", "number", "total"]
+__all__ = ["average", "chosen", "converted", "larger", "number", "smaller", "total"]
 
 
 def number(value: float, like: Array) -> Any:
@@ -39,3 +40,43 @@ def chosen(mask: Array, x: Array | float, y: Array | float) -> Array:
     elif not hasattr(y, "shape"):
         y = lax.full_like(x, y)
     return lax.select(mask, x, y)
+
+
+def converted(x: Array, dtype: Any) -> Array:
+    """``x`` in another dtype.
+
+    Booleans as 1 and 0, chosen from: of a product with a converted boolean XLA makes a choice between the
+    other factor and 0, which loses nan and infinities.
+    """
+    if x.dtype == np.bool_ and jnp.issubdtype(dtype, jnp.inexact):
+        return lax.select(x, lax.full_like(x, 1, dtype), lax.full_like(x, 0, dtype))
+    return x.astype(dtype)
+
+
+def larger(a: Array, b: Array | float) -> Array:
+    """The larger of both, the first if they are equal; nan if one is. One of equals has the gradient.
+
+    ``lax.max`` keeps nan, too, but not on CPUs where XLA fuses it with a reduction (its library for these,
+    YNNPACK, takes the other operand), nor do its ``reduce_max`` and ``clamp``.
+    """
+    a, b = alike(a, b)
+    if not jnp.issubdtype(a.dtype, jnp.floating):
+        return lax.max(a, b)
+    return lax.select(lax.bitwise_or(lax.gt(b, a), lax.ne(b, b)), b, a)
+
+
+def smaller(a: Array, b: Array | float) -> Array:
+    """The smaller of both; see :func:`larger`."""
+    a, b = alike(a, b)
+    if not jnp.issubdtype(a.dtype, jnp.floating):
+        return lax.min(a, b)
+    return lax.select(lax.bitwise_or(lax.lt(b, a), lax.ne(b, b)), b, a)
+
+
+def alike(a: Array, b: Array | float) -> list[Array]:
+    """Both with the dtype and the shape that they promote and broadcast to."""
+    other: Array = b if hasattr(b, "shape") else number(b, a)
+    if a.dtype != other.dtype:
+        dtype = jnp.result_type(a, other)
+        a, other = a.astype(dtype), other.astype(dtype)
+    return jnp.broadcast_arrays(a, other)

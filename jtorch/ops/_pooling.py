@@ -12,8 +12,9 @@ from jax import Array, lax
 
 from jtorch.ops._checks import kind, not_implemented
 from jtorch.ops._half import widened
+from jtorch.ops._plain import larger
 from jtorch.ops._pooling_checks import check_pool, check_pool_rank, check_pool_steps, pool_arguments
-from jtorch.ops._pooling_windows import Sizes, Windows, fold_windows, larger, largest_along, least, windows
+from jtorch.ops._pooling_windows import Sizes, Windows, fold_windows, largest_along, least, windows
 from jtorch.ops._registry import register
 
 

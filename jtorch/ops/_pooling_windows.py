@@ -15,7 +15,6 @@ __all__ = [
     "Sizes",
     "Windows",
     "fold_windows",
-    "larger",
     "largest_along",
     "least",
     "output_size",
@@ -118,13 +117,8 @@ def least(x: Array) -> object:
     return -np.inf if kind(x) == "f" else np.iinfo(x.dtype).min
 
 
-def larger(a: Array, b: Array) -> Array:
-    """The larger of both, the first if they are equal and the last nan; the gradient goes there alone."""
-    return lax.select(lax.bitwise_or(lax.gt(b, a), lax.ne(b, b)), b, a)
-
-
 def largest_along(pairs: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """What :func:`larger` finds among several, with what comes along."""
+    """What :func:`jtorch.ops._plain.larger` finds among several, with what comes along."""
     value, index = pairs[0]
     for other, place in pairs[1:]:
         wins = (other > value) | (other != other)

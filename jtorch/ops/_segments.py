@@ -13,6 +13,7 @@ from jax import Array
 
 from jtorch.ops._checks import VALUE_CHECKS, kind, not_implemented
 from jtorch.ops._places import reduce_at
+from jtorch.ops._plain import larger, smaller
 from jtorch.ops._registry import register
 
 __all__ = ["segment_reduce"]
@@ -114,7 +115,7 @@ def _with_initial(out: Array, sizes: Array, reduce: str, initial: Any) -> Array:
     if reduce == "mean":
         return jnp.where(sizes > 0, (out + first) / jnp.maximum(sizes, 1), first)
     if reduce in ("max", "min"):
-        return jnp.maximum(out, first) if reduce == "max" else jnp.minimum(out, first)
+        return (larger if reduce == "max" else smaller)(out, first)
     return out + first if reduce == "sum" else out * first
 
 

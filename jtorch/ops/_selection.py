@@ -7,6 +7,7 @@ from functools import partial
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jtorch.ops import _plain as plain
 from jtorch.ops._checks import check_broadcast, kind, reject_kinds, scalar_type
 from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
@@ -43,7 +44,7 @@ def where(condition: Array, input: Array, other: Array) -> Array:
 @slopes(lambda result, x, low: as_weight(x >= low, result), lambda result, x, low: as_weight(x < low, result))
 def raised_to(input: Array, min: Array) -> Array:
     """The larger of both, nan if either is; at a tie the gradient belongs to ``input`` alone."""
-    return jnp.maximum(input, min)
+    return plain.larger(input, min)
 
 
 @slopes(
@@ -51,7 +52,7 @@ def raised_to(input: Array, min: Array) -> Array:
 )
 def lowered_to(input: Array, max: Array) -> Array:
     """The smaller of both, nan if either is; at a tie the gradient belongs to ``input`` alone."""
-    return jnp.minimum(input, max)
+    return plain.smaller(input, max)
 
 
 def as_weight(chosen: Array, result: Array) -> Array:
@@ -161,14 +162,14 @@ def share(x: Array, y: Array, lost: Array) -> Array:
 
 @slopes(lambda result, x, y: share(x, y, x < y), lambda result, x, y: share(x, y, x > y))
 def larger(x: Array, y: Array) -> Array:
-    """``jnp.maximum``; a tie is shared, and nan passes the gradient to both."""
-    return jnp.maximum(x, y)
+    """The larger of both; a tie is shared, and nan passes the gradient to both."""
+    return plain.larger(x, y)
 
 
 @slopes(lambda result, x, y: share(x, y, x > y), lambda result, x, y: share(x, y, x < y))
 def smaller(x: Array, y: Array) -> Array:
-    """``jnp.minimum``; a tie is shared, and nan passes the gradient to both."""
-    return jnp.minimum(x, y)
+    """The smaller of both; a tie is shared, and nan passes the gradient to both."""
+    return plain.smaller(x, y)
 
 
 @binary("minimum", numbers="", node="MinimumBackward0")

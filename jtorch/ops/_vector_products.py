@@ -8,6 +8,7 @@ from jax import Array, ShapeDtypeStruct
 from jtorch.ops._checks import check_broadcast, kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._matmul import product
 from jtorch.ops._norms import check_float, p_norm, safe_sqrt
+from jtorch.ops._plain import larger
 from jtorch.ops._registry import register
 
 __all__ = ["cdist", "cross", "linalg_cross", "vecdot"]
@@ -61,7 +62,7 @@ def cdist(
     if p == 2 and many:
         squares = [jnp.sum(x * x, -1) for x in (x1, x2)]
         crossed = product(x1, jnp.swapaxes(x2, -1, -2))
-        return safe_sqrt(jnp.maximum(squares[0][..., :, None] + squares[1][..., None, :] - 2 * crossed, 0))
+        return safe_sqrt(larger(squares[0][..., :, None] + squares[1][..., None, :] - 2 * crossed, 0))
     return p_norm(x1[..., :, None, :] - x2[..., None, :, :], float(p), (-1,))[..., 0]
 
 

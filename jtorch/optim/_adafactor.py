@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jtorch.ops._plain import larger
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
 from jtorch.optim._function_form import check_singletons, take_step
@@ -108,7 +109,7 @@ class Adafactor(Counting):
                 g, _ = transformation.update(g, start, p)
             fresh = (step**beta2_decay).astype(p.dtype)
             rate = jnp.minimum(lr, 1 / jnp.sqrt(step))
-            scale = jnp.maximum(eps2, _root_mean_square(p)) * rate
+            scale = larger(_root_mean_square(p), eps2) * rate
             if has_decay:
                 p = p * (1 - lr * decay)
             square = g * g
@@ -116,12 +117,12 @@ class Adafactor(Counting):
                 rows = _blend(state[0], square.mean(-1, keepdims=True), fresh)
                 columns = _blend(state[1], square.mean(-2, keepdims=True), fresh)
                 state = (rows, columns)
-                estimate = rows * columns / jnp.maximum(rows.mean(-2, keepdims=True), eps1)
+                estimate = rows * columns / larger(rows.mean(-2, keepdims=True), eps1)
             else:
                 estimate = _blend(state[0], square, fresh)
                 state = (estimate,)
-            update = g / jnp.sqrt(jnp.maximum(estimate, eps1 * eps1))
-            size = jnp.maximum(1.0, _root_mean_square(update) / clip)
+            update = g / jnp.sqrt(larger(estimate, eps1 * eps1))
+            size = larger(_root_mean_square(update) / clip, 1.0)
             return p - (scale / size).astype(p.dtype) * update, state
 
         return rule

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from jtorch.ops._plain import larger
 from jtorch.optim._function_form import take_step
 from jtorch.optim._fused import FusedOptimizer, Rule, setting, zeros_like
 from jtorch.tensor import Tensor
@@ -121,7 +122,7 @@ def orthogonalized(matrix: Any, coefficients: Any, steps: int, eps: Any) -> Any:
     tall = matrix.shape[0] > matrix.shape[1]
     x = _half(matrix.astype(jnp.float32))
     x = x.T if tall else x
-    x = _half(x / jnp.maximum(_half(jnp.linalg.norm(x)), _half(eps.astype(jnp.float32))))
+    x = _half(x / larger(_half(jnp.linalg.norm(x)), _half(eps.astype(jnp.float32))))
     for _ in range(steps):
         gram = _half(_product(x, x.T))
         correction = _half(b * gram + c * _product(gram, gram))

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
+from jtorch.ops._plain import larger
 from jtorch.optim._chain import EMPTY, prelude, updated
 from jtorch.optim._function_form import check_singletons, take_step
 from jtorch.optim._fused import (
@@ -181,7 +182,7 @@ def scale_by_largest(beta1: Any, beta2: Any, eps: Any) -> optax.GradientTransfor
         mu = optax.tree.update_moment(gradient, moments.mu, beta1, 1)
         nu = optax.tree.update_moment_per_elem_norm(gradient, moments.nu, beta2, 2)
         count = moments.count + 1
-        largest = jnp.maximum(largest, nu)
+        largest = larger(largest, nu)
         first = optax.tree.bias_correction(mu, beta1, count)
         second = optax.tree.bias_correction(largest, beta2, count)
         return first / (jnp.sqrt(second) + eps), (optax.ScaleByAdamState(count, mu, nu), largest)

@@ -17,7 +17,6 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxprs_in_params
 
-from jtorch.ops._activations import relu_clamped
 from jtorch.trace._graph import Signature, spec
 from jtorch.trace._jaxprs import apply_equation, walk
 from jtorch.trace._value import Aval
@@ -335,21 +334,9 @@ def contains_convolution(jaxpr: Any) -> bool:
     return False
 
 
-#: Elementwise operations in a form that XLA compiles faster, with the same numbers; by name.
-SHORTER: dict[str, Callable[[Any], Any]] = {"relu": relu_clamped}
-
-
-def apply(signature: Signature, operands: Sequence[Any], shorter: bool = False) -> Sequence[Any]:
-    """The results of an operation, some of them perhaps images.
-
-    Args:
-        signature: the operation.
-        operands: arrays, images and kernels.
-        shorter: whether to take the forms of :data:`SHORTER`.
-    """
+def apply(signature: Signature, operands: Sequence[Any]) -> Sequence[Any]:
+    """The results of an operation on arrays, images and kernels; some of them perhaps images."""
     if not convolves(signature) and not any(map(held, operands)):
         return signature.traced(*map(plain, operands))
-    if shorter and signature.name in SHORTER:
-        return (Image(last=SHORTER[signature.name](operands[0].turned())),)
     closed = jaxpr_of(signature)
     return evaluate(closed.jaxpr, closed.consts, operands)

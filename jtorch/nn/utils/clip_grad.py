@@ -10,6 +10,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from jtorch.dispatch import NO_GRAD, Plan, modes
+from jtorch.ops._plain import smaller
+from jtorch.ops._ranking import extreme
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import apply, from_value, value_of, write
@@ -29,10 +31,11 @@ _plans: dict[Any, Plan] = {}
 
 def _norm(x: Any, p: float) -> Any:
     wide = jnp.abs(x).astype(jnp.promote_types(jnp.float32, x.real.dtype))
+    axes = tuple(range(wide.ndim))
     if p == math.inf:
-        result = wide.max() if x.size else jnp.zeros((), wide.dtype)
+        result = extreme(wide, axes, True) if x.size else jnp.zeros((), wide.dtype)
     elif p == -math.inf:
-        result = wide.min()
+        result = extreme(wide, axes, False)
     elif p == 0:
         result = (wide != 0).sum().astype(wide.dtype)
     elif p == 2:
@@ -70,7 +73,7 @@ def _clip_plan(avals: tuple[Any, ...]) -> Plan:
     if plan is None:
         # The maximum comes last, as a number; it may change from step to step.
         def clip(norm: Any, *rest: Any) -> tuple[Any, ...]:
-            factor = jnp.minimum(rest[-1].astype(norm.dtype) / (norm + 1e-6), 1.0)
+            factor = smaller(rest[-1].astype(norm.dtype) / (norm + 1e-6), 1.0)
             return tuple((x * factor).astype(x.dtype) for x in rest[:-1])
 
         plan = _plans[key] = Plan(
