@@ -73,10 +73,11 @@ def smaller(a: Array, b: Array | float) -> Array:
     return lax.select(lax.bitwise_or(lax.lt(b, a), lax.ne(b, b)), b, a)
 
 
-def alike(a: Array, b: Array | float) -> list[Array]:
+def alike(a: Array, b: Any) -> list[Array]:
     """Both with the dtype and the shape that they promote and broadcast to."""
-    other: Array = b if hasattr(b, "shape") else number(b, a)
-    if a.dtype != other.dtype:
-        dtype = jnp.result_type(a, other)
-        a, other = a.astype(dtype), other.astype(dtype)
-    return jnp.broadcast_arrays(a, other)
+    if not hasattr(b, "shape"):
+        b = number(b, a)
+    elif a.dtype != b.dtype:
+        dtype = jnp.result_type(a, b)
+        a, b = a.astype(dtype), b.astype(dtype)
+    return jnp.broadcast_arrays(a, b)

@@ -1,8 +1,8 @@
 """Nan and infinities survive whatever XLA fuses an operation with.
 
 XLA hands reductions on CPUs, with what is fused with them, to a library whose maximum and minimum lose nan,
-and makes a choice of a product with a converted boolean, which turns nan times 0 into 0. The arrays here are large
-enough for both. References are NumPy's.
+and makes a choice of a product with a converted boolean, which turns nan times 0 into 0. The arrays here are
+large enough for both. References are NumPy's.
 """
 
 import numpy as np
