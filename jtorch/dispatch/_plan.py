@@ -54,6 +54,7 @@ class Plan:
         "_checked",
         "_jvps",
         "_kept",
+        "_reached",
         "_vjps",
         "checks",
         "differentiable",
@@ -119,6 +120,7 @@ class Plan:
         self._jvps: dict[tuple[int, ...], tuple[Plan, frozenset[int]]] = {}
         self._kept: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._checked: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._reached: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<plan {self.title}{list(self.operands)} -> {list(self.outputs)}>"
@@ -147,6 +149,13 @@ class Plan:
                     *(i for i, of in self.watched if i not in found and (of is None or of in needs)),
                 )
             self._checked[needs] = found
+        return found
+
+    def reached(self, needs: tuple[int, ...]) -> tuple[int, ...]:
+        """Numbers of the results that may have a gradient with respect to these operands."""
+        found = self._reached.get(needs)
+        if found is None:
+            found = self._reached[needs] = _reached(self, needs)
         return found
 
     def vjp(self, needs: tuple[int, ...], given: tuple[int, ...]) -> Plan:
@@ -219,7 +228,7 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     ]
     if not others:
         return saved
-    given = _reached(plan, needs)
+    given = plan.reached(needs)
     specs = [spec(plan.operands[i]) for i in saved] + [spec(plan.outputs[i]) for i in given]
     with outside_meshes():
         closed = jax.make_jaxpr(_backward_function(plan, needs, given, saved))(*specs)
@@ -234,14 +243,13 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _reached(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
-    """Numbers of the outputs that may have a gradient with respect to these operands."""
     jaxpr = plan.jaxpr.jaxpr
     moved = {jaxpr.invars[i] for i in needs}
     for equation in jaxpr.eqns:
         if equation.primitive.name == "stop_gradient":
             continue
         if any(not isinstance(v, Literal) and v in moved for v in equation.invars):
-            moved.update(equation.outvars)
+            moved.update(v for v in equation.outvars if jnp.issubdtype(v.aval.dtype, jnp.inexact))
     return tuple(i for i in plan.moving if not isinstance(v := jaxpr.outvars[i], Literal) and v in moved)
 
 

@@ -56,14 +56,16 @@ class Captured:
     Attributes:
         value: that was used.
         tensor: that has it and a history, which is that of this use; ``None``: none matters.
+        edge: where gradients of the tensor went at that time.
         version: of the tensor at that time.
     """
 
-    __slots__ = ("tensor", "value", "version")
+    __slots__ = ("edge", "tensor", "value", "version")
 
     def __init__(self, value: Value) -> None:
         self.value = value
         self.tensor: Tensor | None = None
+        self.edge: Any = None
         self.version = 0
 
     @classmethod
@@ -76,7 +78,7 @@ class Captured:
     def belongs_to(self, tensor: Tensor) -> None:
         """An outer backward goes on to this tensor, if it has a history or a tangent."""
         if tensor.requires_grad or (modes.duals is not None and modes.duals.of(tensor) is not None):
-            self.tensor, self.version = tensor, _version(tensor)
+            self.tensor, self.edge, self.version = tensor, tensor._edge(), _version(tensor)
 
     def operand(self) -> Tensor:
         """The tensor that is an operand of the transform, with the contents of that time.
@@ -90,6 +92,15 @@ class Captured:
         if found != self.version:
             raise modified(describe(self.value.aval), "", found, self.version)
         return self.tensor
+
+    def former(self) -> Tensor:
+        """:meth:`operand`, also if the function that was noted has written to the tensor afterwards."""
+        tensor = self.tensor
+        if tensor is None or _version(tensor) == self.version or self.edge is None or self.edge[0] is tensor:
+            return self.operand()
+        made = from_value(self.value)
+        made._fn, made._nr = self.edge
+        return made
 
 
 def _version(tensor: Tensor) -> int:
@@ -191,6 +202,8 @@ class Recording:
             modes.captured, modes.host_draws, modes.level, modes.functional, modes.derivatives, modes.mapped
         )  # fmt: skip
         modes.captured, modes.host_draws = self, True
+        # From here on `no_grad` stops gradients of what is noted: also those by what a `vmap` captures.
+        modes.functional = modes.functional or modes.level == GRAD
         if self.forwards is not None:
             modes.level, modes.functional = GRAD, True
             modes.derivatives = (*modes.derivatives, self.forwards)
@@ -620,7 +633,7 @@ class Recording:
                 place = known.get(same)
                 if place is None:
                     place = known[same] = given + len(self.parts) + len(rest)
-                    rest.append(leaf.operand())
+                    rest.append(leaf.former())
                 sources.append(place)
             elif n < given:
                 sources.append(n)

@@ -67,7 +67,20 @@ def run(
         plan = _planned(key, name, fn, kinds, where)
     else:
         _plans.move_to_end(key)
-    return apply(plan, operands, values)
+    return _applied(plan, operands, values)
+
+
+def _applied(plan: Plan, operands: Sequence[Any], values: list[Any] | None = None) -> list[Tensor]:
+    """The results of a plan; those that depend on nothing with a history have none."""
+    made = apply(plan, operands, values)
+    if any(t._fn is not None for t in made):
+        needs = tuple(
+            i for i, x in enumerate(operands)
+            if isinstance(x, Tensor) and (x._fn is not None or x._requires)
+        )  # fmt: skip
+        for nr in set(range(len(made))).difference(plan.reached(needs)):
+            made[nr]._fn, made[nr]._nr = None, 0
+    return made
 
 
 def _planned(
@@ -114,7 +127,7 @@ def _traced(
     plan = _plans.get(key)
     if plan is None:
         plan = _planned(key, name, fn, kinds, where)
-    return apply(plan, [*operands, *consts])
+    return _applied(plan, [*operands, *consts])
 
 
 def _own_derivative(fn: Callable[..., tuple[Any, ...]], kinds: Sequence[Aval]) -> Any:

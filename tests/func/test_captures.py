@@ -23,6 +23,23 @@ def captures(t):
         outside = w.detach()
         return f.grad(lambda a: (a * a * w * w.detach() * outside).sum())(x)
 
+    def local_changed(w, x, model):
+        def inner(a):
+            h = w * 1
+            y = (h + a).sum()
+            h[:1].mul_(a[1])
+            return y * (h * a * a).sum()
+
+        return f.grad(inner)(x)
+
+    def mapped_without_grad(w, x, model):
+        def inner(a):
+            with t.no_grad():
+                c = w * a
+            return a * w * c
+
+        return f.vmap(inner)(t.stack([x, x * 2]))
+
     def without_grad(w, x, model):
         def inner(a):
             with t.no_grad():
@@ -39,6 +56,8 @@ def captures(t):
         "inside alone": lambda w, x, model: f.grad(lambda a: (a * w.sin() * w).sum())(x),
         "detached": detached,
         "no_grad": without_grad,
+        "no_grad in vmap": mapped_without_grad,
+        "changed in place afterwards": local_changed,
         "vmap": lambda w, x, model: f.vmap(lambda a: a * w.sum())(x),
         "vjp": lambda w, x, model: (lambda o, g: o.sum() + g(t.ones(2))[0].sum())(
             *f.vjp(lambda a: model(a).sin() * w, x)
@@ -77,6 +96,26 @@ def test_gradients_of_captured_tensors_are_those_of_pytorch(torch, name):
             assert a is None or not np.any(a)
         else:
             np.testing.assert_allclose(np.zeros_like(b) if a is None else a, b, rtol=5e-5, atol=1e-6)
+
+
+def test_results_require_grad_if_they_depend_on_something_that_does(torch):
+    def run(t):
+        f, v = t.func, t.tensor([3.0, 4.0])
+        w = t.tensor([1.0, 2.0], requires_grad=True)
+        gradient, (value, aux) = f.grad_and_value(lambda a: ((a + w).sum(), (w * 2, v, a * 2)), has_aux=True)(
+            v
+        )
+        made = [gradient, value, *aux]
+        made += [f.grad(lambda a: (a * w).sum())(v), f.grad(lambda a: (a.relu() * 2 + w).sum())(v)]
+        made += [
+            *f.jvp(lambda a: a + w, (v,), (v,)),
+            f.jacrev(lambda a: a * 2 + w)(v),
+            f.jacfwd(lambda a: a * w)(v),
+        ]
+        made += f.vmap(lambda a: (a * 2, a * w.sum(), (a * w > 0) * 1.0))(v)
+        return [x.requires_grad for x in made]
+
+    assert run(jtorch) == run(torch)
 
 
 def test_a_compiled_step_differentiates_by_what_it_captures(lazy):
