@@ -10,7 +10,7 @@ import jax
 
 from jtorch.errors import with_hint
 
-__all__ = ["as_device", "device", "forbid_backends", "jax_device", "platform_available"]
+__all__ = ["as_device", "device", "device_of", "forbid_backends", "jax_device", "platform_available"]
 
 #: JAX's platform names behind PyTorch's device types.
 PLATFORMS = {"cpu": "cpu", "cuda": "gpu", "tpu": "tpu", "xla": "tpu", "mps": "mps"}
@@ -216,3 +216,14 @@ def jax_device(target: device) -> Any:
     if index >= len(found):
         raise RuntimeError(f"{target.type.upper()} error: invalid device ordinal")
     return found[index]
+
+
+def device_of(array: jax.Array) -> device:
+    """Where an array of JAX is; of several devices the first."""
+    places: Any = array.sharding.addressable_devices
+    place = min(places, key=lambda place: place.id)
+    if place.platform == "cpu":
+        return CPU
+    kind = "cuda" if place.platform in ("gpu", "cuda", "rocm") else place.platform
+    index = jax.local_devices(backend=place.platform).index(place)
+    return canonical(device(kind, index))

@@ -64,6 +64,12 @@ class dtype:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
+    @property
+    def __numpy_dtype__(self) -> np.dtype[Any]:
+        """For functions of NumPy (from 2.4 on) and JAX: ``jnp.zeros(2, torch.float32)``."""
+        # Differs from PyTorch: NumPy refuses its dtypes.
+        return self.numpy
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _dtype_named, (self.name,)
 

@@ -54,7 +54,9 @@ def array_from_data(data: Any, d: dtype | None) -> np.ndarray[Any, Any]:
 
 
 def _is_sequence(x: Any) -> bool:
-    return hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, dict | set | bytes)
+    if not hasattr(x, "__getitem__") or not hasattr(x, "__len__") or isinstance(x, dict | set | bytes):
+        return False
+    return getattr(x, "ndim", 1) != 0  # an array of JAX without dimensions
 
 
 def _from_array(data: np.ndarray[Any, Any], d: dtype | None) -> np.ndarray[Any, Any]:

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch import devices, dtypes
-from jtorch.devices import CPU, META, as_device, default_device, device
+from jtorch import dtypes
+from jtorch.devices import CPU, META, as_device, default_device, device, device_of
 from jtorch.dtypes import dtype, from_numpy_dtype
 from jtorch.tensor._arguments import as_dtype, make
 from jtorch.tensor._bridge import legacy_name
@@ -22,7 +22,7 @@ from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._from_data import copy_of, from_numpy, frombuffer, new_from, on_buffer
 from jtorch.tensor._storages import UntypedStorage, whole_of
-from jtorch.trace import TracedValue, computed, from_host
+from jtorch.trace import Aval, TracedValue, aval_of, computed, from_host
 from jtorch.trace import from_jax as value_of_array
 
 __all__ = ["asarray", "from_dlpack", "from_jax", "to_dlpack"]
@@ -86,39 +86,47 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
     if isinstance(array, jax.core.Tracer):
         where = default_device() if device is None else as_device(device)
     else:
-        where = _device_of(array)
+        where = device_of(array)
     result = from_value(value_of_array(array, where))
     if device is not None and where is not as_device(device):
         return convert(result, as_device(device), None)
     return result
 
 
-def _device_of(array: jax.Array) -> device:
-    places: Any = array.sharding.addressable_devices
-    return _tensor_device(min(places, key=lambda place: place.id))
-
-
-def _tensor_device(place: jax.Device) -> device:
-    """The device that is ``place``."""
-    if place.platform == "cpu":
-        return CPU
-    kind = "cuda" if place.platform in ("gpu", "cuda", "rocm") else place.platform
-    index = jax.local_devices(backend=place.platform).index(place)
-    return devices.canonical(device(kind, index))
-
-
 # ---- pytrees
 
 
 class _Hole:
-    """Stands for the storage of a tensor whose leaf is no array: JAX builds trees of placeholders, too."""
+    """Stands for the storage of a tensor whose leaf is no array: JAX builds trees of placeholders, too.
 
-    __slots__ = ("leaf",)
+    Shape and dtype of what ``jax.eval_shape`` gives are known.
+    """
+
+    __slots__ = ("leaf", "where")
     buffer = value = strides = None
     writes = version = 0
 
-    def __init__(self, leaf: Any) -> None:
-        self.leaf = leaf
+    def __init__(self, leaf: Any, where: device) -> None:
+        self.leaf, self.where = leaf, where
+
+    def aval(self) -> Aval:
+        """Shape, dtype and device of the leaf.
+
+        Raises:
+            TypeError: it has none.
+        """
+        try:
+            return aval_of(tuple(self.leaf.shape), from_numpy_dtype(self.leaf.dtype), self.where)
+        except AttributeError:
+            raise TypeError(f"this Tensor holds {self.leaf!r} in the place of an array") from None
+
+    def read(self) -> Any:
+        """Refuse.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"this Tensor holds {self.leaf!r} in the place of an array: it has no values")
 
 
 def _flatten(tensor: Tensor) -> tuple[tuple[Any], Any]:
@@ -135,14 +143,16 @@ def _unflattener(cls: type) -> Any:
         where, requires_grad = tree
         if isinstance(leaf, jax.Array):
             if not isinstance(leaf, jax.core.Tracer):
-                where = _device_of(leaf)
+                where = device_of(leaf)
             made = from_value(value_of_array(leaf, where))
             made._requires = requires_grad and made._aval().dtype.category >= 2
         elif isinstance(leaf, np.ndarray):
             made = from_value(from_host(np.array(leaf, order="C")))
+        elif isinstance(leaf, Tensor):
+            return leaf  # what a function of leaves returned, or a block of a Jacobian
         else:
             made = object.__new__(Tensor)
-            made._storage = _Hole(leaf)  # type: ignore[assignment]
+            made._storage = _Hole(leaf, where)  # type: ignore[assignment]
             made._tree = tree  # type: ignore[attr-defined]
         if cls is not Tensor:
             made.__class__ = cls
@@ -384,6 +394,8 @@ def _shared(obj: Any, dtype: dtype | None) -> Tensor | None:
 
 register_pytrees(Tensor)
 Tensor.__cuda_array_interface__ = property(cuda_array_interface)  # type: ignore[attr-defined]
+# JAX's functions ask NumPy for the type of what they are given: `jnp.zeros_like(x)`, `lax.cond(x > 0, ...)`.
+Tensor.__numpy_dtype__ = property(lambda self: self._aval().dtype.numpy)  # type: ignore[attr-defined]
 for _name, _function in {
     "jax": to_jax, "__jax_array__": to_jax, "__dlpack__": dlpack, "__dlpack_device__": dlpack_device,
     "__init_subclass__": classmethod(_register_subclass),

@@ -146,3 +146,76 @@ def test_numpy_of_a_draw_without_dimensions():
     drawn = jtorch.bernoulli(jtorch.tensor(1.0))
     assert drawn.numpy().shape == ()
     assert drawn.numpy() == 1
+
+
+def test_arrays_of_jax_beside_tensors():
+    leaf, array = jtorch.tensor([1.0, 2.0], requires_grad=True), jnp.array([3.0, 4.0])
+    product = leaf * array  # the left operand decides: a tensor, with its history
+    product.sum().backward()
+    assert leaf.grad.tolist() == [3.0, 4.0]
+    assert isinstance(array * leaf.detach(), jax.Array)
+    assert (jtorch.arange(2) * jnp.float32(2)).dtype is jtorch.float32
+    assert (jtorch.arange(2) + jnp.int32(1)).dtype is jtorch.int64
+    assert (jtorch.ones(2, 3) @ jnp.ones((3, 2))).tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    x = same = jtorch.ones(2)
+    x += array
+    assert same.tolist() == [4.0, 5.0]
+    assert (x == array).tolist() == [False, False]
+    assert jtorch.tensor([jnp.array(1.0), jnp.array(2.0)]).tolist() == [1.0, 2.0]
+
+
+def test_indices_of_loops_are_numbers():
+    total = jax.lax.fori_loop(0, 3, lambda i, c: c * 2 + i, jtorch.zeros(2))
+    assert total.tolist() == [4.0, 4.0]  # by hand: (0 * 2 + 1) * 2 + 2
+    assert jax.lax.fori_loop(0, 3, lambda i, c: c + i, jtorch.tensor(0)).dtype is jtorch.int64
+
+
+def test_jacobians_of_tensors_are_tensors():
+    x = jtorch.tensor([1.0, 2.0])
+    assert jax.jacfwd(lambda a: a**2)(x).tolist() == [[2.0, 0.0], [0.0, 4.0]]
+    assert jax.hessian(lambda a: (a**3).sum().jax())(x).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+    assert jax.tree.map(lambda a: jtorch.from_jax(a) * 2, [x])[0].tolist() == [2.0, 4.0]
+
+
+def test_shapes_without_values():
+    shape = jax.eval_shape(lambda x: x @ x.t(), jtorch.ones(2, 3))
+    assert shape.shape == (2, 2)
+    assert shape.dtype is jtorch.float32
+    compiled = jax.jit(lambda x: x * 2).lower(shape).compile()
+    assert compiled(jtorch.ones(2, 2)).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+    with pytest.raises(TypeError, match=r"holds ShapeDtypeStruct\(.*\) in the place of an array"):
+        shape + 1
+    with pytest.raises(TypeError, match="in the place of an array"):
+        assert jax.tree.map(lambda a: "text", jtorch.ones(2)).shape
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.4.0", reason="NumPy does not ask for the type")
+def test_dtypes_are_numpys_and_jaxs():
+    x = jtorch.tensor([1, 2], dtype=jtorch.int32)
+    assert np.zeros(2, jtorch.float16).dtype == np.float16
+    assert jax.ShapeDtypeStruct(x.shape, x.dtype).dtype == np.int32
+    assert jnp.zeros_like(x).dtype == np.int32
+    assert jnp.ones(2, jtorch.bfloat16).dtype == jnp.bfloat16
+    assert jax.lax.cond(x.sum() > 2, lambda a: a, lambda a: -a, x).tolist() == [1, 2]
+    assert jax.lax.switch(x[0], [lambda a: a, lambda a: a * 2], x).tolist() == [2, 4]
+
+
+def test_memory_is_shared_and_never_written_to():
+    array = jnp.arange(100_000.0)
+    x = jtorch.from_jax(array)
+    assert x.jax().unsafe_buffer_pointer() == array.unsafe_buffer_pointer()
+    x += 1
+    assert array[0] == 0
+    x.numpy()[0] = 7
+    assert x[0] == 7
+    assert array[0] == 0
+    y = jtorch.zeros(100_000)
+    first = y.jax()
+    assert first.unsafe_buffer_pointer() == y.jax().unsafe_buffer_pointer()
+    y[0] = 5
+    assert first[0] == 0
+    assert y.jax()[0] == 5
+    view = jtorch.arange(6.0).reshape(2, 3)[1]
+    held = view.jax()
+    view += 1
+    assert held.tolist() == [3.0, 4.0, 5.0]
