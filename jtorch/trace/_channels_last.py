@@ -334,9 +334,47 @@ def contains_convolution(jaxpr: Any) -> bool:
     return False
 
 
-def apply(signature: Signature, operands: Sequence[Any]) -> Sequence[Any]:
-    """The results of an operation on arrays, images and kernels; some of them perhaps images."""
+#: Operations whose result is chosen from the elements of an image by their order.
+CHOICES = frozenset({"nn.functional.max_pool2d"})
+
+
+def ordered(x: Any) -> Any:
+    """float32 numbers as integers of the same order, nan above all and -0.0 below 0.0."""
+    bits = lax.bitcast_convert_type(x, np.int32)
+    return reflected(lax.select(lax.ne(x, x), lax.full_like(bits, 0x7FC00000), bits))
+
+
+def reflected(bits: Any) -> Any:
+    """Bits of negative numbers turned over but for their sign, which orders them; and back again."""
+    sign = lax.shift_right_arithmetic(bits, lax.full_like(bits, 31))
+    return lax.bitwise_xor(bits, lax.bitwise_and(sign, lax.full_like(bits, 0x7FFFFFFF)))
+
+
+def choice(signature: Signature, image: Image) -> Image:
+    """What an operation of :data:`CHOICES` makes of an image, found among integers.
+
+    LLVM takes longer for the comparisons of floats: 85 ms to compile a network of four convolutions with two
+    pools of 2 x 2, instead of 47.
+    """
+    like = jax.ShapeDtypeStruct(signature.operands[0].shape, np.int32)  # type: ignore[union-attr]
+    closed = jax.make_jaxpr(signature.traced)(like)
+    (made,) = evaluate(closed.jaxpr, closed.consts, [Image(last=ordered(image.turned()))])
+    return Image(last=lax.bitcast_convert_type(reflected(made.turned()), np.float32))
+
+
+def apply(signature: Signature, operands: Sequence[Any], quick: bool = False) -> Sequence[Any]:
+    """The results of an operation, some of them perhaps images.
+
+    Args:
+        signature: the operation.
+        operands: arrays, images and kernels.
+        quick: whether it should compile fast.
+    """
     if not convolves(signature) and not any(map(held, operands)):
         return signature.traced(*map(plain, operands))
+    if quick and signature.name in CHOICES and len(signature.outputs) == 1:
+        image = operands[0]
+        if held(image) and image.last is not None and image.last.dtype == np.float32:
+            return (choice(signature, image),)
     closed = jaxpr_of(signature)
     return evaluate(closed.jaxpr, closed.consts, operands)

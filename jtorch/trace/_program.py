@@ -66,7 +66,7 @@ class Program:
             for place in places:
                 i = self.leaves[place]
                 arrays[i] = channels_last.Kernel(arrays[i])
-            return results(body, arrays, numbers, integers, wanted, device.platform)
+            return results(body, arrays, numbers, integers, wanted, device.platform, bool(places))
 
         # jit's own call is the fast one: compiled ahead of time, NumPy operands would go a slow way. With the
         # operands' place unsaid, jit would compile anew for each mixture of NumPy and device arrays.
@@ -178,6 +178,7 @@ def results(
     ints: Any,
     wanted: Sequence[int],
     platform: str | None,
+    quick: bool = False,
 ) -> list[Any]:
     """What :func:`evaluate` makes of a whole program, the results in ``wanted`` slots.
 
@@ -188,11 +189,13 @@ def results(
         ints: as there.
         wanted: slots.
         platform: the one that it is for, if it is for one only.
+        quick: whether it should compile fast.
     """
     if platform != "cpu" or not any(channels_last.convolves(signature) for signature, _ in body):
         outputs = evaluate(body, arrays, floats, ints)
         return [outputs[i] for i in wanted]
-    outputs = evaluate(body, arrays, floats, ints, apply=channels_last.apply)
+    apply = partial(channels_last.apply, quick=quick)
+    outputs = evaluate(body, arrays, floats, ints, apply=apply)
     return [channels_last.plain(outputs[i]) for i in wanted]
 
 

@@ -270,3 +270,43 @@ def test_which_kernels_are_packed(name, lazy):
         h = jtorch.nn.functional.conv2d(jtorch.tensor(X), w)
         h.numpy()
         np.testing.assert_allclose(use(w, h).numpy(), found, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("window", [(2,), (3, 2, 1), (2, 1, 1, 1, True), (3, 2, 0, 2)])
+def test_pools_of_applied_networks_choose_as_others_do(window, lazy):
+    numbers = RNG.standard_normal((2, 3, 16, 14)).astype(np.float32)
+    special = RNG.random(numbers.shape) < 0.3
+    numbers[special] = RNG.choice(
+        np.array([np.nan, -np.nan, np.inf, -np.inf, 0, -1e-30, 3e38], np.float32), special.sum()
+    )
+    pool = jtorch.nn.functional.max_pool2d
+    # Each channel alone, so that the convolution gives the numbers that it is given.
+    one = jtorch.ones(3, 1, 1, 1)
+    with jtorch.no_grad():
+        found = pool(jtorch.nn.functional.conv2d(jtorch.tensor(numbers), one, groups=3), *window).numpy()
+    np.testing.assert_array_equal(found, pool(jtorch.tensor(numbers), *window).numpy())
+
+
+def test_which_pools_choose_among_integers(lazy, monkeypatch):
+    from jtorch.trace import _channels_last
+
+    chosen = []
+    choice = _channels_last.choice
+
+    def counted(signature, image):
+        chosen.append(signature)
+        return choice(signature, image)
+
+    monkeypatch.setattr(_channels_last, "choice", counted)
+    _executor.clear_programs()
+    functional = jtorch.nn.functional
+    w = jtorch.tensor(WEIGHTS[0].astype(np.float32), requires_grad=True)
+    image = jtorch.tensor(X.astype(np.float32), requires_grad=True)
+    functional.max_pool2d(functional.conv2d(image, w), 2).sum().backward()
+    w.grad.numpy()
+    assert not chosen
+    with jtorch.no_grad():
+        functional.max_pool2d(functional.conv2d(image, w), 2).numpy()
+        assert len(chosen) == 1
+        functional.max_pool2d(functional.conv2d(image, w), 2, return_indices=True)[1].numpy()
+    assert len(chosen) == 1
