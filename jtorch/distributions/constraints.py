@@ -325,8 +325,11 @@ class _Cat(_Several):
 
     def check(self, value: Any) -> Tensor:
         self._check_dim(value)
-        parts = value.split(self.lengths, self.dim)
-        return jtorch.cat([c.check(part) for c, part in zip(self.cseq, parts, strict=True)], self.dim)
+        checked, start = [], 0
+        for constraint, length in zip(self.cseq, self.lengths, strict=True):
+            checked.append(constraint.check(value.narrow(self.dim, start, length)))
+            start += length
+        return jtorch.cat(checked, self.dim)
 
 
 class _Stack(_Several):

@@ -594,8 +594,9 @@ class CorrCholeskyTransform(Transform):
     bijective = True
 
     def _call(self, x: Any) -> Any:
+        x = jtorch.tanh(x)
         eps = jtorch.finfo(x.dtype).eps
-        r = vec_to_tril_matrix(x.tanh().clamp(min=-1 + eps, max=1 - eps), diag=-1)
+        r = vec_to_tril_matrix(x.clamp(min=-1 + eps, max=1 - eps), diag=-1)
         rest = (1 - r**2).sqrt().cumprod(-1)
         r = r + jtorch.eye(r.shape[-1], dtype=r.dtype, device=r.device)
         return r * pad(rest[..., :-1], [1, 0], value=1)
@@ -615,13 +616,13 @@ class CorrCholeskyTransform(Transform):
         n = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
         if n * (n - 1) // 2 != shape[-1]:
             raise ValueError("Input is not a flattened lower-diagonal number")
-        return Size((*shape[:-1], n, n))
+        return shape[:-1] + (n, n)  # noqa: RUF005  a Size stays one
 
     def inverse_shape(self, shape: Any) -> Any:
         _at_least(shape, 2)
         if shape[-2] != shape[-1]:
             raise ValueError("Input is not square")
-        return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
+        return shape[:-2] + (shape[-1] * (shape[-1] - 1) // 2,)  # noqa: RUF005
 
 
 class SoftmaxTransform(_Plain):
@@ -669,11 +670,11 @@ class StickBreakingTransform(_Plain):
 
     def forward_shape(self, shape: Any) -> Any:
         _at_least(shape, 1)
-        return Size((*shape[:-1], shape[-1] + 1))
+        return shape[:-1] + (shape[-1] + 1,)  # noqa: RUF005
 
     def inverse_shape(self, shape: Any) -> Any:
         _at_least(shape, 1)
-        return Size((*shape[:-1], shape[-1] - 1))
+        return shape[:-1] + (shape[-1] - 1,)  # noqa: RUF005
 
 
 class LowerCholeskyTransform(_Plain):

@@ -266,7 +266,8 @@ def multi_head_attention_forward(
     q, k, v = (x.reshape(batch, num_heads, x.shape[1], head) for x in (q, k, v))
     out = _functions["scaled_dot_product_attention"](q, k, v, attn_mask, p, is_causal)
     out = out.permute(2, 0, 1, 3).contiguous().view(batch * target, size)
-    out = linear(out, out_proj_weight, out_proj_bias).view(target, batch, -1)
+    out = linear(out, out_proj_weight, out_proj_bias)
+    out = out.view(target, batch, out.size(1))
     return (out if batched else out.squeeze(1)), None
 
 
@@ -293,7 +294,8 @@ def _with_weights(
     num_heads = size // head
     batch = rows // num_heads
     out = weights.bmm(v).transpose(0, 1).contiguous().view(target * batch, size)
-    out = linear(out, weight, bias).view(target, batch, -1)
+    out = linear(out, weight, bias)
+    out = out.view(target, batch, out.size(1))
     weights = weights.view(batch, num_heads, target, weights.shape[-1])
     if average:
         weights = weights.mean(dim=1)

@@ -54,11 +54,23 @@ def _corners(args: Sequence[Any]) -> str | None:
     return _CORNERS if args[4] is None and valid else None
 
 
+def _mean_of_all(args: Sequence[Any]) -> str | None:
+    size_average, reduce, reduction = args[2:5]
+    return _MEAN if reduction == "mean" and size_average is None and reduce is None else None
+
+
+_MEAN = (
+    "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' "
+    "divides only by the batch size, and aligns with the KL div math definition.'mean' will be changed to "
+    "behave the same as 'batchmean' in the next major release."
+)
+
 #: By name below ``nn.functional``.
 CAUTIONS: dict[str, Caution] = {
     **dict.fromkeys(("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"), _sizes),
     **{name: _implicit_dim(name) for name in ("softmax", "log_softmax", "softmin")},
     "grid_sample": _corners,
+    "kl_div": _mean_of_all,
     "affine_grid": lambda args: _CORNERS if args[2] is None else None,
 }
 
@@ -70,12 +82,15 @@ def cautious(op: Op, caution: Caution) -> Callable[..., Tensor]:
     def function(*args: Any, **kwargs: Any) -> Tensor:
         try:
             bound = bind(op, args, kwargs)
-        except TypeError as error:
-            raise what.refusal(args, kwargs) or error from None
-        text = caution(bound)
-        if text is not None:
-            warnings.warn(text, stacklevel=2)
-        return run(op, bound)
+            text = caution(bound)
+            if text is not None:
+                warnings.warn(text, stacklevel=2)
+            return run(op, bound)
+        except Exception:
+            refusal = what.refusal(args, kwargs)
+            if refusal is None:
+                raise
+            raise refusal from None
 
     function.__wrapped__ = op.fn  # type: ignore[attr-defined]
     return function

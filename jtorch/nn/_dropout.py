@@ -45,13 +45,13 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
         ValueError: ``p`` is no probability.
     """
     _check_probability(p)
-    if p == 0 or not training or not input.numel():
+    if not input.numel() or p == 0 or not training:
         return input
     return _store(input, masked(input, p), inplace)
 
 
 def _channels(input: Any, p: float, training: bool, inplace: bool) -> Any:
-    if p == 0 or not training or not input.numel():
+    if not input.numel() or p == 0 or not training:
         return input
     return _store(input, masked(input, p, channel_shape(input)), inplace)
 
@@ -135,7 +135,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
     _check_probability(p)
     if not isinstance(input, Tensor):
         raise _no_tensor("alpha_dropout", input)
-    if p == 0 or not training or not input.numel():
+    if not input.numel() or p == 0 or not training:
         return input
     return _store(input, alpha_masked(input, p), inplace)
 
@@ -147,6 +147,6 @@ def feature_alpha_dropout(
     _check_probability(p)
     if not isinstance(input, Tensor):
         raise _no_tensor("feature_alpha_dropout", input)
-    if p == 0 or not training or not input.numel():
+    if not input.numel() or p == 0 or not training:
         return input
     return _store(input, alpha_masked(input, p, channel_shape(input)), inplace)

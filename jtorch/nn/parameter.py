@@ -286,6 +286,25 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        made = _sharing(type(self), Tensor.to(self, *args, **kwargs))
+        made.__dict__.update(_own_attributes(self))
+        return made
+
+
+def _converting(name: str) -> Any:
+    def method(self: UninitializedBuffer) -> Any:
+        return self.to(getattr(Tensor, name)(self).dtype)
+
+    method.__name__ = name
+    method.__qualname__ = f"UninitializedBuffer.{name}"
+    method.__doc__ = f"The buffer after :meth:`Tensor.{name}`: it still waits for its shape."
+    return method
+
+
+for _name in ("half", "float", "double", "bfloat16", "cpu"):
+    setattr(UninitializedBuffer, _name, _converting(_name))
+
 
 def is_lazy(param: Any) -> bool:
     """Whether a tensor waits for its shape."""

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from jtorch.ops._activations import logsigmoid
-from jtorch.ops._arithmetic import neg, sub
+from jtorch.ops._arithmetic import check_sub, neg
 from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import flattened, reduced, reduction_of, size_text
@@ -151,7 +151,7 @@ def binary_cross_entropy_with_logits(
             f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}"
         )
     if kind(target) == "b":
-        sub(target, target)
+        check_sub(bool, bool)
     if kind(input) != "f":
         logsigmoid(input)
     dtype = target.dtype

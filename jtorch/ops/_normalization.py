@@ -212,7 +212,7 @@ def rms_norm(
     Args:
         input: shape ``(*, *normalized_shape)``.
         normalized_shape: the sizes of those dimensions.
-        weight: of that shape.
+        weight: of that shape, and any floating dtype; the result has that of ``input``.
         eps: added to the mean square; the spacing of 1 in the dtype computed in by default.
 
     Raises:
@@ -225,8 +225,12 @@ def rms_norm(
     eps = float(jnp.finfo(x.dtype).eps) if eps is None else eps
     squares = jnp.square(x) if kind(x) == "f" else x * x
     y = x * lax.rsqrt(jnp.mean(squares, axes, keepdims=True) + eps)
-    dtype = input.dtype if weight is None else jnp.promote_types(input.dtype, weight.dtype)
-    return affine(y, weight, None, tuple(normalized_shape)).astype(dtype)
+    if weight is not None:
+        y = y.astype(jnp.promote_types(y.dtype, weight.dtype))
+        y = affine(y, weight.astype(y.dtype), None, tuple(normalized_shape))
+    if kind(y) == "c" and kind(input) == "f":
+        y = y.real
+    return y.astype(input.dtype)
 
 
 # ---- over groups of channels ---------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jtorch.ops._checks import scalar_type
+from jtorch.ops._checks import scalar_type, wrap_dim
 from jtorch.ops._cudnn_lstm import cudnn_layers, fits_cudnn
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
@@ -502,20 +502,23 @@ for _cell in GATES:
 # ---- single steps --------------------------------------------------------------------------------------
 
 
-def check_cell(input: Array, hidden: Array, w_ih: Array, w_hh: Array) -> None:
+def check_cell(input: Array, states: State, w_ih: Array, w_hh: Array) -> None:
     """Sizes of one step."""
-    if input.shape[-1] != w_ih.shape[1]:
+    for x in (input, *states):
+        wrap_dim(1, x.ndim)
+    if input.shape[1] != w_ih.shape[1]:
         raise RuntimeError(
-            f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}"
+            f"input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]}"
         )
-    if input.shape[:-1] != hidden.shape[:-1]:
-        raise RuntimeError(
-            f"Input batch size {input.shape[0]} doesn't match hidden0 batch size {hidden.shape[0]}"
-        )
-    if hidden.shape[-1] != w_hh.shape[1]:
-        raise RuntimeError(
-            f"hidden0 has inconsistent hidden_size: got {hidden.shape[-1]}, expected {w_hh.shape[1]}"
-        )
+    for i, hidden in enumerate(states):
+        if input.shape[0] != hidden.shape[0]:
+            raise RuntimeError(
+                f"Input batch size {input.shape[0]} doesn't match hidden{i} batch size {hidden.shape[0]}"
+            )
+        if hidden.shape[1] != w_hh.shape[1]:
+            raise RuntimeError(
+                f"hidden{i} has inconsistent hidden_size: got {hidden.shape[1]}, expected {w_hh.shape[1]}"
+            )
 
 
 def check_same_type(x: Array, weight: Array) -> None:
@@ -536,7 +539,7 @@ def cell_step(
     b_hh: Array | None,
 ) -> State:
     """The state after one step."""
-    check_cell(input, state[0], w_ih, w_hh)
+    check_cell(input, state, w_ih, w_hh)
     if not may_mix(input, state[0]):
         check_same_type(state[0], w_hh)
     check_same_type(input, w_ih)
@@ -557,8 +560,8 @@ def lstm_cell(
     """One step of a long short-term memory: the new hidden and cell state.
 
     Args:
-        input: shape ``(B, I)`` or ``(I,)``.
-        hx: hidden and cell state, ``(B, H)`` or ``(H,)`` each.
+        input: shape ``(B, I)``.
+        hx: hidden and cell state, ``(B, H)`` each.
         w_ih: weight of the input, ``(4 * H, I)``: input, forget, cell and output gate.
         w_hh: weight of the state, ``(4 * H, H)``.
         b_ih: bias, ``(4 * H,)``.

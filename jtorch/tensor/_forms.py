@@ -474,9 +474,11 @@ class Called:
             passed = self.stub(*args, **kwargs)
         except Exception as error:
             return error.with_traceback(None)
+        if isinstance(passed, tuple) and not isinstance(passed[0], str):
+            passed = passed[-1]  # after what is evaluated before it
         if passed is None:
             return None
-        name, forms, args, kwargs = passed if isinstance(passed[0], str) else passed[-1]
+        name, forms, args, kwargs = passed
         return refusal(name, forms, args, kwargs)
 
 
@@ -505,10 +507,14 @@ def _stub(name: str, names: Sequence[str], defaults: Sequence[Any], positional: 
 
 
 class _Passed:
-    """Functions of C++ that return their name, their forms and what they are called with."""
+    """Functions and methods of C++ that return their name, their forms and what they are called with."""
 
     def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
-        forms = forms_of("nn", name) or forms_of("torch", name)
+        space, _, method = name.partition("_")
+        if space == "Tensor":
+            name, forms = method, forms_of(space, method)
+        else:
+            forms = forms_of("nn", name) or forms_of("torch", name)
         return lambda *args, **kwargs: (name, forms, args, kwargs)
 
 

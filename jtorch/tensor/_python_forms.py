@@ -22,7 +22,22 @@ def _power(n: int) -> str:
     mean = f"avg_pool{n}d(input, kernel_size, stride, 0, ceil_mode)"
     whole = f"avg_pool{n}d(input, kernel_size, padding=0, ceil_mode=ceil_mode)"
     most = f"max_pool{n}d(input, kernel_size, {_STEPS}, 0, 1, ceil_mode)"
-    return f"{unpacked}{most} if norm_type in (inf, -inf) else {whole} if stride is None else {mean}"
+    power = "(norm_type in (inf, -inf) or input.pow)"
+    return f"{unpacked}{power}, {most} if norm_type in (inf, -inf) else {whole} if stride is None else {mean}"
+
+
+def _softmax(name: str, negated: bool = False) -> str:
+    first = "-input" if negated else f"input.{name}"
+    known = f"Tensor_{name}(dim) if dtype is None else Tensor_{name}(dim, dtype=dtype)"
+    return f"input.dim() if dim is None else 0, {first}, None if dim is None else {known}"
+
+
+def _after(*preludes: str) -> str:
+    """What is evaluated before anything is called that has no forms."""
+    return f"({', '.join(preludes)}, None)[-1]"
+
+
+_SIZES = _after("target.size()", "input.size()")
 
 
 #: name -> expression of the call, after what is evaluated before it
@@ -33,6 +48,7 @@ PASSED: dict[str, str] = {
     },
     **{f"lp_pool{n}d": _power(n) for n in (1, 2, 3)},
     "max_unpool1d": (
+        "unpooled(1, input, kernel_size, stride, padding, output_size), input.unsqueeze, indices.unsqueeze, "
         "max_unpool2d(input, indices, unpooled(1, input, kernel_size, stride, padding, output_size))"
     ),
     "max_unpool2d": (
@@ -43,13 +59,18 @@ PASSED: dict[str, str] = {
         "triple(kernel_size if stride is None else stride), triple(padding))"
     ),
     "adaptive_max_pool1d": "adaptive_max_pool1d(input, output_size)",
-    **{f"adaptive_max_pool{n}d": f"adaptive_max_pool{n}d(input, sizes(output_size, input))" for n in (2, 3)},
+    **{
+        f"adaptive_{kind}_pool{n}d": f"adaptive_{kind}_pool{n}d(input, sizes(output_size, input))"
+        for n in (2, 3)
+        for kind in ("avg", "max")
+    },
     "alpha_dropout": f"{_DROPOUT}alpha_dropout(input, p, training)",
     "batch_norm": (
         "training and input.size(), eps <= 0.0, "
         "batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, True)"
     ),
-    "binary_cross_entropy": "binary_cross_entropy(input, target, weight, 1)",
+    "binary_cross_entropy": "target.size(), input.size(), binary_cross_entropy(input, target, weight, 1)",
+    "binary_cross_entropy_with_logits": _SIZES,
     "celu": "celu(input, alpha)",
     "cosine_embedding_loss": "cosine_embedding_loss(input1, input2, target, margin, 1)",
     "cross_entropy": "cross_entropy_loss(input, target, weight, 1, ignore_index, label_smoothing)",
@@ -63,21 +84,31 @@ PASSED: dict[str, str] = {
         "embedding(weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq, sparse)"
     ),
     "feature_alpha_dropout": f"{_DROPOUT}feature_alpha_dropout(input, p, training)",
-    "glu": "glu(input, dim)",
-    "group_norm": "group_norm(input, num_groups, weight, bias, eps, True)",
+    "fold": ("col2im(input, two(output_size), two(kernel_size), two(dilation), two(padding), two(stride))"),
+    "gaussian_nll_loss": _after("var < 0", "input.size()", "input - target"),
+    "glu": "input.dim(), glu(input, dim)",
+    "group_norm": "input.dim(), group_norm(input, num_groups, weight, bias, eps, True)",
     "hardsigmoid": "hardsigmoid(input)",
     "hardswish": "hardswish(input)",
     "hardtanh": "hardtanh(input, min_val, max_val)",
     "hinge_embedding_loss": "hinge_embedding_loss(input, target, margin, 1)",
+    "huber_loss": _SIZES,
     "instance_norm": (
         "use_input_stats and input.size(), "
         "instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True)"
     ),
+    "interpolate": _after("input.dim()"),
     "kl_div": "kl_div(input, target, 1, log_target=log_target)",
+    "l1_loss": _SIZES,
     "layer_norm": "layer_norm(input, normalized_shape, weight, bias, eps, True)",
     "leaky_relu": "leaky_relu(input, negative_slope)",
-    "margin_ranking_loss": "margin_ranking_loss(input1, input2, target, margin, 1)",
+    "local_response_norm": _after("input.dim()"),
+    "log_softmax": _softmax("log_softmax"),
+    "margin_ranking_loss": (
+        "input1.dim(), input2.dim(), target.dim(), margin_ranking_loss(input1, input2, target, margin, 1)"
+    ),
     "mish": "mish(input)",
+    "mse_loss": _SIZES,
     "multi_margin_loss": "multi_margin_loss(input, target, p, margin, weight, 1)",
     "multilabel_margin_loss": "multilabel_margin_loss(input, target, 1)",
     "nll_loss": "nll_loss_nd(input, target, weight, 1, ignore_index)",
@@ -89,15 +120,25 @@ PASSED: dict[str, str] = {
     "rrelu": "rrelu(input, lower, upper, training)",
     "selu": "selu(input)",
     "silu": "silu(input)",
+    "smooth_l1_loss": _SIZES,
     "soft_margin_loss": "soft_margin_loss(input, target, 1)",
+    "softmax": _softmax("softmax"),
+    "softmin": _softmax("softmax", negated=True),
+    "softsign": _after("input.abs"),
+    "tanhshrink": _after("input.tanh"),
     "threshold": "threshold(input, threshold, value)",
     "triplet_margin_loss": ("triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, 1)"),
+    "unfold": "im2col(input, two(kernel_size), two(dilation), two(padding), two(stride))",
 }
 
 
 def _pair(x: Any) -> tuple[Any, Any]:
     first, second = x if isinstance(x, Iterable) else (x, x)
     return first, second
+
+
+def _two(x: Any) -> tuple[Any, ...]:
+    return tuple(x) if isinstance(x, Iterable) else (x, x)
 
 
 def _triple(x: Any) -> tuple[Any, Any, Any]:
@@ -113,13 +154,15 @@ def _unpooled(
 
 
 def _sizes(output_size: Any, input: Any) -> Any:
+    given = input.size()
     if isinstance(output_size, int):
         return output_size
-    given = input.size()[len(input.size()) - len(output_size) :]
+    given = given[len(given) - len(output_size) :]
     return [size if wanted is None else wanted for wanted, size in zip(output_size, given, strict=False)]
 
 
 #: What the expressions use besides functions of C++.
 HELPERS: dict[str, Any] = {
-    "inf": float("inf"), "pair": _pair, "sizes": _sizes, "triple": _triple, "unpooled": _unpooled,
+    "inf": float("inf"), "pair": _pair, "sizes": _sizes, "triple": _triple, "two": _two,
+    "unpooled": _unpooled,
 }  # fmt: skip

@@ -37,16 +37,36 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """:class:`LocalResponseNorm` of images, under its older name."""
+    """Divides images by a power of the squares of neighbouring channels, as Torch 7 did.
 
-    # Differs from PyTorch: there the first channel stays in the window of all later ones.
+    The neighbours of a channel are those at most ``(size - 1) // 2`` away from it, and the first channel.
+
+    Args:
+        size, alpha, beta, k: ``x / (k + alpha / size * sum of squares) ** beta``.
+
+    Shape:
+        Input ``(N, C, H, W)``; output as input.
+
+    Raises:
+        ValueError: at the call, if the input has another number of dimensions.
+    """
+
+    # Differs from PyTorch: the gradient is that of the result, where the first channel counts for all.
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        squares, channels = input.pow(2), input.size(1)
+        reach = int((self.size - 1) / 2)
+        others = F.pad(squares[:, 1:], (0, 0, 0, 0, reach + 1, reach))
+        scale = squares[:, :1]
+        for i in range(2 * reach + 1):
+            scale = scale + others[:, i : i + channels]
+        return scale.mul_(self.alpha / self.size).add_(self.k).pow(-self.beta) * input
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -124,11 +124,7 @@ class _EdgePadNd(Module):
     """Common to padding that repeats what is near the edge."""
 
     __constants__ = ["padding"]
-    _mode = ""
     padding: tuple[int, ...]
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.pad(input, self.padding, self._mode)
 
     def extra_repr(self) -> str:
         return f"{self.padding}"
@@ -137,7 +133,8 @@ class _EdgePadNd(Module):
 class _ReflectionPadNd(_EdgePadNd):
     """Adds a mirror image."""
 
-    _mode = "reflect"
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, "reflect")
 
 
 class ReflectionPad1d(_ReflectionPadNd):
@@ -167,7 +164,8 @@ class ReflectionPad3d(_ReflectionPadNd):
 class _ReplicationPadNd(_EdgePadNd):
     """Repeats the edge."""
 
-    _mode = "replicate"
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, "replicate")
 
 
 class ReplicationPad1d(_ReplicationPadNd):

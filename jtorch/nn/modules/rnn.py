@@ -251,12 +251,12 @@ class RNNBase(Module):
     def _name(self) -> str:
         return "RNN" if self.mode.startswith("RNN") else self.mode
 
-    def forward(self, input: Any, hx: Any = None) -> Any:
+    def _forward(self, input: Any, hx: Any) -> Any:
         """Read sequences.
 
         Args:
             input: ``(L, N, input_size)``, ``(L, input_size)``, or a ``PackedSequence``.
-            hx: the first state; zeros by default.
+            hx: the first state; zeros where it is ``None``.
 
         Returns:
             Outputs of the last layer at every step, and the last state.
@@ -327,6 +327,9 @@ class RNN(RNNBase):
         super().__init__("RNN_" + nonlinearity.upper(), *args, **kwargs)
         self.nonlinearity = nonlinearity
 
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return self._forward(input, hx)
+
 
 class GRU(RNNBase):
     """Gated recurrent unit (Cho et al., 2014, https://arxiv.org/abs/1406.1078).
@@ -338,6 +341,9 @@ class GRU(RNNBase):
         if "proj_size" in kwargs:
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__("GRU", *args, **kwargs)
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return self._forward(input, hx)
 
 
 class LSTM(RNNBase):
@@ -351,6 +357,9 @@ class LSTM(RNNBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__("LSTM", *args, **kwargs)
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        return self._forward(input, hx)
 
     def get_expected_cell_size(self, input: Any, batch_sizes: Tensor | None) -> tuple[int, int, int]:
         """Shape of the cell state."""
@@ -374,7 +383,7 @@ class LSTM(RNNBase):
         return hx if permutation is None else tuple(h.index_select(1, permutation) for h in hx)
 
     def _unbatched(self, hx: Any, batched: bool) -> Any:
-        dims = [h.dim() for h in hx]
+        dims = [hx[0].dim(), hx[1].dim()]
         expected = 3 if batched else 2
         if dims != [expected, expected]:
             kind = "batched 3-D" if batched else "unbatched 2-D"
@@ -504,7 +513,7 @@ class LSTMCell(RNNCellBase):
 
     def forward(self, input: Any, hx: tuple[Any, Any] | None = None) -> tuple[Tensor, Tensor]:
         self._check("LSTMCell", "input", input)
-        for i, h in enumerate(hx or ()):
+        for i, h in enumerate(() if hx is None else hx):
             self._check("LSTMCell", f"hx[{i}]", h)
         batched = input.dim() == 2
         if not batched:
