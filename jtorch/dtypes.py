@@ -68,7 +68,7 @@ class dtype:
     def __numpy_dtype__(self) -> np.dtype[Any]:
         """For functions of NumPy (from 2.4 on) and JAX: ``jnp.zeros(2, torch.float32)``."""
         # Differs from PyTorch: NumPy refuses its dtypes.
-        return self.numpy
+        return self.numpy  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _dtype_named, (self.name,)

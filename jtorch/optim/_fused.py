@@ -26,7 +26,7 @@ from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
 from jtorch.tensor._core import apply, from_value, to_device, value_of, write
-from jtorch.tensor._leaks import refuse
+from jtorch.tensor._leaks import check_once, refuse
 from jtorch.tensor._storage import Storage
 from jtorch.trace import TracedValue, Value, aval_of, from_host, leave_session, record, session, spend
 
@@ -320,8 +320,10 @@ class FusedOptimizer(Optimizer):
         spend(gradients)
         if plan.signature.single is not None:
             made = [made]
-        if type(made[0]) is TracedValue and type(values[0]) is Value:
-            refuse(params[0]._storage, params[0])
+        if TracedValue.seen and type(values[0]) is Value:
+            if type(made[0]) is TracedValue:
+                refuse(params[0]._storage, params[0])
+            check_once(params[0]._storage)
         for t, value in zip((*params, *states), made, strict=True):
             storage = t._storage
             if t._view is None and storage.buffer is None:

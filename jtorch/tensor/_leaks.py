@@ -2,23 +2,29 @@
 
 Inside ``jax.jit`` and its like there are tracers instead of values. One that is kept in a parameter, buffer
 or gradient is of no use once the transform is over, so the write raises an error that says whose it was.
-Found are tensors of modules and optimizers that the functions under way can see.
+A value can be kept, but once per tracing and not once per call: that is refused as well. Found are tensors of
+modules and optimizers that the functions under way can see.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from jax._src.core import trace_state_clean  # JAX has no public way to ask whether a transform is under way
+# JAX has no public way to ask whether a transform is under way, and which.
+from jax._src.core import trace_ctx, trace_state_clean
+from jax._src.interpreters.partial_eval import DynamicJaxprTrace
 
+from jtorch.dispatch import modes
 from jtorch.trace import TracedValue
 
-__all__ = ["in_transform", "is_traced", "mark_inside", "refuse"]
+__all__ = ["check_once", "in_transform", "is_traced", "lend_inside", "mark_inside", "refuse", "take_back"]
 
+_KEPT = "what a JAX transform computes cannot be kept outside of it."
+_ONCE = "a function is traced once, not at every call."
 _CURE = (
-    "what a JAX transform computes cannot be kept outside of it. Pass the module's state as an argument and "
+    "Pass the module's state as an argument and "
     "return it: `out = jtorch.func.functional_call(module, state, x)` writes what the call changes into the "
     "dictionary `state`; differentiate with jax.grad or jtorch.func.grad instead of backward(). (Or compile "
     "the step with jtorch.compile, which follows such writes.)"
@@ -29,6 +35,30 @@ _FAR = 64
 def in_transform() -> bool:
     """Whether a JAX transform is tracing."""
     return not trace_state_clean()
+
+
+def _staged() -> bool:
+    """Whether JAX is tracing a function for all of its calls, as ``jax.jit`` and ``lax.scan`` do."""
+    if trace_state_clean() or modes.captured is not None:
+        return False
+    trace: Any = trace_ctx.trace
+    while trace is not None:
+        if isinstance(trace, DynamicJaxprTrace):
+            return True
+        trace = getattr(trace, "parent_trace", None)
+    return False
+
+
+def check_once(storage: Any) -> None:
+    """Refuse to give a storage another value where this would happen once for all calls.
+
+    Called where ``TracedValue.seen``: programs without JAX's transforms do not pay for it.
+
+    Raises:
+        RuntimeError: it belongs to a module or optimizer from outside.
+    """
+    if _staged():
+        refuse(storage, reason=_ONCE)
 
 
 def is_traced(tensor: Any) -> bool:
@@ -42,13 +72,34 @@ def mark_inside(tensor: Any) -> None:
     tensor.__dict__["_inside"] = True
 
 
-def refuse(storage: Any, tensor: Any = None, change: str = "") -> None:
+def lend_inside(tensors: Iterable[Any]) -> list[Any]:
+    """State that a module is called with while a transform is under way may be written to.
+
+    Returns:
+        Those among the tensors that were marked, from which :func:`take_back` takes the mark again.
+    """
+    if not in_transform():
+        return []
+    marked = [t for t in tensors if t is not None and "_inside" not in t.__dict__]
+    for t in marked:
+        mark_inside(t)
+    return marked
+
+
+def take_back(marked: list[Any]) -> None:
+    """End :func:`lend_inside`."""
+    for t in marked:
+        t.__dict__.pop("_inside", None)
+
+
+def refuse(storage: Any, tensor: Any = None, change: str = "", reason: str = _KEPT) -> None:
     """Look for the owner of a storage that is about to hold a tracer in the place of a value.
 
     Args:
         storage: that is written to.
         tensor: on it, if it is known to be a parameter.
         change: what is changed of it: ``".grad"``.
+        reason: why that is no good.
 
     Raises:
         RuntimeError: it belongs to a module or optimizer from outside.
@@ -59,7 +110,7 @@ def refuse(storage: Any, tensor: Any = None, change: str = "") -> None:
     # Differs from PyTorch: its transforms may write to the state of modules, these give it back as a result.
     if name is not None:
         raise RuntimeError(
-            f"{name}{change} would be changed inside a JAX transform (jax.jit, grad, vmap): {_CURE}"
+            f"{name}{change} would be changed inside a JAX transform (jax.jit, grad, vmap): {reason} {_CURE}"
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jtorch.devices import CPU
 from jtorch.dtypes import from_numpy_dtype
-from jtorch.tensor._leaks import refuse
+from jtorch.tensor._leaks import check_once, refuse
 from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy
 
 __all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides", "place_changes"]
@@ -144,8 +144,11 @@ class Storage:
 
     def write(self, value: Value, *, count: bool = True) -> None:
         """Replace the contents; every tensor on this storage sees it."""
-        if type(value) is TracedValue and type(self.value) is Value:
-            refuse(self)
+        if TracedValue.seen and type(self.value) is not TracedValue:
+            if type(value) is not TracedValue:
+                check_once(self)
+            elif self.value is not None:
+                refuse(self)
         self.writes += 1
         if count:
             self.version += 1

@@ -123,6 +123,8 @@ class TracedValue(Value):
     slot = -1
     pending = False
     _tracer: Any = None
+    #: whether there has been any in this process
+    seen = False
 
     @property
     def array(self) -> Any:
@@ -169,7 +171,9 @@ def from_jax(array: Any, device: device) -> Value:
 
     The caller may keep the array: it is never donated.
     """
-    kind = TracedValue if isinstance(array, jax.core.Tracer) else Value
+    kind = Value
+    if isinstance(array, jax.core.Tracer):
+        kind, TracedValue.seen = TracedValue, True
     value = kind(aval_of(tuple(array.shape), from_numpy_dtype(array.dtype), device))
     value.array = array
     value.pinned = True

@@ -171,9 +171,9 @@ def test_state_that_would_leave_a_transform_is_named():
         model[0](x).sum().backward()
         optimizer.step()
 
-    before = {k: v.tolist() for k, v in model.state_dict().items() if "num_batches" not in k}
+    before = {k: v.tolist() for k, v in model.state_dict().items()}
     for function, name in (
-        (model, r"Sequential\.1\.running_mean"),
+        (model, r"Sequential\.1\.(num_batches_tracked|running_mean)"),
         (assign, r"Linear\.weight|Sequential\.0\.weight"),
         (data, r"Sequential\.0\.weight\.data"),
         (copy, r"Sequential\.0\.bias"),
@@ -187,12 +187,56 @@ def test_state_that_would_leave_a_transform_is_named():
             assert "functional_call(module, state, x)" in str(e.value)
     with pytest.raises(RuntimeError, match=r"Sequential\.1\.running_mean"):
         jtorch.func.grad(lambda a: model[1](a).pow(2).sum())(x)
-    assert {k: v.tolist() for k, v in model.state_dict().items() if "num_batches" not in k} == before
+    before["1.num_batches_tracked"] += 2  # transforms that call the function each time refuse the mean first
+    assert {k: v.tolist() for k, v in model.state_dict().items()} == before
     assert model[0].weight.grad is None
     # In evaluation nothing is written, and state that is given comes back.
     assert jax.jit(model.eval())(x).shape == (4, 2)
     call = jax.jit(lambda state, x: (jtorch.func.functional_call(counted, state, (x,)), state))
     assert call({"total": jtorch.zeros(2)}, jtorch.ones(2))[1]["total"].tolist() == [1.0, 1.0]
+
+
+def test_values_of_modules_are_not_changed_once_for_all_calls():
+    class Counted(nn.Module):
+        def __init__(self, assigns):
+            super().__init__()
+            self.register_buffer("calls", jtorch.zeros(()))
+            self.assigns = assigns
+
+        def forward(self, x):
+            if self.assigns:
+                self.calls = self.calls + 1
+            else:
+                self.calls += 1
+            return x * self.calls
+
+    x = jtorch.ones(2)
+    for module in (Counted(True), Counted(False)):
+        for transform in (jax.jit, jax.checkpoint, lambda f: lambda x: jax.lax.map(f, x)):
+            with pytest.raises(RuntimeError, match=r"Counted\.calls would be changed .* traced once"):
+                transform(lambda x, module=module: module(x))(x)
+        assert module.calls == 0
+        # These call the function each time; and state that is given may be made inside.
+        jax.grad(lambda x, module=module: module(x).sum().jax())(x)
+        jax.vmap(lambda x, module=module: module(x))(x)
+        assert module.calls == 2
+        jax.jit(lambda x, module=module: jtorch.func.functional_call(module, {"calls": jtorch.zeros(())}, x))(
+            x
+        )
+        assert module.calls == 2
+        assert "_inside" not in vars(module.calls)
+
+    w = nn.Parameter(jtorch.ones(2))
+    w.grad = jtorch.ones(2)
+    for optimizer in (jtorch.optim.SGD([w], 0.1), jtorch.optim.Optax([w], optax.sgd(0.1))):
+
+        def step(x, optimizer=optimizer):
+            optimizer.step()
+            return x
+
+        with pytest.raises(RuntimeError, match=r"param_groups\[0\]\['params'\]\[0\] would be changed"):
+            jax.jit(step)(x)
+    assert w.tolist() == [1.0, 1.0]
 
 
 def test_a_tensor_that_a_transform_wrote_to_says_so():

@@ -17,8 +17,8 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._creation import empty_like
 from jtorch.tensor._forms import Called
-from jtorch.tensor._leaks import in_transform, is_traced, mark_inside, refuse
-from jtorch.trace import flush_all
+from jtorch.tensor._leaks import check_once, in_transform, is_traced, mark_inside, refuse
+from jtorch.trace import TracedValue, flush_all
 
 __all__ = [
     "Module",
@@ -246,9 +246,12 @@ class _ModuleHook:
 
 
 def _keep_value(old: Any, new: Any) -> None:
-    """A tracer must not take the place of a value."""
-    if new is not None and old is not None and is_traced(new) and not is_traced(old):
-        refuse(old._storage, old)
+    """A tracer must not take the place of a value, nor a value where that happens once for all calls."""
+    if new is not None and old is not None and not is_traced(old):
+        if is_traced(new):
+            refuse(old._storage, old)
+        elif TracedValue.seen:
+            check_once(old._storage)
 
 
 class Module:

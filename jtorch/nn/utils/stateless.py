@@ -10,6 +10,7 @@ from typing import Any
 from jtorch.nn.modules.module import Module, changes
 from jtorch.nn.parallel import DataParallel
 from jtorch.tensor import Tensor
+from jtorch.tensor._leaks import lend_inside, take_back
 
 __all__ = ["functional_call"]
 
@@ -83,6 +84,7 @@ def _reparametrize_module(
             raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t{body}")
     places: list[tuple[Any, str, Any, str]] = []
     changes[0] += 1
+    lent = lend_inside(t for t in tensors.values() if isinstance(t, Tensor))
     try:
         for name, tensor in tensors.items():
             path, _, last = name.rpartition(".")
@@ -98,6 +100,7 @@ def _reparametrize_module(
         yield
     finally:
         changes[0] += 1
+        take_back(lent)
         for store, last, original, name in reversed(places):
             if name in given:
                 given[name] = store[last]
