@@ -237,7 +237,7 @@ def test_signatures_of_methods(torch):
 
 #: Functions written in Python whose signature differs, by reason.
 OTHER_PYTHON = {
-    "tensors may be given one by one or as a list": "block_diag cartesian_prod chain_matmul meshgrid",
+    "tensors may be given one by one or as a list": "block_diag cartesian_prod chain_matmul",
 }
 
 

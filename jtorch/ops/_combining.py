@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,8 +16,8 @@ from jtorch.ops._registry import register
 __all__ = [
     "block_diag",
     "cartesian_prod",
+    "check_grid",
     "combinations",
-    "meshgrid",
 ]
 
 
@@ -48,8 +48,8 @@ def block_diag(tensors: tuple[Array, ...]) -> Array:
     return jnp.concatenate(rows)
 
 
-def grids(tensors: tuple[Array, ...], indexing: str) -> list[Array]:
-    """Each vector spread over the grid of all, checked."""
+def check_grid(tensors: Sequence[Any], indexing: str) -> None:
+    """What ``meshgrid`` takes: some vectors or numbers of one dtype, and ``"ij"`` or ``"xy"``."""
     check_some("meshgrid", tensors)
     if indexing not in ("xy", "ij"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
@@ -60,26 +60,6 @@ def grids(tensors: tuple[Array, ...], indexing: str) -> list[Array]:
             )
         if x.dtype != tensors[0].dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
-    return jnp.meshgrid(*(x.reshape(-1) for x in tensors), indexing=indexing)
-
-
-@register(
-    node="ExpandBackward0", static="indexing", lists="tensors", varargs="tensors", promote=None, saves=""
-)
-def meshgrid(tensors: tuple[Array, ...], *, indexing: str | None = None) -> tuple[Array, ...]:
-    """Coordinates of the grid over some vectors: one tensor per vector, which varies along its own dimension.
-
-    Args:
-        tensors: n vectors (or numbers) of one dtype.
-        indexing: ``"ij"`` (also without it): dimension i is vector i's; ``"xy"``: the first two are swapped.
-
-    Returns:
-        n tensors with n dims.
-
-    Raises:
-        RuntimeError: no tensors, other shapes, several dtypes, another ``indexing``.
-    """
-    return tuple(grids(tensors, "ij" if indexing is None else indexing))
 
 
 @register(node="StackBackward0", lists="tensors", varargs="tensors", promote=None, saves="")
@@ -94,7 +74,9 @@ def cartesian_prod(tensors: tuple[Array, ...]) -> Array:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.shape)}")
     if len(tensors) == 1:
         return tensors[0]
-    return jnp.stack([x.reshape(-1) for x in grids(tensors, "ij")], 1)
+    check_grid(tensors, "ij")
+    grids = jnp.meshgrid(*(x.reshape(-1) for x in tensors), indexing="ij")
+    return jnp.stack([x.reshape(-1) for x in grids], 1)
 
 
 @register(node="StackBackward0", static="r with_replacement", promote=None, saves="", watches="input")

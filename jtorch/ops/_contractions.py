@@ -13,7 +13,7 @@ from jtorch.ops._checks import kind, not_implemented, scalar_type, type_name, wr
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
 
-__all__ = ["chain_matmul", "einsum", "kron", "multi_dot", "tensordot"]
+__all__ = ["chain_matmul", "einsum", "kron", "multi_dot", "rearrangement", "tensordot"]
 
 ELLIPSIS = "..."
 
@@ -160,6 +160,30 @@ def einsum(equation: str, operands: tuple[Array, ...]) -> Array:
         y for x, own in zip(arrays, labels, strict=True) for y in (x, [ids[label] for label in own])
     ]
     return jnp.einsum(*interleaved, [ids[label] for label in result], precision=precision())
+
+
+def rearrangement(equation: str, x: Any) -> tuple[list[tuple[int, int]], list[int]] | None:
+    """The views that a sum of one operand comes down to, if nothing is summed.
+
+    Returns:
+        Pairs of dims to take the diagonal of, one after the other, which becomes the first of the two;
+        and the order of the dims that are left. ``None`` if there is something to sum.
+    """
+    (own,) = parse_inputs(equation.partition("->")[0], 1)
+    width = _covered(own, x.ndim, 0)
+    result = _numbered(parse_output(equation, [own]), width)
+    labels = _numbered(own, width)
+    _sizes((x,), [labels], width)
+    if set(labels) != set(result):
+        return None
+    diagonals = []
+    for label in result:
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            diagonals.append((first, second))
+            labels.pop(second)
+    return diagonals, [labels.index(label) for label in result]
 
 
 def _numbered(labels: list[str], width: int) -> list[Any]:

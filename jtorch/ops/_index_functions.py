@@ -111,6 +111,10 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
                 f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)"
             )
         return input
+    if index.size and not input.shape[dim]:
+        if input.ndim == 1:
+            raise IndexError("index out of range in self")
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
     return read_at(input, index.reshape(-1), dim, True)
 
 
@@ -218,6 +222,8 @@ def check_index_copy(input: Array, dim: int, index: Array, source: Array) -> Non
             "index_copy_(): self and source expected to have the same dtype, but got (self) "
             f"{scalar_type(input)} and (source) {scalar_type(source)}"
         )
+    if input.ndim and index.size and not input.shape[dim]:
+        raise IndexError(f"index_copy_(): index 0 is out of bounds for dimension {dim} with size 0")
     to, new = _without(input.shape, dim) or (), _without(source.shape, dim) or ()
     if to != new:
         raise RuntimeError(

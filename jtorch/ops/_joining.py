@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -97,7 +98,7 @@ def stack(tensors: tuple[Array, ...], dim: int = 0) -> Array:
     return jnp.stack(tensors, dim)
 
 
-def check_some(op: str, tensors: tuple[Any, ...]) -> None:
+def check_some(op: str, tensors: Sequence[Any]) -> None:
     """There is something to join."""
     if not tensors:
         raise RuntimeError(f"{op} expects a non-empty TensorList")

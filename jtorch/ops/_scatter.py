@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, ShapeDtypeStruct
 
-from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, not_implemented, wrap_dim
+from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, not_implemented, scalar_type, wrap_dim
 from jtorch.ops._matmul import check_factor
 from jtorch.ops._places import (
     add_at,
@@ -234,13 +234,19 @@ def take_along_dim(input: Array, indices: Array, dim: int | None = None) -> Arra
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
+    if indices.dtype != np.int64:
+        raise RuntimeError(
+            f"torch.take_along_dim(): dtype of indices should be Long but got {scalar_type(indices)}"
+        )
+    if not input.ndim:
+        wrap_dim(dim, 0)
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = wrap_dim(dim, input.ndim)
     without = [ShapeDtypeStruct((*x.shape[:dim], 1, *x.shape[dim + 1 :]), x.dtype) for x in (indices, input)]
     shape = list(check_broadcast(*without[::-1]))
     shape[dim] = input.shape[dim]
     x = jnp.broadcast_to(input, shape)
     shape[dim] = indices.shape[dim]
-    check_index_type("gather", indices)
     return read_at(x, jnp.broadcast_to(indices, shape) % max(x.shape[dim], 1), dim, False)
 
 

@@ -171,8 +171,10 @@ def put_diagonal(base: Array, new: Array, offset: int, dim1: int, dim2: int) -> 
 def view_unfold(input: Array, dim: int, size: int, step: int) -> Array:
     """Windows of ``size`` elements along ``dim``, ``step`` apart, as a new last dimension."""
     if not input.ndim:
-        return input.reshape((1,))
+        return input.reshape((1,))[:size]
     count = (input.shape[dim] - size) // step + 1
+    if not size:
+        return jnp.zeros((*input.shape[:dim], count, *input.shape[dim + 1 :], 0), input.dtype)
     index = step * jnp.arange(count)[:, None] + jnp.arange(size)
     windows = jnp.take(input, index, axis=dim, mode="clip")
     return jnp.moveaxis(windows, dim + 1, -1)
@@ -181,6 +183,8 @@ def view_unfold(input: Array, dim: int, size: int, step: int) -> Array:
 @register("_put.unfold", node="CopySlices", static="dim size step", promote=None, saves="", function=False)
 def put_unfold(base: Array, new: Array, dim: int, size: int, step: int) -> Array:
     """The base with those windows replaced; where they overlap, one of them stays."""
+    if not size:
+        return base
     if not base.ndim:
         return new.reshape(())
     index = step * jnp.arange(new.shape[dim])[:, None] + jnp.arange(size)

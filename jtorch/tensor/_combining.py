@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jtorch.ops._checks import check_broadcast
+from jtorch.ops._combining import check_grid
+from jtorch.ops._contractions import rearrangement
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, named_result, run
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import fill_, write_out
 from jtorch.tensor._out_checks import check_memory, check_out_dtype
 from jtorch.tensor._size import Size
-from jtorch.tensor._views import expand, unsqueeze, view_shape
+from jtorch.tensor._views import diagonal, expand, movedim, permute, unsqueeze, view_shape
 
 __all__: list[str] = []
 
@@ -86,7 +88,35 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return tuple(x if tuple(x.shape) == shape else expand(x, shape) for x in given)
 
 
-for _function in (atleast_1d, atleast_2d, atleast_3d, broadcast_tensors):
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """Coordinates of the grid over some vectors: one view per vector, which varies along its own dimension.
+
+    Args:
+        tensors: n vectors (or numbers) of one dtype.
+        indexing: ``"ij"`` (also without it): dimension i is vector i's; ``"xy"``: the first two are swapped.
+
+    Returns:
+        n tensors with n dims, expanded without memory of their own.
+
+    Raises:
+        RuntimeError: no tensors, other shapes, several dtypes, another ``indexing``.
+    """
+    given = _listed(tensors)
+    for i, x in enumerate(given):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+    check_grid(given, "ij" if indexing is None else indexing)
+    places = list(range(len(given)))
+    if indexing == "xy" and len(given) > 1:
+        places[:2] = 1, 0
+    shape = [0] * len(given)
+    for x, d in zip(given, places, strict=True):
+        shape[d] = x._aval().size
+    lone = [[-1 if i == d else 1 for i in range(len(given))] for d in places]
+    return tuple(expand(view_shape(x, tuple(n)), tuple(shape)) for x, n in zip(given, lone, strict=True))
+
+
+for _function in (atleast_1d, atleast_2d, atleast_3d, broadcast_tensors, meshgrid):
     _install(_function)
 
 
@@ -135,8 +165,18 @@ def einsum(*args: Any) -> Tensor:
         equation, operands = _equation(args)
     else:
         equation, operands = args[0], list(_listed(args[1:]))
+    if len(operands) == 1 and isinstance(operands[0], Tensor):
+        moves = rearrangement(equation, operands[0])
+        if moves is not None:
+            return _rearranged(operands[0], *moves)
     result: Tensor = run(OPS["einsum"], (equation, operands))
     return result
+
+
+def _rearranged(x: Tensor, diagonals: Sequence[tuple[int, int]], order: Sequence[int]) -> Tensor:
+    for a, b in diagonals:
+        x = movedim(diagonal(x, 0, a, b), -1, a)
+    return permute(x, order)
 
 
 _install(einsum)

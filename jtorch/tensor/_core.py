@@ -32,6 +32,7 @@ from jtorch.dispatch import (
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
 from jtorch.tape import Node, node_class, note_hook, tape_of
+from jtorch.tensor._formats import strides_like
 from jtorch.tensor._history import (
     MADE_IN_INFERENCE,
     MADE_IN_NO_GRAD,
@@ -50,7 +51,14 @@ from jtorch.tensor._storage import (
     contiguous_strides,
     place_changes,
 )
-from jtorch.tensor._strides import KEEPS_CHANNELS_LAST, image_strides, pointwise_strides
+from jtorch.tensor._strides import (
+    COLUMNS,
+    KEEPS_CHANNELS_LAST,
+    KEEPS_ORDER,
+    column_strides,
+    image_strides,
+    pointwise_strides,
+)
 from jtorch.tensor._watched import watched_node
 from jtorch.trace import (
     Aval,
@@ -807,6 +815,10 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
             storage.strides = result._strides = _image_strides(op, result, tensors)
         elif strided and (op.promote is not None or op.name in POINTWISE):
             storage.strides = result._strides = _result_strides(result, tensors)
+        elif strided and op.name in KEEPS_ORDER:
+            storage.strides = result._strides = strides_like(result._aval().shape, _strides_of(tensors[0]))
+        elif op.name in COLUMNS:
+            _by_columns(op, args, (result,))
         if track and level == GRAD and plan.differentiable:
             _attach(plan, tensors, operands, (result,))
         elif level == INFERENCE:
@@ -820,6 +832,11 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
     if strided and op.name in KEEPS_CHANNELS_LAST:
         for r in results:
             r._storage.strides = r._strides = _image_strides(op, r, tensors)
+    elif strided and op.name in KEEPS_ORDER:
+        for r in results:
+            r._storage.strides = r._strides = strides_like(r._aval().shape, _strides_of(tensors[0]))
+    elif op.name in COLUMNS:
+        _by_columns(op, args, results)
     if track and level == GRAD and plan.differentiable:
         _attach(plan, tensors, operands, results)
     elif level == INFERENCE:
@@ -911,8 +928,9 @@ POINTWISE = frozenset({
     "_to_copy", "ceil", "complex", "conj", "conj_physical", "flip", "fliplr", "flipud",
     "float_power", "floor", "frac", "heaviside", "isclose", "isfinite", "isinf", "isnan",
     "isneginf", "isposinf", "isreal", "lerp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "nan_to_num", "nn.functional.normalize", "nn.functional.relu", "polar",
-    "positive", "relu", "round", "sgn", "sigmoid", "sign", "signbit", "tanh", "trunc",
+    "logical_xor", "nan_to_num", "nn.functional.binary_cross_entropy", "nn.functional.normalize",
+    "nn.functional.relu", "polar", "positive", "relu", "round", "sgn", "sigmoid", "sign", "signbit", "tanh",
+    "trunc",
 })  # fmt: skip
 
 
@@ -928,7 +946,7 @@ def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] |
             sizes = zip(reversed(mine), reversed(shape), strict=False)
             if len(mine) > len(shape) or any(m not in (1, n) for m, n in sizes):
                 return None
-            operands.append((mine, t._strides if t._strides is not None else contiguous_strides(mine)))
+            operands.append((mine, _strides_of(t)))
     return pointwise_strides(shape, tuple(operands))
 
 
@@ -937,8 +955,23 @@ def _image_strides(op: Op, result: Tensor, tensors: Sequence[Any]) -> tuple[int,
     for t in tensors:
         if t is not None:
             shape = t._aval().shape
-            operands.append((shape, contiguous_strides(shape) if t._strides is None else t._strides))
+            operands.append((shape, _strides_of(t)))
     return image_strides(op.name, result._aval().shape, tuple(operands))
+
+
+def _strides_of(x: Tensor) -> tuple[int, ...]:
+    return contiguous_strides(x._aval().shape) if x._strides is None else x._strides
+
+
+def _by_columns(op: Op, args: Sequence[Any], results: Sequence[Tensor]) -> None:
+    """Give the matrices among results of LAPACK the memory order that it leaves them in."""
+    if op.name in ("linalg.solve_ex", "linalg.lu_solve") and not args[op.places["left"]]:
+        return  # solved as the transposed system
+    for i in COLUMNS[op.name]:
+        r = results[i]
+        strides = column_strides(r._aval().shape)
+        if strides is not None:
+            r._storage.strides = r._strides = strides
 
 
 def _results(plan: Plan, made: Sequence[Value]) -> Any:
@@ -1141,6 +1174,8 @@ def _run_host(op: Op, args: Sequence[Any]) -> Any:
     )
     single = not isinstance(made, tuple | list)
     results = [_host_result(a, where) for a in ((made,) if single else made)]
+    if op.name in COLUMNS:
+        _by_columns(op, args, results)
     if single:
         return results[0]
     return tuple(results) if op.returns is None else named_result(op.returns)(results)

@@ -87,7 +87,6 @@ __all__ = [
     "zero_",
 ]  # fmt: skip
 
-unsafe_chunk, unsafe_split_with_sizes = methods.chunk, split_with_sizes
 swapaxes = methods.swapaxes
 moveaxis = movedim
 swapdims = transpose
@@ -121,7 +120,17 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 def unsafe_split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """:func:`split`, whose pieces may be changed in place (``torch.unsafe_split``)."""
-    return views.split(input, split_size, dim)
+    return views.split(input, split_size, dim, "Unsafe")
+
+
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """:func:`split_with_sizes`, whose pieces may be changed in place (``torch.unsafe_split_with_sizes``)."""
+    return views.split(input, list(split_sizes), dim, "Unsafe")
+
+
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """:func:`chunk`, whose pieces may be changed in place (``torch.unsafe_chunk``)."""
+    return methods.chunks_of(input, chunks, dim, "Unsafe")
 
 
 for _name in ("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes"):

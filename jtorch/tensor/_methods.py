@@ -380,6 +380,11 @@ def split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
 @method
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most that many pieces of equal size along a dimension."""
+    return chunks_of(input, chunks, dim)
+
+
+def chunks_of(input: Tensor, chunks: int, dim: int, unsafe: str = "") -> tuple[Tensor, ...]:
+    """:func:`chunk`; ``unsafe`` is that of :func:`jtorch.tensor._views.split`."""
     sizes = input._aval().shape
     if not sizes:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
@@ -388,8 +393,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     d = wrap_dim(dim, len(sizes))
     each = -(-sizes[d] // chunks)
     if not each:
-        return views.split(input, [0] * chunks, d)
-    return views.split(input, each, d)
+        return views.split(input, [0] * chunks, d, unsafe)
+    return views.split(input, each, d, unsafe)
 
 
 @method

@@ -16,6 +16,7 @@ from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._counter_draws import counter_sample
 from jtorch.tensor._creation import empty
 from jtorch.tensor._derive import bind, derived
+from jtorch.tensor._formats import strides_like
 from jtorch.tensor._from_data import tensor as make_tensor
 from jtorch.tensor._inplace import assign, check_writable
 from jtorch.tensor._random import source_of, stream_of
@@ -292,7 +293,7 @@ def scaled_dot_product_attention(
         shape = (*lead, query.shape[-2], key.shape[-2])
         noise = empty(shape, dtype=query.dtype, device=query.device)
         noise = noise.zero_() if dropout_p == 1 else noise.bernoulli_(1 - dropout_p).div_(1 - dropout_p)
-    return call(  # type: ignore[no-any-return]
+    result: Tensor = call(
         "_scaled_dot_product_attention",
         query,
         key,
@@ -303,6 +304,12 @@ def scaled_dot_product_attention(
         scale,
         bool(enable_gqa),
     )
+    order = query._strides
+    fused = noise is None and query.ndim == 4 and query.shape == result.shape
+    if order is not None and fused and all(x.stride(-1) == 1 for x in (query, key, value)):
+        # As PyTorch's fused attention leaves it: transposing heads back makes it row-major again.
+        result._storage.strides = result._strides = strides_like(tuple(query.shape), order)
+    return result
 
 
 _install("nn.functional", scaled_dot_product_attention)

@@ -23,7 +23,7 @@ from jtorch.tensor import _core
 from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
 from jtorch.tensor._forms import check_types
 from jtorch.tensor._storage import Storage
-from jtorch.tensor._strides import KEEPS_CHANNELS_LAST
+from jtorch.tensor._strides import COLUMNS, KEEPS_CHANNELS_LAST, KEEPS_ORDER
 from jtorch.trace import LOCK, TracedValue, Value, full, settings
 from jtorch.trace._read_numbers import ReadNumber
 
@@ -86,7 +86,7 @@ class _Lines:
         self.tensors: list[int] = []  # arguments that are tensors
         self.places: list[int] = []  # their places among the operands
         self.checks: list[str] = []
-        complete = len(kinds) == len(op.params) and not op.host
+        complete = len(kinds) == len(op.params) and not op.host and op.name not in COLUMNS
         self.fits = complete and all(map(self._argument, range(len(kinds))))
 
     def _argument(self, i: int) -> bool:
@@ -134,7 +134,7 @@ class _Lines:
             put(f"  if a{i}._abase is not None and level == GRAD:")
             put(f"   a{i}._renew()")
             put(f"   if a{i}._fn is None and not a{i}._requires and a{i}._abase.requires_grad: return None")
-            if self.op.promote is not None or self.op.name in POINTWISE | KEEPS_CHANNELS_LAST:
+            if self.op.promote is not None or self.op.name in POINTWISE | KEEPS_CHANNELS_LAST | KEEPS_ORDER:
                 put(f" if a{i}._strides is not None: return None")
         put(f" try: found = known[({''.join(k + ', ' for k in self.key)})]")
         put(" except (KeyError, TypeError):")

@@ -7,7 +7,14 @@ from functools import lru_cache
 
 from jtorch.tensor._storage import contiguous_strides
 
-__all__ = ["KEEPS_CHANNELS_LAST", "image_strides", "pointwise_strides"]
+__all__ = [
+    "COLUMNS",
+    "KEEPS_CHANNELS_LAST",
+    "KEEPS_ORDER",
+    "column_strides",
+    "image_strides",
+    "pointwise_strides",
+]
 
 Shape = tuple[int, ...]
 
@@ -19,6 +26,28 @@ KEEPS_CHANNELS_LAST = frozenset({
     "nn.functional.local_response_norm", "nn.functional.lp_pool2d", "nn.functional.max_pool2d",
     "nn.functional.pad", "nn.functional.upsample", "pixel_shuffle", "pixel_unshuffle", "prelu",
 })  # fmt: skip
+
+#: Ops whose results have the memory order of their first operand.
+KEEPS_ORDER = frozenset({
+    "_index_put", "argsort", "diagonal_scatter", "frexp", "index_fill", "msort", "select_scatter",
+    "slice_scatter", "sort",
+})  # fmt: skip
+
+#: Numbers of the results that LAPACK leaves column by column in memory.
+COLUMNS = {
+    "_cholesky": (0,), "cholesky_inverse": (0,), "cholesky_solve": (0,), "geqrf": (0,),
+    "linalg.cholesky_ex": (0,), "linalg.eig": (1,), "linalg.eigh": (1,), "linalg.householder_product": (0,),
+    "linalg.inv_ex": (0,), "linalg.ldl_factor_ex": (0,), "linalg.ldl_solve": (0,), "linalg.lstsq": (0,),
+    "linalg.lu_factor_ex": (0,), "linalg.lu_solve": (0,), "linalg.qr": (0, 1), "linalg.solve_ex": (0,),
+    "linalg.solve_triangular": (0,), "linalg.svd": (0, 2), "lu_solve": (0,), "ormqr": (0,), "qr": (0, 1),
+    "svd": (0,), "triangular_solve": (0, 1),
+}  # fmt: skip
+
+
+def column_strides(shape: Shape) -> Shape | None:
+    """Strides of matrices that lie column by column in memory; ``None`` for row-major."""
+    ndim = len(shape)
+    return None if ndim < 2 else _filled(shape, (ndim - 2, ndim - 1, *range(ndim - 3, -1, -1)))
 
 
 @lru_cache(4096)

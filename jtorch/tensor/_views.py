@@ -13,7 +13,7 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, apply, plan_for, run, value_of, view, view_fn
 from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import contiguous_strides
+from jtorch.tensor._storage import Version, contiguous_strides
 from jtorch.tensor._type_names import type_name
 
 __all__ = [
@@ -647,8 +647,12 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return view_shape(input, (*shape[:d], *sizes, *shape[d + 1 :]))
 
 
-def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Chunks of a size, or of given sizes, along a dimension (``torch.split``)."""
+def split(x: Tensor, split_size: Any, dim: int = 0, unsafe: str = "") -> tuple[Tensor, ...]:
+    """Chunks of a size, or of given sizes, along a dimension (``torch.split``).
+
+    ``unsafe="Unsafe"`` makes them tensors of their own for autograd, which may be changed in place; whoever
+    does so must not use ``x`` any more, whose memory they share.
+    """
     shape = x._aval().shape
     if not shape:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
@@ -669,14 +673,24 @@ def split(x: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
                 f"split_with_sizes expects split_sizes to sum exactly to {total} (input tensor's size at "
                 f"dimension {d}), but got split_sizes={sizes}"
             )
-    op = "SplitBackward0" if isinstance(split_size, int) else "SplitWithSizesBackward0"
+    op = unsafe + ("SplitBackward0" if isinstance(split_size, int) else "SplitWithSizesBackward0")
     node = _history_of_several(x, "_view.split", (tuple(sizes), d, op))
     parts = []
     at = 0
     for i, n in enumerate(sizes):
         parts.append(_part_of_several(slice_dim(x, d, at, n, fn=node, fixed=len(sizes) <= FEW_PARTS), i))
         at += n
-    return tuple(parts)
+    return tuple(map(_on_its_own, parts)) if unsafe else tuple(parts)
+
+
+def _on_its_own(part: Tensor) -> Tensor:
+    """The same memory and history as a tensor that is no view for autograd."""
+    made: Tensor = object.__new__(Tensor)
+    made._storage, made._view = part._storage, part._view
+    made._strides, made._offset = part._strides, part._offset
+    made._fn, made._nr, made._inference = part._fn, part._nr, part._inference
+    made._own_version = Version()
+    return made
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:

@@ -57,3 +57,11 @@ def test_errors_are_torchs(same_error):
     same_error("take", X, ONCE + 9)
     same_error("take", X, ONCE.astype(np.int32))
     same_error(".put", X, ONCE, SRC)
+
+
+def test_slices_of_nothing(compare, same_error):
+    empty = np.zeros((2, 0), np.float32)
+    compare("index_select", empty, 1, np.zeros(0, np.int64))
+    compare("index_select", empty.T.copy(), 1, ZERO.reshape(1))
+    same_error("index_select", empty, 1, ZERO.reshape(1))
+    same_error("index_select", empty[0], 0, ZERO.reshape(1))

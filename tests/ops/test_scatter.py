@@ -76,3 +76,9 @@ def test_errors_are_torchs(same_error):
     same_error("scatter_reduce", X, 1, INDEX, SRC, "bad")
     same_error("scatter_reduce", X > 1, 1, INDEX, SRC > 1, "mean")
     same_error("take_along_dim", X, INDEX[0], 1)
+
+
+def test_errors_of_take_along_dim(same_error):
+    same_error("take_along_dim", N, ZERO, 0)
+    same_error("take_along_dim", X, INDEX.astype(np.int32), 1)
+    same_error("take_along_dim", X, INDEX.astype(np.float32), 4)

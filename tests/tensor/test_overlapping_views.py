@@ -75,3 +75,10 @@ def test_expanded_rows_seen_as_real_numbers_are_refused():
     rows = (jtorch.zeros(1, 2, dtype=jtorch.complex64) * 1).expand(3, 2)
     with pytest.raises(NotImplementedError, match="clone"):
         jtorch.view_as_real(rows)[1].zero_()
+
+
+def test_windows_of_no_elements():
+    nothing = (jtorch.zeros(0, 1) * 1).unfold(0, 0, 2)
+    assert nothing.shape == (nothing * 2).shape == (1, 1, 0)
+    assert (jtorch.tensor(1.0) * 1).unfold(0, 0, 1).tolist() == []
+    nothing.zero_()
