@@ -95,8 +95,8 @@ run_small_programs_inline()
 # fmt: off
 _NAMESPACES = frozenset(
     [
-        "_C", "_dynamo", "accelerator", "amp", "autograd", "backends", "compare", "compiler", "cpu",
-        "cuda", "distributed", "distributions", "export", "fft", "func", "futures", "fx", "hub", "jit",
+        "_C", "_dynamo", "_inductor", "accelerator", "amp", "autograd", "backends", "compare", "compiler",
+        "cpu", "cuda", "distributed", "distributions", "export", "fft", "func", "futures", "fx", "hub", "jit",
         "library", "linalg", "masked", "mps", "multiprocessing", "nn", "optim", "overrides", "profiler",
         "random", "safetensors", "serialization", "signal", "special", "testing", "utils", "version",
         "vision", "xpu",

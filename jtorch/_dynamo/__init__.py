@@ -4,23 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from jtorch._dynamo import eval_frame, exc
+from jtorch._dynamo import config, eval_frame, exc
+from jtorch._dynamo._accepted import (
+    disallow_in_graph,
+    dont_skip_tracing,
+    error_on_graph_break,
+    forbid_in_graph,
+    is_dynamo_disable_recursive,
+    is_dynamo_supported,
+    is_inductor_supported,
+    lookup_backend,
+    nonstrict_trace,
+    optimize,
+    optimize_assert,
+    override_optimization_hint,
+    patch_dynamo_config,
+    run,
+    set_recursion_limit,
+    skip_frame,
+    step_unsupported,
+)
 from jtorch.compiler import (
     OptimizedModule,
     allow_in_graph,
     assume_constant_result,
-    config,
     disable,
     is_compiling,
     list_backends,
     reset,
+    set_stance,
+    substitute_in_graph,
 )
 from jtorch.compiler._survey import ExplainOutput, explain_call
 
 __all__ = [
-    "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "eval_frame", "exc",
-    "explain", "graph_break", "is_compiling", "list_backends", "mark_dynamic", "mark_static",
-    "mark_static_address", "maybe_mark_dynamic", "reset",
+    "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable",
+    "disallow_in_graph", "dont_skip_tracing", "error_on_graph_break", "eval_frame", "exc", "explain",
+    "forbid_in_graph", "graph_break", "is_compiling", "is_dynamo_disable_recursive",
+    "is_dynamo_supported", "is_inductor_supported", "list_backends", "lookup_backend", "mark_dynamic",
+    "mark_static", "mark_static_address", "maybe_mark_dynamic", "nonstrict_trace", "optimize",
+    "optimize_assert", "override_optimization_hint", "patch_dynamo_config", "reset", "run",
+    "set_recursion_limit", "set_stance", "skip_frame", "step_unsupported", "substitute_in_graph",
 ]  # fmt: skip
 
 
@@ -57,14 +81,20 @@ def mark_dynamic(t: Any, index: Any, **_: Any) -> None:
         index: a dimension, or several.
         **_: bounds and names are accepted.
     """
-    for i in index if isinstance(index, list | tuple) else (index,):
+    for i in _dims(index):
         _noted(t, "_dynamo_dynamic_indices").add(i)
 
 
 def maybe_mark_dynamic(t: Any, index: Any) -> None:
     """:func:`mark_dynamic`."""
-    for i in index if isinstance(index, list | tuple) else (index,):
+    for i in _dims(index):
         _noted(t, "_dynamo_weak_dynamic_indices").add(i)
+
+
+def _dims(index: Any) -> list[int]:
+    if not isinstance(index, int | list | tuple):
+        raise AssertionError(f"Expected index to be int, list, or tuple, got {type(index)}")
+    return list(index) if isinstance(index, list | tuple) else [index]
 
 
 def _noted(t: Any, name: str) -> Any:

@@ -15,15 +15,22 @@ from jtorch.compiler._api import (
     cudagraph_mark_step_begin,
     disable,
     explain,
+    get_default_backend,
     is_compiling,
     is_dynamo_compiling,
     is_exporting,
     list_backends,
+    load_cache_artifacts,
     lower,
+    nested_compile_region,
     reset,
+    save_cache_artifacts,
+    set_default_backend,
     set_enable_guard_collectives,
     set_stance,
+    skip_all_guards_unsafe,
     substitute_in_graph,
+    wrap_numpy,
 )
 from jtorch.compiler._config import config
 from jtorch.compiler._module import OptimizedModule
@@ -31,7 +38,9 @@ from jtorch.compiler._scan import scan
 
 __all__ = [
     "OptimizedModule", "allow_in_graph", "assume_constant_result", "compile", "config",
-    "cudagraph_mark_step_begin", "disable", "explain", "is_compiling", "is_dynamo_compiling", "is_exporting",
-    "list_backends", "lower", "reset", "scan", "set_enable_guard_collectives", "set_stance",
-    "substitute_in_graph",
+    "cudagraph_mark_step_begin", "disable", "explain", "get_default_backend", "is_compiling",
+    "is_dynamo_compiling", "is_exporting", "list_backends", "load_cache_artifacts", "lower",
+    "nested_compile_region", "reset", "save_cache_artifacts", "scan", "set_default_backend",
+    "set_enable_guard_collectives", "set_stance", "skip_all_guards_unsafe", "substitute_in_graph",
+    "wrap_numpy",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from jtorch.compiler._compiled import CompiledFunction, compiled
 from jtorch.compiler._config import state
 from jtorch.compiler._errors import InvalidBackend
+from jtorch.compiler._known_settings import ANY, INDUCTOR, MODES
 from jtorch.compiler._module import OptimizedModule
 from jtorch.errors import with_hint
 from jtorch.nn import Module
@@ -16,12 +17,15 @@ from jtorch.trace import clear_programs, leave_session, session
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable", "explain",
-    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "lower", "reset",
-    "set_enable_guard_collectives", "set_stance", "substitute_in_graph",
+    "get_default_backend", "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends",
+    "load_cache_artifacts", "lower", "nested_compile_region", "reset", "save_cache_artifacts",
+    "set_default_backend", "set_enable_guard_collectives", "set_stance", "skip_all_guards_unsafe",
+    "substitute_in_graph", "wrap_numpy",
 ]  # fmt: skip
 
 _BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "xla", "openxla", "openxla_eval")
-_MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+#: Options of ``compile`` itself.
+_OWN_OPTIONS = frozenset({"guard_filter_fn", "use_aoti"})
 
 
 def compile(
@@ -59,7 +63,7 @@ def compile(
         backend: every name that PyTorch knows means XLA; ``"eager"`` runs uncompiled. A function is not
             supported: there is no FX graph to give it.
         mode: accepted; XLA makes no difference between them.
-        options: accepted; they are Inductor's, and their names are not looked at.
+        options: Inductor's, by the names of ``torch._inductor.list_options()``: checked, and without effect.
         name: accepted.
         disable: return the function as it is.
         recompile_limit: how often this function may be recorded; ``None``: ``config.recompile_limit``.
@@ -70,13 +74,14 @@ def compile(
         The compiled function, or an :class:`OptimizedModule`.
 
     Raises:
-        RuntimeError: both ``mode`` and ``options`` are given, or ``mode`` is unknown.
+        RuntimeError: both ``mode`` and ``options`` are given, or ``mode`` or an option is unknown, or one
+            is of another type.
         InvalidBackend: there is no backend of that name.
         AttributeError: ``options`` is no dictionary.
         AssertionError: ``model`` cannot be called, or ``dynamic`` is no bool.
         NotImplementedError: ``backend`` is no name, or there is a ``shapes_spec``.
     """
-    backend = "inductor" if backend is None else backend
+    backend = get_default_backend() if backend is None else backend
     if model is None:
 
         def decorator(function: Callable[..., Any]) -> Any:
@@ -127,10 +132,26 @@ def _check(backend: Any, mode: Any, options: Any) -> None:
         )
     if backend != "inductor":
         return  # as in PyTorch: these are its settings
-    if mode is not None and mode not in _MODES:
-        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+    if mode is not None and mode not in MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(MODES)}")
     if options and not isinstance(options, dict):
         raise AttributeError(f"{type(options).__name__!r} object has no attribute 'items'")
+    for key, value in (options or {}).items():
+        if key not in _OWN_OPTIONS:
+            _check_option(key, value)
+
+
+def _check_option(key: Any, value: Any) -> None:
+    """PyTorch's errors for an option of Inductor."""
+    if not isinstance(key, str):
+        raise AttributeError(f"{type(key).__name__!r} object has no attribute 'replace'")
+    known = INDUCTOR.get(key.replace("-", "_"), MODES)
+    if known is MODES:  # no default
+        raise RuntimeError(f"Unexpected optimization option {key}, known options are {list(INDUCTOR)}")
+    if known is not ANY and not isinstance(value, type(known)):
+        raise RuntimeError(
+            f"Unexpected type of attr {key}, got {type(value).__name__} should be {type(known).__name__}"
+        )
 
 
 def function_of(f: Any) -> CompiledFunction:
@@ -231,13 +252,27 @@ def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
     return sorted(b for b in _BACKENDS if b not in ("eager", "aot_eager") or not exclude_tags)
 
 
+def set_default_backend(backend: str | Callable[..., Any] | None) -> None:
+    """What :func:`compile` takes for ``backend`` from now on if none is given; ``None``: ``"inductor"``."""
+    _default_backend[0] = backend
+
+
+def get_default_backend() -> str | Callable[..., Any]:
+    """What :func:`compile` takes for ``backend`` where none is given."""
+    return "inductor" if _default_backend[0] is None else _default_backend[0]
+
+
+_default_backend: list[Any] = [None]
+
+
 class set_stance:
     """What calls of compiled functions do from now on, or in a ``with`` block.
 
     Args:
         stance: ``"default"``: record and replay; ``"force_eager"``: run uncompiled;
             ``"eager_on_recompile"``: replay, and run uncompiled what was not recorded yet;
-            ``"fail_on_recompile"``: raise in that case.
+            ``"fail_on_recompile"``: raise in that case; ``"eager_then_compile"`` and
+            ``"aot_eager_then_compile"``: the default, as a first call is no replay in any case.
         skip_guard_eval_unsafe: not supported.
         force_backend: only ``None``.
     """
@@ -245,6 +280,8 @@ class set_stance:
     def __init__(
         self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None
     ) -> None:
+        if stance in ("eager_then_compile", "aot_eager_then_compile"):
+            stance = "default"
         if stance not in ("default", "force_eager", "eager_on_recompile", "fail_on_recompile"):
             raise RuntimeError(f"invalid torch.compile stance '{stance}'")
         if skip_guard_eval_unsafe or force_backend is not None:
@@ -290,14 +327,48 @@ def assume_constant_result(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def allow_in_graph(fn: Any) -> Any:
     """Accepted: every function is recorded by running it."""
+    for f in fn if isinstance(fn, list | tuple) else (fn,):
+        if not callable(f):
+            raise AssertionError("allow_in_graph expects a callable")
     return fn
 
 
-def substitute_in_graph(original_fn: Any, *, can_constant_fold_through: bool = False, **_: Any) -> Any:
-    """Not supported: functions are recorded by running them, so no other one can stand in."""
-    raise NotImplementedError(
-        "torch.compiler.substitute_in_graph: functions are recorded by running them; call the other one"
-    )
+def substitute_in_graph(
+    original_fn: Any, *, can_constant_fold_through: bool = False, skip_signature_check: bool = False
+) -> Any:
+    """Accepted, as the decorator of a function that does the same: the original is recorded by running it.
+
+    Raises:
+        TypeError: ``original_fn`` is no function.
+    """
+    if not callable(original_fn):
+        raise TypeError(f"substitute_in_graph expects a function but got {type(original_fn)!r}")
+    return lambda traceable_fn: traceable_fn
+
+
+def nested_compile_region(
+    fn: Any = None, *, options: Any = None, max_reuse_entries: int = 8, reuse_hash_fn: Any = None
+) -> Any:
+    """Accepted: a region is compiled with what surrounds it."""
+    return (lambda function: function) if fn is None else fn
+
+
+def wrap_numpy(fn: Any) -> Any:
+    """Not supported: NumPy is not traced."""
+    raise NotImplementedError("torch.compiler.wrap_numpy: NumPy is not traced; write the function with torch")
+
+
+def save_cache_artifacts() -> None:
+    """Nothing to hand over: programs are kept in the folder that ``JTORCH_CACHE_DIR`` names."""
+
+
+def load_cache_artifacts(serialized_artifacts: bytes) -> None:
+    """Accepted; programs are kept in the folder that ``JTORCH_CACHE_DIR`` names."""
+
+
+def skip_all_guards_unsafe(guard_entries: Any) -> list[bool]:
+    """For ``options={"guard_filter_fn": ...}``, which is taken and never asked: all guards are checked."""
+    return [False for _ in guard_entries]
 
 
 def cudagraph_mark_step_begin() -> None:

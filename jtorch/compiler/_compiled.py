@@ -12,7 +12,7 @@ from jtorch import devices, dtypes
 from jtorch.compiler import _straight
 from jtorch.compiler._assembly import Assembly
 from jtorch.compiler._config import config, state
-from jtorch.compiler._errors import FailOnRecompileLimitHit, Unsupported
+from jtorch.compiler._errors import FailOnRecompileLimitHit, RecompileError, Unsupported
 from jtorch.compiler._following import LAZY, follow
 from jtorch.compiler._footprint import Footprint
 from jtorch.compiler._forks import MAX_PATHS, Fork, Path
@@ -336,6 +336,16 @@ class CompiledFunction:
         again = path or reading
         if reading and not path:
             why = "with the numbers that it reads left open"
+        if (
+            config.error_on_recompile
+            and self.recordings
+            and not again
+            and not (variant and variant.unsettled)
+        ):
+            raise RecompileError(
+                f"Recompiling function {self.name} in {self.file[0]}:{self.file[1]}\n"
+                f"    triggered by the following guard failure(s):\n    - {why}"
+            )
         sizes = None if again or self.dynamic is False else self._sizes(key)
         if sizes is not None and sizes.recorded:
             if not self._worth(sizes, key, why):
@@ -524,6 +534,8 @@ class CompiledFunction:
         text = self._hit("recompile_limit", self.limit, why)
         if self.fullgraph:
             raise FailOnRecompileLimitHit(text)
+        if config.fail_on_recompile_limit_hit:
+            raise FailOnRecompileLimitHit("Hard failure due to fail_on_recompile_limit_hit")
         if not state.warned(self):
             warn_user(
                 text + "\nCalls of other kinds run uncompiled from now on. A number that changes from call "

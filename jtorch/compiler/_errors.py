@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["FailOnRecompileLimitHit", "InvalidBackend", "TorchDynamoException", "Unsupported"]
+__all__ = [
+    "FailOnRecompileLimitHit",
+    "InvalidBackend",
+    "RecompileError",
+    "TorchDynamoException",
+    "Unsupported",
+]
 
 
 class TorchDynamoException(RuntimeError):
@@ -15,6 +21,10 @@ class InvalidBackend(TorchDynamoException):
 
 class Unsupported(TorchDynamoException):
     """A function compiled with ``fullgraph=True`` does what one graph cannot hold."""
+
+
+class RecompileError(TorchDynamoException):
+    """A function had to be recorded anew while ``config.error_on_recompile`` is set."""
 
 
 class FailOnRecompileLimitHit(TorchDynamoException):
