@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.dtypes import HALF, scalar_type_name
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
-from jtorch.tensor._creation import from_numpy
+from jtorch.tensor._creation import empty, from_numpy
 from jtorch.tensor._random import randperm
 
 __all__ = [
@@ -44,7 +45,7 @@ __all__ = [
     "zeros_",
 ]
 
-_LINEAR = {"linear", "sigmoid"} | {f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3)}
+_LINEAR = ["linear", "sigmoid", *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))]
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -287,9 +288,11 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Tensor:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if not tensor.numel() or tensor.is_meta:
         return tensor
+    if tensor.dtype in HALF:
+        raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{scalar_type_name(tensor.dtype)}'")
     rows = tensor.size(0)
     with no_grad():
-        flat = tensor.detach().cpu().clone().reshape(rows, -1).normal_(0, 1, generator=generator)
+        flat = empty(rows, tensor.numel() // rows, dtype=tensor.dtype).normal_(0, 1, generator=generator)
         drawn = np.array(flat._host())
     if drawn.shape[0] < drawn.shape[1]:
         drawn = drawn.T
@@ -298,7 +301,9 @@ def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Tensor:
     q *= np.sign(np.diag(r))
     if rows < tensor.numel() // rows:
         q = q.T
-    return _fill(tensor, (q * np.asarray(gain, q.dtype)).reshape(tensor.shape))
+    _fill(tensor, q.reshape(tensor.shape))
+    with no_grad():
+        return tensor.mul_(gain)
 
 
 def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:

@@ -41,6 +41,9 @@ _MAX_PICKLE = 2 << 30
 #: What a compressed pickle may become: this much, and this many times its size in the archive.
 _INFLATED_BYTES, _INFLATED_FACTOR = 8 << 20, 16
 
+#: Of the zip format.
+_NEWEST = 10
+
 UNSAFE_MESSAGE = (
     "In PyTorch 2.6, we changed the default value of the `weights_only` argument in `torch.load` from "
     "`False` to `True`. Re-running `torch.load` with `weights_only` set to `False` will likely succeed, but "
@@ -221,6 +224,7 @@ def _load(
             "improved?  "
             "If so, please report an enhancement request to PyTorch.)"
         )
+    _check_version(archive)
     mapped = None
     if mmap:
         if not is_path(f):
@@ -230,6 +234,28 @@ def _load(
     result = unpickled(_pickle(archive), storages.persistent_load, pickle_module, pickle_load_args)
     storages.settle()
     return result
+
+
+def _check_version(archive: ZipReader) -> None:
+    """Files that are newer than what is known of them are not guessed at.
+
+    Raises:
+        RuntimeError: a version that does not exist yet, or none.
+    """
+    record = archive.read("version", 64)
+    number = int(record) if record.strip().isdigit() else 0
+    if number > _NEWEST:
+        raise RuntimeError(
+            f"Attempted to read a PyTorch file with version {number}, but the maximum supported version for "
+            f"reading is {_NEWEST}. The version of your PyTorch installation may be too old, please upgrade "
+            "PyTorch to latest version to mitigate this issue."
+        )
+    if number < 1:
+        raise RuntimeError(
+            f"Attempted to read a PyTorch file with version {number}, but the minimum supported version for "
+            "reading is 1. Your PyTorch script module file is too old. Please regenerate it with latest "
+            "version of PyTorch to mitigate this issue."
+        )
 
 
 def _pickle(archive: ZipReader) -> BinaryIO:

@@ -36,14 +36,14 @@ def _validated(kind: str, location: str) -> device:
     Raises:
         RuntimeError: this machine does not have it.
     """
+    number = re.fullmatch(rf"{kind}:?([0-9]*)", location)
+    if number is None or len(number[1]) > 4:
+        raise RuntimeError(f"Invalid device string: '{location}'")
     if not platform_available(kind):
         raise RuntimeError(
             f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is "
             f"False. {_ADVICE}"
         )
-    number = re.fullmatch(rf"{kind}:?([0-9]*)", location)
-    if number is None or len(number[1]) > 4:
-        raise RuntimeError(f"Invalid device string: '{location}'")
     found = canonical(device(kind, int(number[1] or 0)))
     try:
         jax_device(found)

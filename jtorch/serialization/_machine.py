@@ -301,7 +301,7 @@ class Machine:
         if self._persistent is None:
             raise UnpicklingError("unsupported persistent id encountered")
         self.charge(1024)
-        self._stack.append(self._persistent(pid))
+        self._stack.append(self._call(self._persistent, pid))
 
     def _get(self, width: int) -> None:
         self._stack.append(self._memo[int.from_bytes(self._read(width), "little")])

@@ -18,8 +18,10 @@ def unpickled(
 ) -> Any:
     """One pickle's object: by the machine if ``pickle_module`` is ``None``, else by that module."""
     if pickle_module is None:
-        encoding = arguments["encoding"]
-        return Machine(file, persistent_load, encoding=encoding, budget=current.budget).load()
+        unknown = [name for name in arguments if name != "encoding"]
+        if unknown:
+            raise TypeError(f"Unpickler.__init__() got an unexpected keyword argument '{unknown[0]}'")
+        return Machine(file, persistent_load, encoding=arguments["encoding"], budget=current.budget).load()
 
     class Unpickler(pickle_module.Unpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:

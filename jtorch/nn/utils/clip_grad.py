@@ -16,6 +16,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import apply, from_value, value_of, write
 from jtorch.tensor._creation import tensor
+from jtorch.tensor._derive import derived
 from jtorch.trace import record
 
 __all__ = [
@@ -86,6 +87,7 @@ def _listed(tensors: Any) -> list[Tensor]:
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
+@no_grad()
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor],
     norm_type: float = 2.0,
@@ -137,8 +139,20 @@ def clip_grads_with_norm_(
         max_norm: the largest norm that is allowed.
         total_norm: the norm they have.
         foreach: accepted.
+
+    Raises:
+        RuntimeError: ``total_norm`` has dimensions.
     """
     gradients = [p.grad for p in _listed(parameters) if p.grad is not None]
+    if not gradients:
+        return
+    if not isinstance(total_norm, Tensor):
+        derived[""]["clamp"](float(max_norm) / (total_norm + 1e-6), max=1.0)  # says what was expected
+    if total_norm.dim():
+        raise RuntimeError(
+            f"scalar tensor expected to be 0 dim but it has {total_norm.dim()} dimensions and "
+            f"{total_norm.numel()} elements."
+        )
     for device in {g.device: None for g in gradients}:
         mine = [g for g in gradients if g.device is device]
         _scale(mine, total_norm.to(device), float(max_norm))

@@ -14,6 +14,8 @@ from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import call
 from jtorch.tensor._creation import empty, eye, zeros, zeros_like
 from jtorch.tensor._derive import derived
+from jtorch.tensor._forms import forms_of, refusal
+from jtorch.tensor._views import wrap_dim
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
@@ -156,9 +158,16 @@ def orthogonal(
 
 def norm_except(weight: Any, dim: int) -> Any:
     """The 2-norm of every slice along ``dim``, of its shape with sizes 1; of everything if ``dim`` is -1."""
+    if type(dim) is not int or not isinstance(weight, Tensor):
+        forms = forms_of("torch", "norm_except_dim")
+        error = refusal("norm_except_dim", forms or (), (weight, 2, dim), {})
+        if error is not None:
+            raise error
+        dim = int(dim)
     if dim == -1:
         return weight.norm(2)
-    others = [d for d in range(weight.ndim) if d != dim % weight.ndim]
+    kept = wrap_dim(dim, weight.ndim)
+    others = [d for d in range(weight.ndim) if d != kept]
     return weight.norm(2, dim=others, keepdim=True) if others else weight.abs()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,7 +73,7 @@ def _tensor(array: np.ndarray[Any, Any], like: Any) -> Any:
     return from_numpy(np.ascontiguousarray(array)).to(dtype=like.dtype, device=like.device)
 
 
-class BasePruningMethod:
+class BasePruningMethod(ABC):
     """Base of methods: a subclass defines ``compute_mask(t, default_mask)`` and ``PRUNING_TYPE``.
 
     An instance is the hook that multiplies the original by the mask before every forward pass.
@@ -84,9 +85,9 @@ class BasePruningMethod:
     def __call__(self, module: Any, inputs: Any) -> None:
         setattr(module, self._tensor_name, self.apply_mask(module))
 
+    @abstractmethod
     def compute_mask(self, t: Any, default_mask: Any) -> Any:
         """The mask for importance scores ``t``, within the mask of earlier pruning."""
-        raise NotImplementedError
 
     def apply_mask(self, module: Any) -> Any:
         """The original times the mask."""
@@ -110,8 +111,8 @@ class BasePruningMethod:
         if importance_scores is not None:
             if importance_scores.shape != original.shape:
                 raise AssertionError(
-                    "importance_scores should have the same shape as parameter "
-                    f"                    {name} of {module}"
+                    f"importance_scores should have the same shape as parameter {name} of {module}, got "
+                    f"{importance_scores.shape} vs {original.shape}"
                 )
         else:
             importance_scores = original
@@ -477,6 +478,6 @@ def is_pruned(module: Any) -> bool:
     """Whether anything in the module is pruned."""
     return any(
         isinstance(hook, BasePruningMethod)
-        for m in module.modules()
+        for _, m in module.named_modules()
         for hook in m._forward_pre_hooks.values()
     )

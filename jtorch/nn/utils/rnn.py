@@ -10,7 +10,8 @@ import numpy as np
 from jtorch.dtypes import int64
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import call
-from jtorch.tensor._creation import from_numpy, full, tensor
+from jtorch.tensor._creation import as_tensor, empty, from_numpy, full, tensor
+from jtorch.tensor._forms import Form, forms_of, refusal
 
 __all__ = [
     "PackedSequence",
@@ -144,12 +145,49 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     return from_numpy(inverse).to(permutation.device)
 
 
+def _forms(name: str, space: str = "torch") -> tuple[Form, ...]:
+    found = forms_of(space, name)
+    assert found is not None
+    return found
+
+
 def _places(lengths: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Sizes of the steps, and of every packed element (step, sequence) as ``step * N + sequence``."""
     steps = np.arange(int(lengths[0]))
     sizes = (lengths[None, :] > steps[:, None]).sum(1)
     present = np.arange(len(lengths))[None, :] < sizes[:, None]
     return sizes, np.flatnonzero(present.reshape(-1))
+
+
+def _check_lengths(input: Any, lengths: Tensor, host: np.ndarray[Any, Any], batch_first: Any) -> None:
+    """Types of the arguments, and lengths that are positive and fall."""
+    error = refusal(
+        "_pack_padded_sequence", _forms("_pack_padded_sequence"), (input, lengths, batch_first), {}
+    )
+    if error is not None:
+        raise error
+    if input.numel() == 0:
+        raise RuntimeError("Cannot pack empty tensors.")
+    if host.ndim != 1:
+        raise RuntimeError(
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {host.ndim}D "
+            f"{lengths.device.type} Long tensor"
+        )
+    batch = input.size(0 if batch_first else 1)
+    if len(host) != batch:
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(host)} (batch_size={batch})"
+        )
+    if host[-1] <= 0:
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
+    if (host[1:] > host[:-1]).any():
+        raise RuntimeError(
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
+            "requirement if you do not need ONNX exportability."
+        )
 
 
 def pack_padded_sequence(
@@ -166,27 +204,16 @@ def pack_padded_sequence(
     Raises:
         RuntimeError: lengths that do not fit, are not positive or not sorted.
     """
-    host = np.asarray(lengths._host() if isinstance(lengths, Tensor) else lengths, np.int64)
-    order = None
-    if not enforce_sorted:
+    if isinstance(lengths, Tensor):
+        lengths = lengths.to(int64)
+    else:
+        lengths = as_tensor(lengths, dtype=int64, device="cpu")
+    host, order = np.asarray(lengths._host()), None
+    if not enforce_sorted and host.ndim == 1:
         order = from_numpy(np.argsort(-host, kind="stable")).to(input.device)
         host = -np.sort(-host, kind="stable")
         input = input.index_select(0 if batch_first else 1, order)
-    if host.ndim != 1 or len(host) != input.size(0 if batch_first else 1):
-        batch = input.size(0 if batch_first else 1)
-        raise RuntimeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {len(host)} (batch_size={batch})"
-        )
-    if (host[1:] > host[:-1]).any():
-        raise RuntimeError(
-            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this "
-            "requirement if you do not need ONNX exportability."
-        )
-    if host[-1] <= 0:
-        raise RuntimeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
-        )
+    _check_lengths(input, lengths, host, batch_first)
     if batch_first:
         input = input.transpose(0, 1)
     sizes, places = _places(host)
@@ -226,6 +253,10 @@ def pad_packed_sequence(
                 f"total_length={total_length} and max sequence length being {longest}"
             )
         longest = total_length
+    given = sequence.data, sequence.batch_sizes, batch_first, padding_value, longest
+    error = refusal("_pad_packed_sequence", _forms("_pad_packed_sequence"), given, {})
+    if error is not None:
+        raise error
     lengths = lengths_of(sequence.batch_sizes)
     padded = padded_steps(sequence.data, sequence.batch_sizes, longest, padding_value)
     known = from_numpy(lengths.astype(np.int64))
@@ -262,17 +293,32 @@ def pad_sequence(
         batch_first: return ``(N, T, *)`` instead of ``(T, N, *)``.
         padding_value: what fills up shorter sequences.
         padding_side: ``"right"`` or ``"left"``.
+
+    Returns:
+        A tensor of the dtype and the trailing sizes of the first sequence.
+
+    Raises:
+        RuntimeError: no sequences, others than those, or sizes that do not go together.
     """
     if not isinstance(sequences, Iterable):
         raise RuntimeError(
             f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
         )
-    given: list[Any] = list(sequences)
+    given: tuple[Any, ...] = tuple(sequences)
+    error = refusal(
+        "pad_sequence", _forms("pad_sequence", "nn"), (given, batch_first, padding_value, padding_side), {}
+    )
+    if error is not None:
+        raise error
+    if not given:
+        raise RuntimeError("received an empty list of sequences")
     if padding_side not in ("left", "right"):
-        raise RuntimeError(f"padding_side must be either 'left' or 'right', but got {padding_side}")
-    longest = max(t.size(0) for t in given)
+        raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
+    first, longest = given[0], max(t.size(0) for t in given)
     rows = []
     for t in given:
+        if t.shape[1:] != first.shape[1:] or t.dtype is not first.dtype:
+            t = empty((t.size(0), *first.shape[1:]), dtype=first.dtype, device=t.device).copy_(t)
         missing = longest - t.size(0)
         if missing:
             filling = full((missing, *t.shape[1:]), padding_value, dtype=t.dtype, device=t.device)
