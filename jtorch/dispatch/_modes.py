@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from jtorch.trace import Value, _executor, computed
+from jtorch.trace import Value, _executor, computed, forwards_only, stop_gradient
 
-__all__ = ["GRAD", "INFERENCE", "NO_GRAD", "Modes", "modes"]
+__all__ = ["GRAD", "INFERENCE", "NO_GRAD", "Modes", "modes", "stopping"]
 
 GRAD, NO_GRAD, INFERENCE = range(3)
 
@@ -54,16 +55,18 @@ class Modes(threading.local):
         """Change modes and keep ``watch`` up to date."""
         for name, value in changes.items():
             setattr(self, name, value)
-        self.watch = bool(
-            self.anomaly or self.saved_hooks or self.unchecked or self.duals is not None
-        )
+        self.watch = bool(self.anomaly or self.saved_hooks or self.unchecked or self.duals is not None)
 
 
 modes = Modes()
 
 
-def _stop_gradients() -> bool:
-    return modes.functional and modes.level != GRAD
+def stopping() -> Callable[[Any], Any] | None:
+    """What keeps the gradients of a transform from flowing through an operation; ``None``: they flow."""
+    if not modes.functional or modes.level == GRAD:
+        return None
+    # As in PyTorch `no_grad` is nothing to forward derivatives, inference mode stops them as well.
+    return forwards_only if modes.level == NO_GRAD else stop_gradient
 
 
 def _concrete(value: Value) -> Any:
@@ -77,5 +80,5 @@ def _note_traced(signature: Any, operands: Any) -> Any:
 
 
 _executor.note_traced = _note_traced
-_executor.stop_gradients = _stop_gradients
+_executor.stopping = stopping
 _executor.concrete = _concrete

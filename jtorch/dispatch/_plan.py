@@ -246,7 +246,7 @@ def _reached(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
     jaxpr = plan.jaxpr.jaxpr
     moved = {jaxpr.invars[i] for i in needs}
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "stop_gradient":
+        if equation.primitive.name in ("stop_gradient", "forwards_only"):
             continue
         if any(not isinstance(v, Literal) and v in moved for v in equation.invars):
             moved.update(v for v in equation.outvars if jnp.issubdtype(v.aval.dtype, jnp.inexact))

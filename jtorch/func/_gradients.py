@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from jtorch.dtypes import FLOAT
+from jtorch.func._captured import Captured
 from jtorch.func._function import Function as Recorded
 from jtorch.func._function import conjugate
-from jtorch.func._recording import Captured, Recording
+from jtorch.func._recording import Recording
 from jtorch.func._running import Transform, run, where_of
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor

@@ -16,16 +16,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch.devices import device
-from jtorch.dispatch import GRAD, modes
+from jtorch.devices import CPU, device
+from jtorch.dispatch import GRAD, NO_GRAD, modes, stopping
 from jtorch.dtypes import FLOAT
+from jtorch.func._captured import Captured
 from jtorch.func._custom import Call, UnnotedError
 from jtorch.func._function import Function, Staged, key_of
 from jtorch.func._staging import Staging
-from jtorch.tape import modified
 from jtorch.tensor import Tensor
-from jtorch.tensor._bridge import describe
 from jtorch.tensor._core import from_value, value_of
+from jtorch.tensor._leaks import written_by
 from jtorch.trace import (
     Aval,
     Signature,
@@ -35,10 +35,14 @@ from jtorch.trace import (
     from_jax,
     nodes,
     record,
+    recorder,
+    recorders,
     series,
+    stopped,
+    tick,
 )
 
-__all__ = ["Captured", "Recording", "wrap"]
+__all__ = ["Recording", "wrap"]
 
 # Operands that are no results, as in the trace's graphs: three interleaved series of negative numbers.
 _LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
@@ -48,64 +52,6 @@ _new = object.__new__
 def wrap(array: Any, where: device) -> Tensor:
     """A tensor of an array or tracer."""
     return from_value(from_jax(array, where))
-
-
-class Captured:
-    """One use of a value from outside.
-
-    Attributes:
-        value: that was used.
-        tensor: that has it and a history, which is that of this use; ``None``: none matters.
-        edge: where gradients of the tensor went at that time.
-        version: of the tensor at that time.
-    """
-
-    __slots__ = ("edge", "tensor", "value", "version")
-
-    def __init__(self, value: Value) -> None:
-        self.value = value
-        self.tensor: Tensor | None = None
-        self.edge: Any = None
-        self.version = 0
-
-    @classmethod
-    def now(cls, tensor: Tensor) -> Captured:
-        """A use of a tensor as it is."""
-        use = cls(value_of(tensor))
-        use.belongs_to(tensor)
-        return use
-
-    def belongs_to(self, tensor: Tensor) -> None:
-        """An outer backward goes on to this tensor, if it has a history or a tangent."""
-        if tensor.requires_grad or (modes.duals is not None and modes.duals.of(tensor) is not None):
-            self.tensor, self.edge, self.version = tensor, tensor._edge(), _version(tensor)
-
-    def operand(self) -> Tensor:
-        """The tensor that is an operand of the transform, with the contents of that time.
-
-        Raises:
-            RuntimeError: it has a history and other contents since.
-        """
-        if self.tensor is None:
-            return from_value(self.value)
-        found = _version(self.tensor)
-        if found != self.version:
-            raise modified(describe(self.value.aval), "", found, self.version)
-        return self.tensor
-
-    def former(self) -> Tensor:
-        """:meth:`operand`, also if the function that was noted has written to the tensor afterwards."""
-        tensor = self.tensor
-        if tensor is None or _version(tensor) == self.version or self.edge is None or self.edge[0] is tensor:
-            return self.operand()
-        made = from_value(self.value)
-        made._fn, made._nr = self.edge
-        return made
-
-
-def _version(tensor: Tensor) -> int:
-    own = tensor._own_version
-    return tensor._storage.version if own is None else own.version
 
 
 class Mapping:
@@ -163,6 +109,14 @@ class Recording:
         self.leaves: list[Any] = []
         self.parts: list[Tensor] = []
         self.outer: Recording | None = modes.captured
+        # What is made from here on is the function's own, whatever else is captured.
+        self.born = tick()
+        recorder(tensors[0]._aval().device if tensors else CPU)  # there is one from now on
+        self.before: dict[Any, int] = {r.graph: len(r.graph.outputs) for r in recorders()}
+        around = self.outer
+        while around is not None:
+            self.before[around] = around.count
+            around = around.outer
         self.depth: int = 0 if self.outer is None else self.outer.depth + 1
         self.derivatives = (*(modes.derivatives), *(() if forwards is None else (forwards,)))
         self.moving: set[int] = set()
@@ -236,7 +190,7 @@ class Recording:
             [],
             [],
         )
-        self.tracers, self.held, self.known = {}, {}, {}
+        self.tracers, self.held, self.known, self.before = {}, {}, {}, {}
         for call in self.calls:
             call.notes.close()
         self.calls = []
@@ -268,8 +222,9 @@ class Recording:
                 if at is None or recording.depth > at.depth:
                     at = recording
         self.last = at
-        if modes.functional and modes.level != GRAD:
-            signature = _stopped(signature)
+        stop = stopping()
+        if stop is not None:
+            signature = stopped(signature, stop)
         entry = [signature.id]
         for x in operands:
             if isinstance(x, Value):
@@ -337,6 +292,51 @@ class Recording:
                     raise RuntimeError(_UNMAPPED)
         return found
 
+    def check_write(self, storage: Any, value: Value) -> None:
+        """Refuse to write a value of this recording to a tensor that the function captures.
+
+        Raises:
+            RuntimeError: PyTorch refuses it, too.
+            NotImplementedError: PyTorch would write it.
+        """
+        if not self._captures(storage):
+            return
+        if self.forwards is not None:
+            raise RuntimeError(_CAPTURED.format(written_by()))
+        if self.axes is not None:
+            if value.slot in self._batched():
+                if written_by().startswith("fill_"):
+                    raise RuntimeError(_UNMAPPED.replace("inplace arithmetic", "fill_"))
+                raise RuntimeError(_UNMAPPED)
+            raise NotImplementedError(
+                "what a vmap computes of arguments with in_dim None cannot be written to a tensor that the "
+                "function captures: make the tensor an argument with in_dim None"
+            )
+
+    def check_gradient(self, leaf: Any) -> None:
+        """Refuse to keep a gradient of this recording in a leaf, by its storage, that the function captures.
+
+        Raises:
+            RuntimeError: it would be lost.
+        """
+        if self._captures(leaf):
+            raise RuntimeError(
+                "backward() called inside a functorch transform. This is not supported, please use "
+                "functorch.grad or functorch.vjp instead or call backward() outside of functorch transforms."
+            )
+
+    def _captures(self, storage: Any) -> bool:
+        """Whether a storage is older than this recording; if that is not known, it is not."""
+        old = storage.value
+        if storage.born >= self.born or old.born >= self.born or self.left:
+            return False
+        if type(old) is TracedValue:
+            return bool(old.slot < self.before.get(old.recording, old.slot))
+        if old.pending:
+            return bool(old.slot < self.before.get(old.graph, old.slot))
+        # Results may have been computed in between.
+        return all(r.graph in self.before for r in recorders())
+
     def _batched(self) -> set[int]:
         """The values that differ between the samples of a batch."""
         assert self.axes is not None
@@ -381,11 +381,13 @@ class Recording:
             call.context(call.args, call.output, needs)
             return made  # type: ignore[no-any-return]
         kinds = at.derivatives or (not backward,)
-        stopped = modes.functional and modes.level != GRAD
+        stop = stopping()
+        if stop is not None:  # no gradient is asked for: only what is forwards has a rule, at each level
+            kinds = tuple(True for _ in kinds) if any(kinds) and modes.level == NO_GRAD else ()
         notes = _Notes(tensors)
         notes.derivatives = kinds[:-1]
         try:
-            noted = Call(call, notes, needs, kinds if alive and not stopped else ())
+            noted = Call(call, notes, needs, kinds if alive else ())
         except UnnotedError:
             notes.close()
             return None
@@ -395,8 +397,8 @@ class Recording:
         noted.first, noted.position = at.count, len(at.flat)
         later = False in noted.kinds
         signature, entry = at._entry(noted, tensors, ruled=not later)
-        if stopped:
-            signature = _stopped(signature)
+        if stop is not None:
+            signature = stopped(signature, stop)
             entry[0] = signature.id
         at.flat += entry
         noted.length = len(entry)
@@ -674,28 +676,19 @@ class _Notes(Recording):
         self._leave(*error)
 
 
+_CAPTURED = (
+    "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place "
+    "operation (aten::{}) that would mutate a captured Tensor. This is not supported; please rewrite the "
+    "function being transformed to explicitly accept the mutated Tensor(s) as inputs."
+)
 _UNMAPPED = (
     "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in "
     "extra_args that has more elements than `self`. This happened due to `other` being vmapped over but "
     "`self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace "
-    "arithmetic."
+    "arithmetic. If said operator is being called inside the PyTorch framework, please file a bug report "
+    "instead."
 )
 
 
 def _without(aval: Aval, axis: int) -> Aval:
     return aval_of(aval.shape[:axis] + aval.shape[axis + 1 :], aval.dtype, aval.device)
-
-
-_stopping: dict[Signature, Signature] = {}
-
-
-def _stopped(signature: Signature) -> Signature:
-    """The operation, so that no gradient flows through it."""
-    found = _stopping.get(signature)
-    if found is None:
-
-        def fn(*arrays: Any) -> tuple[Any, ...]:
-            return tuple(map(jax.lax.stop_gradient, signature.fn(*arrays)))
-
-        found = _stopping[signature] = Signature(signature.name, fn, signature.operands, signature.outputs)
-    return found

@@ -10,7 +10,6 @@ from typing import Any
 from weakref import ref
 
 import numpy as np
-from jax.lax import stop_gradient
 
 from jtorch import dtypes
 from jtorch.devices import CPU
@@ -24,10 +23,9 @@ from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version, place_changes
 from jtorch.trace import (
-    Aval,
-    Signature,
     TracedValue,
     Value,
+    detaching,
     from_host,
     leave_session,
     record,
@@ -555,7 +553,7 @@ def detach(input: Tensor) -> Tensor:
     if type(value) is TracedValue:
         # Inside a JAX transform it is the transform that must not follow; memory is not shared there.
         value = value_of(input)
-        return from_value(record(_stopping(value.aval), [value]))
+        return from_value(record(detaching(value.aval), [value]))
     result = object.__new__(Tensor)
     result._storage = input._storage
     if input._view is not None:
@@ -569,11 +567,6 @@ def detach(input: Tensor) -> Tensor:
     if input._inference:
         result._inference = True
     return result
-
-
-@functools.cache
-def _stopping(aval: Aval) -> Signature:
-    return Signature("detach", lambda x: (stop_gradient(x),), (aval,), (aval,))
 
 
 def detach_(input: Tensor) -> Tensor:
@@ -749,12 +742,10 @@ def set_data(self: Tensor, new: Any) -> None:
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )
     version = self._storage.version
-    if (
-        type(new._storage.value) is TracedValue
-        and type(self._storage.value) is Value
-        and type(self) is not Tensor
-    ):
-        refuse(self._storage, self, ".data")
+    if type(new._storage.value) is TracedValue:
+        if type(self._storage.value) is Value and type(self) is not Tensor:
+            refuse(self._storage, self, ".data")
+        self._storage.check_write(new._storage.value)
     place_changes[0] += 1
     self._storage = new._storage
     self._view, self._strides, self._offset = new._view, new._strides, new._offset

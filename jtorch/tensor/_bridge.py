@@ -214,6 +214,8 @@ class _Bridge:
             gradient = run_pre_hooks(node, [gradient], create_graph)[0]
         if type(gradient) is TracedValue and type(leaf._storage.value) is Value:
             refuse(leaf._storage, None if type(leaf) is Tensor else leaf, ".grad")
+            if gradient.recording is not None:
+                gradient.recording.check_gradient(leaf._storage)
         old = leaf._grad
         if old is None:
             leaf._grad = from_value(gradient) if isinstance(gradient, Value) else _own(gradient, create_graph)

@@ -17,6 +17,7 @@ from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import strides_like
 from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.trace import now
 
 __all__ = [
     "as_tensor",
@@ -91,6 +92,7 @@ def copy_of(data: Tensor, dtype: dtype | None, device: Any, requires_grad: bool)
     if where is not aval.device:
         value = to_device(value, where)
     result = from_value(value)
+    result._storage.born = now()
     if data._strides is not None:
         result._storage.strides = result._strides = strides_like(aval.shape, data._strides)
     if requires_grad:

@@ -19,7 +19,10 @@ from jax._src.interpreters.partial_eval import DynamicJaxprTrace
 from jtorch.dispatch import modes
 from jtorch.trace import TracedValue
 
-__all__ = ["check_once", "in_transform", "is_traced", "lend_inside", "mark_inside", "refuse", "take_back"]
+__all__ = [
+    "check_once", "in_transform", "is_traced", "lend_inside", "mark_inside", "refuse", "take_back",
+    "written_by",
+]  # fmt: skip
 
 _KEPT = "what a JAX transform computes cannot be kept outside of it."
 _ONCE = "a function is traced once, not at every call."
@@ -112,6 +115,29 @@ def refuse(storage: Any, tensor: Any = None, change: str = "", reason: str = _KE
         raise RuntimeError(
             f"{name}{change} would be changed inside a JAX transform (jax.jit, grad, vmap): {reason} {_CURE}"
         )
+
+
+def written_by() -> str:
+    """The in-place operation under way, in the words of PyTorch's dispatcher: ``"add_.Tensor"``."""
+    frame = outer = sys._getframe(1)
+    while outer is not None and outer.f_globals.get("__name__", "").partition(".")[0] == "jtorch":
+        frame, outer = outer, outer.f_back  # type: ignore[assignment]
+    name, known = frame.f_code.co_name, frame.f_locals
+    what = known.get("what")
+    if name == "operator":
+        return f"{known['op'].name}_.{_kind(known['other'])}"
+    if name == "function" and what is not None:
+        return f"{what.name}.out"
+    if name == "method" and what is not None:
+        args = known["args"]
+        return f"{what.name}.{_kind(args[0])}" if args and "other" in what.signature[0] else str(what.name)
+    if name == "fill_":
+        return f"fill_.{_kind(known['value'])}"
+    return "copy_" if name == "setitem" else name
+
+
+def _kind(other: Any) -> str:
+    return "Tensor" if "_storage" in getattr(other, "__dict__", ()) else "Scalar"
 
 
 def _owner(storage: Any) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 from jtorch.devices import CPU
 from jtorch.dtypes import from_numpy_dtype
 from jtorch.tensor._leaks import check_once, refuse
-from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy
+from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy, now
 
 __all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides", "place_changes"]
 
@@ -101,6 +101,7 @@ class Storage:
         owner: weak reference to the tensor whose history is that of the last write; unset if no write had
             one.
         strides: memory layout of the base in elements, ``None`` if it is row-major.
+        born: when it was made, if that is later than its first value; 0 otherwise.
     """
 
     # Defaults of the class: the storage of a temporary sets its value only.
@@ -110,13 +111,14 @@ class Storage:
     strides: tuple[int, ...] | None = None
     version = 0
     writes = 0
+    born = 0
     _address = 0
     _shown: np.ndarray[Any, Any] | None = None
     _shown_writes = -1
     _snapshot: ref[Snapshot] | None = None
 
     def __init__(self, value: Value | None) -> None:
-        self.value = value
+        self.value, self.born = value, now()
 
     def aval(self) -> Aval:
         """Shape, dtype and device of the base, without looking at the contents."""
@@ -144,11 +146,10 @@ class Storage:
 
     def write(self, value: Value, *, count: bool = True) -> None:
         """Replace the contents; every tensor on this storage sees it."""
-        if TracedValue.seen and type(self.value) is not TracedValue:
-            if type(value) is not TracedValue:
-                check_once(self)
-            elif self.value is not None:
-                refuse(self)
+        if type(value) is TracedValue:
+            self.check_write(value)
+        elif TracedValue.seen and type(self.value) is not TracedValue:
+            check_once(self)
         self.writes += 1
         if count:
             self.version += 1
@@ -158,6 +159,18 @@ class Storage:
                 self.buffer[...] = host_array(value)
                 return
         self.value = value
+
+    def check_write(self, value: Value) -> None:
+        """Refuse what belongs to a transform in a tensor from before it.
+
+        Raises:
+            RuntimeError: it would be lost.
+        """
+        old, recording = self.value, value.recording
+        if type(old) is Value:
+            refuse(self)
+        if recording is not None and old is not None and old.recording is not recording:
+            recording.check_write(self, value)
 
     def expose(self) -> np.ndarray[Any, Any]:
         """Move the contents into memory that the user may hold and write to.

@@ -38,6 +38,7 @@ from jtorch.trace._graph import (
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
 from jtorch.trace._options import compiler_options, jit, tolerant
 from jtorch.trace._program import Program, evaluate, results
+from jtorch.trace._stopping import detaching, forwards_only, stop_gradient, stopped
 from jtorch.trace._value import (
     Aval,
     TracedValue,
@@ -48,14 +49,17 @@ from jtorch.trace._value import (
     from_host,
     from_jax,
     host_copy,
+    now,
+    tick,
 )
 
 __all__ = [
     "LOCK", "NUMBER_KINDS", "Aval", "Graph", "Program", "Signature", "TracedValue", "Value", "Withheld",
-    "aligned", "aval_of", "clear_programs", "compiler_options", "computed", "counters", "evaluate",
-    "explain", "flush", "flush_all", "from_host", "from_jax", "full", "fused", "host_array", "host_copy",
-    "jit", "leave_session", "leave_xla", "listen", "load_host_engine", "metrics", "nodes", "operand",
-    "postpone", "record", "recorder", "recorders", "reset_metrics", "results", "run_small_programs_inline",
-    "series", "session", "settings", "spec", "spend", "start_compilation_cache", "synchronize", "tolerant",
-    "user_line", "verify",
+    "aligned", "aval_of", "clear_programs", "compiler_options", "computed", "counters", "detaching",
+    "evaluate", "explain", "flush", "flush_all", "forwards_only", "from_host", "from_jax", "full",
+    "fused", "host_array", "host_copy", "jit", "leave_session", "leave_xla", "listen",
+    "load_host_engine", "metrics", "nodes", "now", "operand", "postpone", "record", "recorder",
+    "recorders", "reset_metrics", "results", "run_small_programs_inline", "series", "session",
+    "settings", "spec", "spend", "start_compilation_cache", "stop_gradient", "stopped", "synchronize", "tick",
+    "tolerant", "user_line", "verify",
 ]  # fmt: skip

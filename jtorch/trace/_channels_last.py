@@ -128,9 +128,9 @@ def elementwise(eqn: Any, operands: Sequence[Any]) -> Any:
 
 ELEMENTWISE = """
     abs acos add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy cos cosh
-    div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min
-    mul ne neg nextafter not or pow quotient reduce_precision rem round rsqrt select_n sign sin sinh sqrt
-    square stop_gradient sub tan tanh xor
+    div eq erf erf_inv erfc exp exp2 expm1 floor forwards_only ge gt integer_pow is_finite le log log1p
+    logistic lt max min mul ne neg nextafter not or pow quotient reduce_precision rem round rsqrt select_n
+    sign sin sinh sqrt square stop_gradient sub tan tanh xor
 """
 RULES.update(dict.fromkeys(ELEMENTWISE.split(), elementwise))
 

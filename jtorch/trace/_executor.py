@@ -162,8 +162,9 @@ def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
     ]
     with jax.enable_x64(True):
         results = signature.fn(*arrays)
-        if stop_gradients():
-            results = tuple(map(jax.lax.stop_gradient, results))
+        stop = stopping()
+        if stop is not None:
+            results = tuple(map(stop, results))
     values = []
     for aval, array in zip(signature.outputs, results, strict=True):
         value = TracedValue(aval)
@@ -172,16 +173,16 @@ def apply_now(signature: Signature, operands: Sequence[Any]) -> Any:
     return values[0] if signature.single is not None else values
 
 
-def _followed() -> bool:
-    return False
+def _followed() -> None:
+    return None
 
 
 def _not_noted(signature: Signature, operands: Sequence[Any]) -> Any:
     return None
 
 
-#: Set by the layer that knows grad modes: whether gradients must not flow through an operation on tracers.
-stop_gradients: Callable[[], bool] = _followed
+#: Set by the layer that knows grad modes: what keeps gradients from flowing through an operation on tracers.
+stopping: Callable[[], Callable[[Any], Any] | None] = _followed
 #: Set by the layer that runs transforms: notes an operation, to be applied later, unless it returns ``None``.
 note_traced: Callable[[Signature, Sequence[Any]], Any] = _not_noted
 #: Set by the layer that runs transforms: the array of a value that a transformed function captures.

@@ -61,6 +61,21 @@ def aval_of(shape: tuple[int, ...], dtype: dtype, device: device) -> Aval:
     return found
 
 
+_now = 1
+
+
+def now() -> int:
+    """The time, which goes on by :func:`tick` only."""
+    return _now
+
+
+def tick() -> int:
+    """Let time go on: the new time, at or after which everything is born that is made from here on."""
+    global _now
+    _now += 1
+    return _now
+
+
 class Value:
     """An immutable array: pending in a graph, computed on its device, on the host, or both of the last two.
 
@@ -72,6 +87,7 @@ class Value:
         slot: number in that graph: outputs count up from 0, leaves down from -1.
         pinned: memory of ``array`` may be visible outside, so it is never donated.
         used: was an operand of a program before (worth keeping on the device from the second time on).
+        born: when it was made (:func:`now`); 0 for results, which the graph has in order.
         recording: see :class:`TracedValue`; ``None`` for all others.
     """
 
@@ -83,10 +99,11 @@ class Value:
     slot = 0
     pinned = False
     used = False
+    born = 0
     recording: Any = None
 
     def __init__(self, aval: Aval) -> None:
-        self.aval = aval
+        self.aval, self.born = aval, _now
 
     @property
     def pending(self) -> bool:

@@ -37,7 +37,8 @@ elementwise("real", np.real)
 elementwise("imag", np.imag)
 elementwise("conj", np.conj)
 elementwise("population_count", np.bitwise_count)
-elementwise("copy copy_p stop_gradient optimization_barrier tie", lambda *x: x[0] if len(x) == 1 else x)
+elementwise("copy copy_p forwards_only", lambda x: x)
+elementwise("stop_gradient optimization_barrier tie", lambda *x: x[0] if len(x) == 1 else x)
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
