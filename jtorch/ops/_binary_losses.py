@@ -193,6 +193,10 @@ def soft_margin_loss(
     check_broadcast(input, target)
     check_result_type(input, target)
     product = neg(target).astype(input.dtype) * input
+    if product.shape != input.shape:
+        raise RuntimeError(
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(product.shape)}"
+        )
     if kind(input) == "i":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")
     values = jnp.log1p(jnp.exp(product)) if kind(product) == "c" else jax.nn.softplus(product)

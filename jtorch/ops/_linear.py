@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jtorch.ops._checks import check_expand, reject_kinds, scalar_type, type_name
+from jtorch.ops._checks import TYPE_CHECKS, c_name, check_expand, reject_kinds, scalar_type, type_name
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
 
@@ -165,11 +165,18 @@ def check_bilinear(input1: Array, input2: Array, weight: Array, bias: Array | No
             f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected "
             f"{weight.shape[0]}"
         )
-    named = {"input1": input1, "input2": input2, "weight": weight, "bias": bias}
-    given = {name: x for name, x in named.items() if x is not None}
-    if any(x.dtype != input1.dtype for x in given.values()):
-        shown = ", ".join(f"{name}: {type_name(x)}" for name, x in given.items())
+
+
+def _check_bilinear_types(*operands: Any) -> None:
+    named = zip(("input1", "input2", "weight", "bias"), operands, strict=True)
+    given = {name: x.dtype for name, x in named if hasattr(x, "dtype")}
+    if len(set(given.values())) > 1:
+        shown = ", ".join(f"{name}: {c_name(d)}" for name, d in given.items())
         raise RuntimeError(f"All tensors must have the same dtype, got {shown}")
+
+
+# Before half precision is widened.
+TYPE_CHECKS["bilinear"] = _check_bilinear_types
 
 
 @register(

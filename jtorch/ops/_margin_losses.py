@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jtorch.ops._arithmetic import sub
+from jtorch.ops._arithmetic import check_sub, sub
 from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, not_implemented, scalar_type
 from jtorch.ops._class_losses import of_class
 from jtorch.ops._distances import pairwise_distance
@@ -108,7 +108,7 @@ def hinge_embedding_loss(
     """
     reduction = reduction_of(reduction, size_average, reduce)
     if kind(input) == "b":
-        sub(input, input)
+        check_sub(bool, bool)
     check_broadcast(target, input)
     apart = hinge(jnp.asarray(margin).astype(input.dtype) - input)
     zero = jnp.zeros_like(input)

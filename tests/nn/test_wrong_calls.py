@@ -22,6 +22,8 @@ CALLS = [
     "nn.LSTM(3, 4)(x, bad=1)", "nn.RNNCell(3, 4)(x[0], torch.ones(2, 4))",
     "nn.GRUCell(3, 4)(x, torch.ones(2))", "nn.LSTMCell(3, 4)(x, x)",
     "nn.LSTMCell(3, 4)(x, (torch.ones(2, 4), torch.ones(3, 4)))", "nn.LSTMCell(3, 4)(x, torch.ones(0))",
+    "nn.Bilinear(3, 3, 1)(x.half(), x)", "nn.SoftMarginLoss()(x[:1], x)",
+    "nn.HingeEmbeddingLoss()(x > 0, x)",
 ]  # fmt: skip
 
 

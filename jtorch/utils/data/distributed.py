@@ -54,7 +54,7 @@ class DistributedSampler(Sampler[int]):
             indices = indices[: self.total_size]
         else:
             missing = self.total_size - len(indices)
-            indices += (indices * math.ceil(missing / len(indices)))[:missing]
+            indices += (indices * math.ceil(missing / max(len(indices), 1)))[:missing]
         return iter(indices[self.rank : self.total_size : self.num_replicas])
 
     def __len__(self) -> int:
