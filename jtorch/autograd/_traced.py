@@ -228,14 +228,19 @@ class _Traced:
     def batchable(self) -> Any:
         """:meth:`forward` with the function's own rule for batches."""
         rule = jax.custom_batching.custom_vmap(self.forward)
+        mapped = modes.mapped  # JAX may call the rule when the transforms are over: where it differentiates
 
         @rule.def_vmap
         def batch(size: int, batched: Any, *arrays: Any) -> Any:
-            return self.batch(size, batched, arrays)
+            outer, modes.mapped = modes.mapped, mapped[:-1]
+            try:
+                return self.batch(VmapInfo(size, mapped[-1].randomness), batched, arrays)
+            finally:
+                modes.mapped = outer
 
         return rule
 
-    def batch(self, size: int, batched: Sequence[bool], arrays: Any) -> tuple[tuple[Any, ...], Any]:
+    def batch(self, info: VmapInfo, batched: Sequence[bool], arrays: Any) -> tuple[tuple[Any, ...], Any]:
         """Results for a batch by the user's ``vmap``, and which of them are batches.
 
         Raises:
@@ -244,13 +249,7 @@ class _Traced:
         dims: list[Any] = [None] * len(self.args)
         for i, b in zip(self.places, batched, strict=True):
             dims[i] = 0 if b else None
-        mapped = modes.mapped
-        info = VmapInfo(size, mapped[-1].randomness)
-        modes.mapped = mapped[:-1]
-        try:
-            made = self.cls.vmap(info, tuple(dims), *self.given(arrays))
-        finally:
-            modes.mapped = mapped
+        made = self.cls.vmap(info, tuple(dims), *self.given(arrays))
         if not isinstance(made, tuple) or len(made) != 2:
             raise RuntimeError(
                 "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree "

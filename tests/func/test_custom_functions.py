@@ -74,6 +74,11 @@ class Batched(Unbatched):
     def vmap(info, in_dims, x):
         return x.sin() + info.batch_size * 10, in_dims[0]
 
+class Recursive(Unbatched):
+    @staticmethod
+    def vmap(info, in_dims, x):
+        return Recursive.apply(x), in_dims[0]
+
 class Twofold(Batched):
     generate_vmap_rule = True
 
@@ -165,6 +170,13 @@ CALLS = [
     "vmap(lambda a: Unbatched.apply(y).sum() + a)(x)",
     "vmap(vmap(Batched.apply))(x.reshape(2, 1))",
     "jvp(vmap(Both.apply), (x,), (y,))",
+    "grad(lambda a: vmap(Both.apply)(a).sum())(x)",
+    "vmap(Recursive.apply)(x.clone().requires_grad_())",
+    "grad(lambda a: vmap(lambda b: b * Recursive.apply(a))(y).sum())(x)",
+    "grad(lambda a: vmap(Recursive.apply)(a).sum())(x)",
+    "jvp(vmap(Recursive.apply), (x,), (y,))",
+    "vmap(grad(Recursive.apply))(x)",
+    "torch.func.hessian(lambda a: vmap(Recursive.apply)(a).sum())(x)",
     "vmap(Twofold.apply)(x)",
     "vmap(Unbatchable.apply)(x)",
     "vmap(Mixed.apply)(x)",
