@@ -174,6 +174,7 @@ class FusedOptimizer(Optimizer):
     ``_varying``: parameters have only some of the tensors that ``_slots`` names.
     ``_counting``: if parameters have one number, it is the count of their steps.
     ``_captured``: what has to be on an accelerator for ``capturable=True``, in the words of PyTorch's error.
+    ``_foreach_on_xla``, ``_alone_on_xla``: whether XLA's devices count, with ``foreach`` and without.
 
     A subclass defines:
 
@@ -188,7 +189,7 @@ class FusedOptimizer(Optimizer):
     _varying = False
     _counting = False
     _captured = "params and state_steps"
-    _foreach_on_xla = False
+    _foreach_on_xla, _alone_on_xla = False, True
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
@@ -281,7 +282,7 @@ class FusedOptimizer(Optimizer):
                     held.append(value_of(t) if value is None else value)
         if not params:
             return
-        if group.get("capturable"):
+        if group.get("capturable") and not group.get("fused"):
             self._check_capturable(group, params)
         if group.get("fused"):
             _check_fused([v.aval for v in values])
@@ -340,7 +341,7 @@ class FusedOptimizer(Optimizer):
         flags, settings = self._settings(group)
         slots = self._slots(flags)
         params = [p for p in group["params"] if p.grad is not None]
-        if group.get("capturable"):
+        if group.get("capturable") and not group.get("fused"):
             self._check_capturable(group, params)
         for p in params:
             state = self.state[p] if slots else {}
@@ -363,7 +364,8 @@ class FusedOptimizer(Optimizer):
     def _check_capturable(self, group: dict[str, Any], params: Sequence[Any]) -> None:
         """Refuse to capture what is on the CPU, as PyTorch does."""
         if any(p.device.type == "cpu" for p in params):
-            devices = CAPTURABLE[:-1] if group["foreach"] and not self._foreach_on_xla else CAPTURABLE
+            on_xla = self._foreach_on_xla if group["foreach"] else self._alone_on_xla
+            devices = CAPTURABLE if on_xla else CAPTURABLE[:-1]
             raise AssertionError(
                 f"If capturable=True, {self._captured} must be on supported devices: {devices}."
             )

@@ -31,6 +31,7 @@ class Adadelta(Counting):
     """
 
     _numbers = ("lr", "rho", "eps", "weight_decay")
+    _alone_on_xla = False
 
     def __init__(
         self,

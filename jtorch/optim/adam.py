@@ -96,7 +96,7 @@ class Adam(FusedOptimizer):
         check_tensors(betas, capturable, foreach)
         defaults = {
             "lr": lr,
-            "betas": betas,
+            "betas": tuple(x.squeeze() if isinstance(x, Tensor) and x.dim() else x for x in betas),
             "eps": eps,
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,

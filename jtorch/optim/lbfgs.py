@@ -175,8 +175,7 @@ class LBFGS(Optimizer):
                 break
             if np.abs(direction * t).max() <= tolerance or abs(loss - previous_loss) < tolerance:
                 break
-        history.save(state)
-        state["d"], state["t"] = _tensor(direction), _tensor(t)
+        history.save(state, _tensor(direction), _tensor(t))
         state["prev_flat_grad"], state["prev_loss"] = _tensor(previous), previous_loss
         return first_loss
 
@@ -222,13 +221,15 @@ class _History:
             r = r + (self.alpha[i] - beta) * self.steps[i]
         return r  # type: ignore[no-any-return]
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: dict[str, Any], direction: Any, length: Any) -> None:
+        """Into a state, in PyTorch's order."""
+        if self.alpha is not None:
+            state["al"] = [_tensor(x) for x in self.alpha]
+        state["d"], state["t"] = direction, length
         state["old_dirs"] = [_tensor(x) for x in self.changes]
         state["old_stps"] = [_tensor(x) for x in self.steps]
         state["ro"] = [_tensor(x) for x in self.rho]
         state["H_diag"] = _tensor(self.scale)
-        if self.alpha is not None:
-            state["al"] = [_tensor(x) for x in self.alpha]
 
 
 def _reals(x: Array) -> Array:

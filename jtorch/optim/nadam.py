@@ -10,7 +10,15 @@ import optax
 from jtorch.optim._adaptive import Counting
 from jtorch.optim._chain import prelude
 from jtorch.optim._function_form import check_singletons, take_step
-from jtorch.optim._fused import Rule, advance, check_settings, number_tensor, read_number, zeros_like
+from jtorch.optim._fused import (
+    Rule,
+    advance,
+    check_settings,
+    number_tensor,
+    read_number,
+    setting,
+    zeros_like,
+)
 from jtorch.optim.adam import check_betas
 from jtorch.tensor import Tensor
 
@@ -87,7 +95,8 @@ class NAdam(Counting):
             state["mu_product"] = number_tensor(1.0)
             state["exp_avg"], state["exp_avg_sq"] = zeros_like(param), zeros_like(param)
         step = advance(state)
-        beta1, decay = float(group["betas"][0]), group["momentum_decay"]
+        # Numbers of Python: those of the operation have no other type.
+        beta1, decay = float(setting(group["betas"][0])), float(setting(group["momentum_decay"]))
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (step * decay))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * decay))
         storage, product = read_number(state, "mu_product")
