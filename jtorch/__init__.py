@@ -97,9 +97,9 @@ _NAMESPACES = frozenset(
     [
         "_C", "_dynamo", "_inductor", "accelerator", "amp", "autograd", "backends", "compare", "compiler",
         "cpu", "cuda", "distributed", "distributions", "export", "fft", "func", "futures", "fx", "hub", "jit",
-        "library", "linalg", "masked", "mps", "multiprocessing", "nn", "optim", "overrides", "profiler",
-        "random", "safetensors", "serialization", "signal", "special", "testing", "utils", "version",
-        "vision", "xpu",
+        "library", "linalg", "masked", "mps", "mtia", "multiprocessing", "nn", "optim", "overrides",
+        "profiler", "random", "safetensors", "serialization", "signal", "special", "testing", "utils",
+        "version", "vision", "xpu",
     ]
 )
 # fmt: on

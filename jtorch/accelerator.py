@@ -108,43 +108,43 @@ def get_device_capability(device: Any = None, /) -> dict[str, Any]:
     return {"supported_dtypes": set(dtypes.ALL)}
 
 
-def memory_allocated(device: Any = None, /) -> int:
+def memory_allocated(device_index: Any = None, /) -> int:
     """Bytes in use."""
-    return _kind().allocated(device)
+    return _kind().allocated(device_index)
 
 
-def max_memory_allocated(device: Any = None, /) -> int:
+def max_memory_allocated(device_index: Any = None, /) -> int:
     """The most bytes in use since the last reset; after one a lower bound (see ``jtorch.cuda``)."""
-    return _kind().peak(device)
+    return _kind().peak(device_index)
 
 
-def memory_reserved(device: Any = None, /) -> int:
+def memory_reserved(device_index: Any = None, /) -> int:
     """Bytes that JAX's allocator took; 0 if it does not tell."""
-    return _kind().reserved(device)
+    return _kind().reserved(device_index)
 
 
-def max_memory_reserved(device: Any = None, /) -> int:
+def max_memory_reserved(device_index: Any = None, /) -> int:
     """The most bytes that JAX's allocator took; 0 if it does not tell."""
-    return _kind().reserved(device, "peak_")
+    return _kind().reserved(device_index, "peak_")
 
 
-def reset_accumulated_memory_stats(device: Any = None, /) -> None:
+def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
     """Nothing to do: JAX's allocator counts no memory that was freed."""
-    _kind().resolve(device)
+    _kind().resolve(device_index)
 
 
-def reset_peak_memory_stats(device: Any = None, /) -> None:
+def reset_peak_memory_stats(device_index: Any = None, /) -> None:
     """Start measuring :func:`max_memory_allocated` anew."""
-    _kind().reset_peak(device)
+    _kind().reset_peak(device_index)
 
 
-def memory_stats(device: Any = None, /) -> OrderedDict[str, Any]:
+def memory_stats(device_index: Any = None, /) -> OrderedDict[str, Any]:
     """What JAX's allocator reports."""
-    return OrderedDict(sorted(_kind().stats(device).items()))
+    return OrderedDict(sorted(_kind().stats(device_index).items()))
 
 
-def get_memory_info(device: Any = None, /) -> tuple[int, int]:
+def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
     """Free and total bytes of the memory that JAX may use."""
     kind = _kind()
-    total = kind.limit(device)
-    return total - kind.allocated(device), total
+    total = kind.limit(device_index)
+    return total - kind.allocated(device_index), total

@@ -6,7 +6,7 @@ kept and reported, and change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +14,12 @@ from jtorch.backends._precision import Precise
 from jtorch.devices import platform_available
 
 __all__ = [
-    "allow_fp16_bf16_reduction_math_sdp", "cudnn_sdp_enabled", "enable_cudnn_sdp", "enable_flash_sdp",
-    "enable_math_sdp", "enable_mem_efficient_sdp", "flash_sdp_enabled",
-    "fp16_bf16_reduction_math_sdp_allowed", "is_built", "is_flash_attention_available", "math_sdp_enabled",
-    "matmul", "mem_efficient_sdp_enabled", "preferred_linalg_library", "sdp_kernel",
+    "SDPAParams", "allow_fp16_bf16_reduction_math_sdp", "can_use_cudnn_attention",
+    "can_use_efficient_attention", "can_use_flash_attention", "cudnn_sdp_enabled", "cufft_plan_cache",
+    "enable_cudnn_sdp", "enable_flash_sdp", "enable_math_sdp", "enable_mem_efficient_sdp",
+    "flash_sdp_enabled", "fp16_bf16_reduction_math_sdp_allowed", "is_built", "is_ck_sdpa_available",
+    "is_flash_attention_available", "math_sdp_enabled", "matmul", "mem_efficient_sdp_enabled",
+    "preferred_blas_library", "preferred_linalg_library", "preferred_rocm_fa_library", "sdp_kernel",
 ]  # fmt: skip
 
 
@@ -43,7 +45,29 @@ def is_built() -> bool:
 
 # ---- attention
 
-_sdp = {"flash": True, "mem_efficient": True, "math": True, "cudnn": True, "reduction": False}
+_sdp: dict[str, bool] = {}
+
+
+def _switch(name: str, value: bool = True) -> tuple[Callable[[], bool], Callable[[bool], None]]:
+    """The functions that tell and set a switch of attention, which is kept and changes nothing."""
+    _sdp[name] = value
+
+    def enabled() -> bool:
+        """What was set; it changes nothing."""
+        return _sdp[name]
+
+    def enable(enabled: bool) -> None:
+        """Kept, and changes nothing: devices and shapes decide how attention is computed."""
+        _sdp[name] = bool(enabled)
+
+    return enabled, enable
+
+
+flash_sdp_enabled, enable_flash_sdp = _switch("flash")
+mem_efficient_sdp_enabled, enable_mem_efficient_sdp = _switch("mem_efficient")
+math_sdp_enabled, enable_math_sdp = _switch("math")
+cudnn_sdp_enabled, enable_cudnn_sdp = _switch("cudnn")
+fp16_bf16_reduction_math_sdp_allowed, allow_fp16_bf16_reduction_math_sdp = _switch("reduction", False)
 
 
 def is_flash_attention_available() -> bool:
@@ -51,54 +75,35 @@ def is_flash_attention_available() -> bool:
     return False
 
 
-def flash_sdp_enabled() -> bool:
-    """What :func:`enable_flash_sdp` set."""
-    return _sdp["flash"]
+def is_ck_sdpa_available() -> bool:
+    """``False``: PyTorch's kernel is not here."""
+    return False
 
 
-def enable_flash_sdp(enabled: bool) -> None:
-    """Kept, and changes nothing."""
-    _sdp["flash"] = bool(enabled)
+class SDPAParams:
+    """The arguments of an attention, for :func:`can_use_flash_attention` and its like."""
+
+    def __init__(
+        self, query: Any, key: Any, value: Any, attn_mask: Any, dropout: float, is_causal: bool,
+        enable_gqa: bool,
+    ) -> None:  # fmt: skip
+        self.query, self.key, self.value, self.attn_mask = query, key, value, attn_mask
+        self.dropout, self.is_causal, self.enable_gqa = dropout, is_causal, enable_gqa
 
 
-def mem_efficient_sdp_enabled() -> bool:
-    """What :func:`enable_mem_efficient_sdp` set."""
-    return _sdp["mem_efficient"]
+def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
+    """``False``: PyTorch's kernels of attention are not here."""
+    return False
 
 
-def enable_mem_efficient_sdp(enabled: bool) -> None:
-    """Kept, and changes nothing."""
-    _sdp["mem_efficient"] = bool(enabled)
+def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool:
+    """``False``: PyTorch's kernels of attention are not here."""
+    return False
 
 
-def math_sdp_enabled() -> bool:
-    """What :func:`enable_math_sdp` set."""
-    return _sdp["math"]
-
-
-def enable_math_sdp(enabled: bool) -> None:
-    """Kept, and changes nothing."""
-    _sdp["math"] = bool(enabled)
-
-
-def cudnn_sdp_enabled() -> bool:
-    """What :func:`enable_cudnn_sdp` set."""
-    return _sdp["cudnn"]
-
-
-def enable_cudnn_sdp(enabled: bool) -> None:
-    """Kept, and changes nothing."""
-    _sdp["cudnn"] = bool(enabled)
-
-
-def fp16_bf16_reduction_math_sdp_allowed() -> bool:
-    """What :func:`allow_fp16_bf16_reduction_math_sdp` set."""
-    return _sdp["reduction"]
-
-
-def allow_fp16_bf16_reduction_math_sdp(enabled: bool) -> None:
-    """Kept, and changes nothing: sums of half-precision attention are taken in float32."""
-    _sdp["reduction"] = bool(enabled)
+def can_use_cudnn_attention(params: SDPAParams, debug: bool = False) -> bool:
+    """``False``: PyTorch's kernels of attention are not here."""
+    return False
 
 
 @contextmanager
@@ -117,23 +122,53 @@ def sdp_kernel(
         _sdp.update(before)
 
 
-# ---- linear algebra
+# ---- libraries
 
 
-_linalg = ["default"]
+def _preference(choices: Sequence[str], names: str) -> Callable[[str | None], str]:
+    chosen = ["default"]
+
+    def preferred(backend: str | None = None) -> str:
+        """Which library shall be used: kept, and changes nothing.
+
+        Args:
+            backend: a name; ``None`` only asks.
+
+        Raises:
+            RuntimeError: another name.
+        """
+        if backend is not None:
+            if backend not in choices:
+                raise RuntimeError(f"Unknown input value. Choose from: {names}.")
+            chosen[0] = backend
+        return chosen[0]
+
+    return preferred
 
 
-def preferred_linalg_library(backend: str | None = None) -> str:
-    """Which library shall decompose matrices: kept, and changes nothing.
+preferred_linalg_library = _preference(("default", "cusolver", "magma"), "default, cusolver, magma")
+preferred_blas_library = _preference(
+    ("default", "cublas", "hipblas", "cublaslt", "hipblaslt", "ck"),
+    "default, cublas, hipblas, cublaslt, hipblaslt, ck",
+)
+preferred_rocm_fa_library = _preference(("default", "aotriton", "ck"), "default, aotriton, ck")
 
-    Args:
-        backend: ``"default"``, ``"cusolver"`` or ``"magma"``; ``None`` only asks.
+
+class _FourierPlans:
+    """The plans of cuFFT (``torch.backends.cuda.cufft_plan_cache``): XLA's, which cannot be seen.
 
     Raises:
-        RuntimeError: another name.
+        AssertionError: there is no GPU.
+        NotImplementedError: there is one.
     """
-    if backend is not None:
-        if backend not in ("default", "cusolver", "magma"):
-            raise RuntimeError("Unknown input value. Choose from: default, cusolver, magma.")
-        _linalg[0] = backend
-    return _linalg[0]
+
+    def _refuse(self, *_: Any) -> Any:
+        if not is_built():
+            raise AssertionError("Torch not compiled with CUDA enabled")
+        raise NotImplementedError("torch.backends.cuda.cufft_plan_cache: XLA keeps cuFFT's plans itself")
+
+    size = max_size = property(_refuse, _refuse)
+    clear = __getitem__ = _refuse
+
+
+cufft_plan_cache = _FourierPlans()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from jtorch._accelerators import StreamContext
+from jtorch.backends.cpu import get_capabilities
 from jtorch.cpu import amp
 from jtorch.trace import synchronize as _synchronize
 
 __all__ = [
     "Event", "Stream", "StreamContext", "amp", "current_device", "current_stream", "device_count",
-    "is_available", "is_initialized", "set_device", "stream", "synchronize",
+    "get_capabilities", "is_available", "is_initialized", "set_device", "stream", "synchronize",
 ]  # fmt: skip
 
 

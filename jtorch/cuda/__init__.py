@@ -7,14 +7,33 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from jtorch import _accelerators
 from jtorch._accelerators import StreamContext
-from jtorch.cuda import amp, memory, nvtx, random
+from jtorch.cuda import amp, graphs, memory, nccl, nvtx, profiler, random, streams
 from jtorch.cuda._kind import KIND as _kind
+from jtorch.cuda._kind import refused
+from jtorch.cuda.graphs import (
+    CUDAGraph,
+    graph,
+    graph_pool_handle,
+    is_current_stream_capturing,
+    make_graphed_callables,
+)
 from jtorch.cuda.memory import (
+    CUDAPluggableAllocator,
+    MemPool,
+    caching_allocator_alloc,
+    caching_allocator_delete,
+    caching_allocator_enable,
+    change_current_allocator,
     empty_cache,
+    get_allocator_backend,
+    get_per_process_memory_fraction,
+    host_memory_stats,
+    host_memory_stats_as_nested_dict,
+    list_gpu_processes,
     max_memory_allocated,
     max_memory_cached,
     max_memory_reserved,
@@ -22,14 +41,18 @@ from jtorch.cuda.memory import (
     memory_allocated,
     memory_cached,
     memory_reserved,
+    memory_snapshot,
     memory_stats,
     memory_stats_as_nested_dict,
     memory_summary,
+    reset_accumulated_host_memory_stats,
     reset_accumulated_memory_stats,
     reset_max_memory_allocated,
     reset_max_memory_cached,
+    reset_peak_host_memory_stats,
     reset_peak_memory_stats,
     set_per_process_memory_fraction,
+    use_mem_pool,
 )
 from jtorch.cuda.random import (
     get_rng_state,
@@ -42,23 +65,32 @@ from jtorch.cuda.random import (
     set_rng_state,
     set_rng_state_all,
 )
+from jtorch.cuda.streams import Event, ExternalStream, Stream
 from jtorch.devices import as_device, current_index, jax_device
 from jtorch.tensor._legacy import CUDA_TYPES
-from jtorch.trace import session
 
 __all__ = [
-    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CUDAGraph", "CharTensor", "DoubleTensor", "Event",
-    "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "ShortTensor", "Stream", "StreamContext", "amp",
-    "can_device_access_peer", "current_device", "current_stream", "default_stream", "device", "device_count",
-    "device_of", "empty_cache", "get_arch_list", "get_device_capability", "get_device_name",
-    "get_device_properties", "get_rng_state", "get_rng_state_all", "get_sync_debug_mode", "graph", "init",
-    "initial_seed", "ipc_collect", "is_available", "is_bf16_supported", "is_current_stream_capturing",
-    "is_initialized", "is_tf32_supported", "manual_seed", "manual_seed_all", "max_memory_allocated",
-    "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory", "memory_allocated", "memory_cached",
-    "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "nvtx", "random",
-    "reset_accumulated_memory_stats", "reset_max_memory_allocated", "reset_max_memory_cached",
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CUDAGraph", "CUDAPluggableAllocator", "CharTensor",
+    "CudaError", "DeferredCudaCallError", "DoubleTensor", "Event", "ExternalStream", "FloatTensor",
+    "HalfTensor", "IntTensor", "LongTensor", "MemPool", "ShortTensor", "Stream", "StreamContext", "amp",
+    "caching_allocator_alloc", "caching_allocator_delete", "caching_allocator_enable",
+    "can_device_access_peer", "change_current_allocator", "clock_rate", "cudart", "current_blas_handle",
+    "current_device", "current_solver_handle", "current_stream", "default_generators", "default_stream",
+    "device", "device_count", "device_memory_used", "device_of", "empty_cache", "get_allocator_backend",
+    "get_arch_list", "get_device_capability", "get_device_name", "get_device_properties",
+    "get_gencode_flags", "get_per_process_memory_fraction", "get_rng_state", "get_rng_state_all",
+    "get_stream_from_external", "get_sync_debug_mode", "graph", "graph_pool_handle", "graphs", "has_half",
+    "has_magma", "host_memory_stats", "host_memory_stats_as_nested_dict", "init", "initial_seed",
+    "ipc_collect", "is_available", "is_bf16_supported", "is_current_stream_capturing", "is_initialized",
+    "is_tf32_supported", "list_gpu_processes", "make_graphed_callables", "manual_seed", "manual_seed_all",
+    "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory",
+    "memory_allocated", "memory_cached", "memory_reserved", "memory_snapshot", "memory_stats",
+    "memory_stats_as_nested_dict", "memory_summary", "memory_usage", "nccl", "nvtx", "power_draw",
+    "profiler", "random", "reset_accumulated_host_memory_stats", "reset_accumulated_memory_stats",
+    "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_host_memory_stats",
     "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_per_process_memory_fraction",
-    "set_rng_state", "set_rng_state_all", "set_stream", "set_sync_debug_mode", "stream", "synchronize",
+    "set_rng_state", "set_rng_state_all", "set_stream", "set_sync_debug_mode", "stream", "streams",
+    "synchronize", "temperature", "use_mem_pool", "utilization",
 ]  # fmt: skip
 
 FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = (
@@ -198,65 +230,9 @@ def synchronize(device: Any = None) -> None:
     _kind.synchronize(device)
 
 
-class Event(_accelerators.Event):
-    """A point in the work of a GPU; recording it waits for the work before it.
-
-    Args:
-        enable_timing: whether :meth:`elapsed_time` may be asked.
-        blocking: accepted.
-        interprocess: accepted.
-    """
-
-    def __init__(
-        self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False
-    ) -> None:
-        if not is_available():
-            raise RuntimeError("Tried to instantiate dummy base class Event")
-        super().__init__(_kind, enable_timing)
-
-
-class Stream(_accelerators.Stream):
-    """A queue of work; XLA has one order of work per GPU, so all streams are one."""
-
-    def __init__(self, device: Any = None, priority: int = 0, **kwargs: Any) -> None:
-        if not is_available():
-            raise RuntimeError("torch.cuda.Stream requires CUDA support")
-        super().__init__(_kind, device, priority)
-        self.cuda_stream = 0
-
-
 def stream(stream: Any) -> StreamContext:
     """``with torch.cuda.stream(s):``; the work inside is ordered like any other."""
     return StreamContext(stream)
-
-
-class CUDAGraph:
-    """A recorded sequence of CUDA's launches: not available, XLA runs whole programs in any case.
-
-    Raises:
-        RuntimeError: there is no GPU.
-        NotImplementedError: there is one.
-    """
-
-    def __new__(cls, *_: Any, **__: Any) -> CUDAGraph:  # noqa: D102
-        if not is_available():
-            raise RuntimeError("Tried to instantiate dummy base class CUDAGraph")
-        raise NotImplementedError("torch.cuda.CUDAGraph: use torch.compile, which records and replays a call")
-
-
-class graph(StreamContext):
-    """Recording of a block as a :class:`CUDAGraph`: not available.
-
-    Raises:
-        RuntimeError: there is no GPU.
-        NotImplementedError: there is one.
-    """
-
-    def __init__(
-        self, cuda_graph: Any, pool: Any = None, stream: Any = None, capture_error_mode: str = "global"
-    ) -> None:
-        super().__init__(Stream())  # raises without a GPU
-        CUDAGraph()
 
 
 def current_stream(device: Any = None) -> Stream:
@@ -273,11 +249,6 @@ def default_stream(device: Any = None) -> Stream:
 
 def set_stream(stream: Any) -> None:
     """Nothing to do: all streams are one."""
-
-
-def is_current_stream_capturing() -> bool:
-    """Whether a function is being recorded (``jtorch.compile``)."""
-    return session() is not None
 
 
 def set_sync_debug_mode(debug_mode: int | str) -> None:
@@ -304,3 +275,57 @@ def get_sync_debug_mode() -> int:
     """0: lines that wait for the device are not reported."""
     _kind.check()
     return 0
+
+
+# ---- CUDA below JAX
+
+
+class CudaError(RuntimeError):
+    """An error of CUDA's library; JAX raises its own."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"CUDA error ({code})")
+
+
+class DeferredCudaCallError(Exception):
+    """A call that waited for CUDA to start has failed; JAX starts its backend at once."""
+
+
+default_generators: tuple[Any, ...] = ()
+has_half, has_magma = True, False
+
+
+_HANDLES = "XLA keeps the handles of CUDA's libraries; jax.ffi calls functions of your own"
+cudart = refused("cudart", _HANDLES)
+current_blas_handle = refused("current_blas_handle", _HANDLES)
+current_solver_handle = refused("current_solver_handle", _HANDLES)
+get_stream_from_external = refused(
+    "get_stream_from_external",
+    "XLA has one queue of work per GPU; Tensor.__dlpack__(stream=...) hands memory to another",
+)
+
+
+def get_gencode_flags() -> str:
+    """No flags: XLA compiles for what it finds."""
+    return ""
+
+
+def _unmeasured(name: str) -> Callable[..., int]:
+    def function(device: Any = None) -> int:
+        """Not measured: ``nvidia-smi`` tells.
+
+        Raises:
+            ModuleNotFoundError: always, as PyTorch does without NVIDIA's package.
+        """
+        raise ModuleNotFoundError("nvidia-ml-py does not seem to be installed or it can't be imported.")
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+clock_rate = _unmeasured("clock_rate")
+device_memory_used = _unmeasured("device_memory_used")
+memory_usage = _unmeasured("memory_usage")
+power_draw = _unmeasured("power_draw")
+temperature = _unmeasured("temperature")
+utilization = _unmeasured("utilization")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from jtorch._accelerators import Kind
 
-__all__ = ["KIND"]
+__all__ = ["KIND", "refused"]
 
 
 def _missing() -> Exception:
@@ -12,3 +15,20 @@ def _missing() -> Exception:
 
 
 KIND = Kind("cuda", _missing)
+
+
+def refused(name: str, instead: str) -> Callable[..., Any]:
+    """A function that CUDA has and JAX has not."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        """Not supported: JAX's client owns GPUs, their memory and the handles of CUDA's libraries.
+
+        Raises:
+            AssertionError: there is no GPU.
+            NotImplementedError: there is one; the text says what to use instead.
+        """
+        KIND.check()
+        raise NotImplementedError(f"torch.cuda.{name}(): {instead}")
+
+    function.__name__ = function.__qualname__ = name
+    return function

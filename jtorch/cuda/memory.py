@@ -6,14 +6,19 @@ from collections import OrderedDict
 from typing import Any
 
 from jtorch.cuda._kind import KIND as _kind
+from jtorch.cuda._kind import refused
 from jtorch.errors import warn_user
 
 __all__ = [
-    "empty_cache", "max_memory_allocated", "max_memory_cached",
+    "CUDAPluggableAllocator", "MemPool", "caching_allocator_alloc", "caching_allocator_delete",
+    "caching_allocator_enable", "change_current_allocator", "empty_cache", "get_allocator_backend",
+    "get_per_process_memory_fraction", "host_memory_stats", "host_memory_stats_as_nested_dict",
+    "list_gpu_processes", "max_memory_allocated", "max_memory_cached",
     "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_cached", "memory_reserved",
-    "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats",
-    "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_memory_stats",
-    "set_per_process_memory_fraction",
+    "memory_snapshot", "memory_stats", "memory_stats_as_nested_dict", "memory_summary",
+    "reset_accumulated_host_memory_stats", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
+    "reset_max_memory_cached", "reset_peak_host_memory_stats", "reset_peak_memory_stats",
+    "set_per_process_memory_fraction", "use_mem_pool",
 ]  # fmt: skip
 
 
@@ -143,3 +148,65 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
     raise NotImplementedError(
         "torch.cuda.set_per_process_memory_fraction(): set XLA_PYTHON_CLIENT_MEM_FRACTION before the start"
     )
+
+
+# ---- what JAX's allocator does not let one do or see
+
+
+_OWNED = "JAX's allocator owns the memory; make a tensor (torch.empty) and let go of it"
+_SET_UP = "JAX's allocator is chosen before the start (XLA_PYTHON_CLIENT_ALLOCATOR)"
+_TOLD = "memory_stats() gives what JAX's allocator tells; jax.profiler.device_memory_profile() what is alive"
+caching_allocator_alloc = refused("caching_allocator_alloc", _OWNED)
+caching_allocator_delete = refused("caching_allocator_delete", _OWNED)
+change_current_allocator = refused("change_current_allocator", _SET_UP)
+CUDAPluggableAllocator = refused("CUDAPluggableAllocator", _SET_UP)
+use_mem_pool = refused("use_mem_pool", _SET_UP)
+get_per_process_memory_fraction = refused("get_per_process_memory_fraction", _SET_UP)
+memory_snapshot = refused("memory_snapshot", _TOLD)
+
+
+class MemPool:
+    """Memory of a GPU set apart: not supported.
+
+    Raises:
+        RuntimeError: there is no GPU.
+        NotImplementedError: there is one.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> MemPool:  # noqa: D102
+        if not _kind.is_available():
+            raise RuntimeError("Tried to instantiate dummy base class MemPool")
+        raise NotImplementedError(f"torch.cuda.MemPool(): {_SET_UP}")
+
+
+def caching_allocator_enable(value: bool = True) -> None:
+    """Nothing to do: JAX's allocator keeps memory for later arrays in any case."""
+
+
+def get_allocator_backend() -> str:
+    """``"native"``: JAX's allocator keeps memory for later arrays, as PyTorch's of this name does."""
+    _kind.check()
+    return "native"
+
+
+def host_memory_stats() -> dict[str, Any]:
+    """No numbers: JAX does not tell about pinned memory."""
+    return OrderedDict()
+
+
+def host_memory_stats_as_nested_dict() -> dict[str, Any]:
+    """No numbers: JAX does not tell about pinned memory."""
+    return {}
+
+
+def reset_accumulated_host_memory_stats() -> None:
+    """Nothing to do."""
+
+
+def reset_peak_host_memory_stats() -> None:
+    """Nothing to do."""
+
+
+def list_gpu_processes(device: Any = None) -> str:
+    """Who uses a GPU: ``nvidia-smi`` tells."""
+    return "pynvml module not found, please install nvidia-ml-py"

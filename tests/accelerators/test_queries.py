@@ -1,5 +1,4 @@
-"""Queries about devices: PyTorch's answers where there is no accelerator, and switches that mean "
-"something."""
+"""Queries about devices: PyTorch's answers where there is no accelerator; switches that mean something."""
 
 import importlib
 import re
@@ -79,6 +78,79 @@ def answers(t):
         ),
         "built": lambda: (b.cuda.is_built(), b.cuda.matmul.allow_tf32, b.cudnn.enabled),
     }
+
+
+#: Further questions, by module, each with PyTorch's answer or error.
+QUESTIONS = {
+    "cuda": """current_blas_handle() current_solver_handle() cudart() get_gencode_flags()
+        get_stream_from_external(0) graph_pool_handle() host_memory_stats() host_memory_stats_as_nested_dict()
+        list_gpu_processes() MemPool() get_per_process_memory_fraction() default_generators has_half has_magma
+        caching_allocator_alloc(8) caching_allocator_enable() utilization() temperature() memory_usage()
+        power_draw() clock_rate() device_memory_used() profiler.start() profiler.stop()
+        streams.Event() graphs.graph_pool_handle()""",
+    "xpu": """init() is_initialized() is_bf16_supported() is_tf32_supported() current_device() set_device(0)
+        get_device_name() get_device_capability() get_device_properties() current_stream() set_stream(None)
+        get_stream_from_external(0) Stream() Event() MemPool() XPUGraph() graph_pool_handle() get_arch_list()
+        is_current_stream_capturing() graph(None) get_gencode_flags() can_device_access_peer(0,1)
+        empty_cache() memory_allocated() max_memory_allocated() memory_reserved() max_memory_reserved()
+        memory_stats() memory_stats_as_nested_dict() mem_get_info() memory_snapshot() get_rng_state()
+        get_per_process_memory_fraction() set_per_process_memory_fraction(0.5) get_rng_state_all()
+        set_rng_state_all([]) manual_seed(0) manual_seed_all(0) seed() seed_all() initial_seed()
+        default_generators""",
+    "mps": """current_allocated_memory() driver_allocated_memory() recommended_max_memory() get_rng_state()
+        manual_seed(0) seed() set_per_process_memory_fraction(0.5) empty_cache() synchronize()
+        compile_shader('a') load_metallib('a')""",
+    "mtia": """is_available() is_initialized() device_count() synchronize() current_device() empty_cache()
+        memory_stats() init() manual_seed(0)""",
+    "backends": """cuda.is_ck_sdpa_available() cuda.preferred_blas_library('x') cuda.cufft_plan_cache.size
+        cuda.cufft_plan_cache.max_size cuda.cufft_plan_cache.clear() cusparselt.is_available()
+        cusparselt.version() cusparselt.get_max_alg_id() kleidiai.is_available() mha.get_fastpath_enabled()
+        mha.set_fastpath_enabled(True) nnpack.set_flags(True) mkldnn.enabled mkldnn.deterministic
+        mps.is_macos_or_newer(14,0)""",
+}
+
+
+@no_gpu
+@pytest.mark.parametrize("module", QUESTIONS)
+def test_further_answers_are_pytorchs(torch, module):
+    for question in QUESTIONS[module].split():
+        mine, theirs = (
+            outcome(lambda t=t, q=question: eval(f"t.{module}.{q}", {"t": t})) for t in (jtorch, torch)
+        )
+        assert mine == theirs, question
+
+
+@pytest.mark.skipif(platform_available("mps"), reason="there is such a device")
+def test_events_need_the_device():
+    with pytest.raises(RuntimeError, match=r"Cannot execute acquireEvent\(\) without MPS backend"):
+        jtorch.mps.Event()
+    with pytest.warns(UserWarning, match="is not compiled with NCCL support"):
+        assert not jtorch.cuda.nccl.is_available([])
+
+
+def test_what_the_processor_can_do(torch):
+    mine, theirs = jtorch.cpu.get_capabilities(), torch.cpu.get_capabilities()
+    assert mine["architecture"] == theirs["architecture"]
+    if mine["architecture"] == "x86_64":
+        # The two look in different places, and a virtual machine may hide what the processor has from one.
+        assert mine.keys() <= theirs.keys()
+        assert all(mine[name] == theirs[name] for name in ("sse4_1", "avx", "avx2", "fma3", "avx512_f"))
+
+
+def test_switches_of_kernels_are_kept():
+    backends = jtorch.backends
+    with backends.mkldnn.flags(enabled=False), backends.nnpack.flags(enabled=False):
+        assert not backends.mkldnn.enabled
+    assert backends.mkldnn.enabled
+    assert backends.nnpack.set_flags(True) == (True,)
+    with backends.mkl.verbose(backends.mkl.VERBOSE_ON), backends.mkldnn.verbose(0):
+        pass
+    assert not backends.cuda.can_use_flash_attention(
+        backends.cuda.SDPAParams(*[jtorch.ones(1, 1, 2, 2)] * 3, None, 0.0, False, False)
+    )
+    backends.mha.set_fastpath_enabled(False)
+    assert not backends.mha.get_fastpath_enabled()
+    backends.mha.set_fastpath_enabled(True)
 
 
 def outcome(call):
