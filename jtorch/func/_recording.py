@@ -22,6 +22,7 @@ from jtorch.dtypes import FLOAT
 from jtorch.func._captured import Captured
 from jtorch.func._custom import Call, UnnotedError
 from jtorch.func._function import Function, Staged, key_of
+from jtorch.func._spread import mesh_of
 from jtorch.func._staging import Staging
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
@@ -652,7 +653,8 @@ class Recording:
         arrays = [v.array if type(v) is TracedValue else self.array(v) for v in values]
         closed = self.staging.finish(arrays)
         given, parts = len(self.inputs), len(self.parts)
-        key = None if self.staging.effects else key_of(closed.jaxpr)
+        alone = self.staging.effects or mesh_of(closed.jaxpr) is not None
+        key = None if alone else key_of(closed.jaxpr)
         if key is not None:
             key = key, given, parts
         rest = [self.operand(c, where) for c in closed.consts]

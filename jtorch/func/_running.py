@@ -10,13 +10,14 @@ import jax
 
 from jtorch import devices
 from jtorch.devices import device
-from jtorch.dispatch import Plan, modes
+from jtorch.dispatch import GRAD, Plan, modes
 from jtorch.dtypes import FLOAT
 from jtorch.func._function import Function
 from jtorch.func._recording import Recording, wrap
+from jtorch.func._spread import mesh_of, run_on_mesh
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import apply, value_of
-from jtorch.trace import Aval, TracedValue, Value, computed, spec
+from jtorch.trace import Aval, TracedValue, Value, computed, leave_session, spec
 
 __all__ = ["Transform", "run", "where_of"]
 
@@ -122,6 +123,16 @@ def _traced(
 
     text = str(jaxpr)
     tracked = modes.duals is not None or any(x.requires_grad for x in (*operands, *consts))
+    mesh = mesh_of(jaxpr)
+    if mesh is not None:
+        if tracked and modes.level == GRAD:
+            raise NotImplementedError(
+                "backward() through jax.shard_map inside of a jtorch.func transform: differentiate by "
+                "jtorch.func or jax.grad (make what requires grad an argument), or call it under no_grad"
+            )
+        leave_session("spreads a function over several devices")
+        arrays = [computed(value_of(x)) for x in (*operands, *consts)]
+        return [wrap(a, where) for a in run_on_mesh(jaxpr, text, count, arrays, mesh)]
     own = _own_derivative(fn, kinds) if tracked and "custom_" in text else None
     key = name, text, own, kinds, where
     plan = _plans.get(key)

@@ -65,6 +65,23 @@ same(jtorch.from_jax(rows.jax()) + 1, x + 1)
 layer = nn.Linear(4, 3)
 layer.load_state_dict({"weight": put(w, explicit), "bias": put(jtorch.ones(3), explicit)})
 same(layer(x).detach(), F.linear(x, w) + 1)
+# Inside of transforms shard_map runs on its mesh, wherever the operands are; a backward does not go on there.
+grad = jtorch.func.grad
+parts = lambda w, x: lax.pmean(net(jtorch.from_jax(w), jtorch.from_jax(x)).jax(), "b")
+mapped = jax.shard_map(parts, mesh=mesh, in_specs=(P(), P("b")), out_specs=P())
+over = lambda w, x: jtorch.from_jax(mapped(w.jax(), x.jax()))
+same(grad(over)(w, x), expected)
+same(grad(lambda w: over(w, rows))(weight), expected)
+same(jax.jit(grad(over))(put(w, mesh), put(x, mesh, "b")), expected)
+same(grad(lambda w: grad(over)(w, x).pow(2).sum())(w), grad(lambda w: grad(net)(w, x).pow(2).sum())(w))
+leaf_x = x.clone().requires_grad_()
+try:
+    grad(over)(w, leaf_x)
+    raise SystemExit("no error")
+except NotImplementedError as error:
+    assert "shard_map" in str(error)
+with jtorch.no_grad():
+    same(grad(over)(w, leaf_x), expected)
 print("done")
 """
 
