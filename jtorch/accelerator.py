@@ -11,11 +11,11 @@ from jtorch.devices import current_index
 from jtorch.devices import device as _device
 
 __all__ = [
-    "current_accelerator", "current_device_idx", "current_device_index", "current_stream", "device_count",
-    "device_index", "empty_cache", "empty_host_cache", "get_device_capability", "get_memory_info",
-    "is_available", "max_memory_allocated", "max_memory_reserved", "memory_allocated", "memory_reserved",
-    "memory_stats", "reset_accumulated_memory_stats", "reset_peak_memory_stats", "set_device_idx",
-    "set_device_index", "set_stream", "synchronize",
+    "Graph", "current_accelerator", "current_device_idx", "current_device_index", "current_stream",
+    "device_count", "device_index", "empty_cache", "empty_host_cache", "get_device_capability",
+    "get_memory_info", "is_available", "max_memory_allocated", "max_memory_reserved", "memory_allocated",
+    "memory_reserved", "memory_stats", "reset_accumulated_memory_stats", "reset_peak_memory_stats",
+    "set_device_idx", "set_device_index", "set_stream", "synchronize",
 ]  # fmt: skip
 
 
@@ -76,6 +76,21 @@ class device_index:
     def __exit__(self, *_: object) -> None:
         if self.idx is not None:
             current_index[_kind().type] = self.prev_idx
+
+
+class Graph:
+    """Recorded launches: not available, XLA runs whole programs in any case.
+
+    Raises:
+        RuntimeError: there is no accelerator.
+        NotImplementedError: there is one.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> Graph:  # noqa: D102
+        _kind()
+        raise NotImplementedError(
+            "torch.accelerator.Graph: use torch.compile, which records and replays a call"
+        )
 
 
 def synchronize(device: Any = None, /) -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -23,9 +23,8 @@ from jtorch.nn.modules._names import module_names
 from jtorch.trace import clear_programs, flush_all, listen, synchronize
 
 __all__ = [
-    "ProfilerAction", "ProfilerActivity", "profile", "program_names", "record_function", "schedule",
-    "supported_activities",
-    "tensorboard_trace_handler",
+    "ProfilerAction", "ProfilerActivity", "kineto_available", "profile", "program_names", "record_function",
+    "schedule", "supported_activities", "tensorboard_trace_handler",
 ]  # fmt: skip
 
 
@@ -47,6 +46,11 @@ class ProfilerAction(enum.Enum):
     WARMUP = 1
     RECORD = 2
     RECORD_AND_SAVE = 3
+
+
+def kineto_available() -> bool:
+    """``True``: profiles can be taken, by this module and ``jax.profiler``."""
+    return True
 
 
 def supported_activities() -> set[ProfilerActivity]:
@@ -103,6 +107,21 @@ def _by_cpu(name: str) -> str:
     return name.replace("cuda_", "cpu_").replace("xpu_", "cpu_").replace("device_", "cpu_")
 
 
+#: Durations of an event; with ``_str`` at the end they are text.
+_TIMES = ("cpu_time", "cpu_time_total", "self_cpu_time_total")
+
+
+class Interval(NamedTuple):
+    """When an event started and ended, in microseconds."""
+
+    start: float
+    end: float
+
+    def elapsed_us(self) -> float:
+        """How long it took."""
+        return self.end - self.start
+
+
 class FunctionEvent:
     """One event: a name, its start and its duration in microseconds.
 
@@ -123,12 +142,19 @@ class FunctionEvent:
         """Mean duration."""
         return self.cpu_time_total / self.count
 
-    def __getattr__(self, name: str) -> float:
+    @property
+    def time_range(self) -> Interval:
+        """Start and end."""
+        return Interval(self.start, self.start + self.cpu_time_total)
+
+    def __getattr__(self, name: str) -> float | str:
         kind = _by_cpu(name)
-        if kind in ("cpu_time", "cpu_time_total", "self_cpu_time_total") and kind != name:
+        if kind in _TIMES and kind != name:
             return float(getattr(self, kind))
         if "memory_usage" in kind:
             raise NotImplementedError(f"{name}: {_NO_MEMORY}")
+        if kind.endswith("_str") and kind.removesuffix("_str") in _TIMES:
+            return _time(getattr(self, kind.removesuffix("_str")))
         raise AttributeError(f"'FunctionEvent' object has no attribute '{name}'")
 
     def __repr__(self) -> str:
@@ -189,14 +215,17 @@ class EventList(list[FunctionEvent]):
         key = _by_cpu(sort_by or "")
         rows = sorted(self, key=lambda e: -getattr(e, key)) if key else list(self)
         total = self.self_cpu_time_total or 1.0
-        titles = ["Name", "Self CPU %", "Self CPU", "CPU total", "CPU time avg", "# of Calls"]
+        titles = [
+            "Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "# of Calls",
+        ]  # fmt: skip
         lines = [titles]
         for e in rows[:row_limit]:
             lines.append([
                 e.key[:max_name_column_width], f"{100 * e.self_cpu_time_total / total:.2f}%",
-                _time(e.self_cpu_time_total), _time(e.cpu_time_total), _time(e.cpu_time), str(e.count),
+                _time(e.self_cpu_time_total), f"{100 * e.cpu_time_total / total:.2f}%",
+                _time(e.cpu_time_total), _time(e.cpu_time), str(e.count),
             ])  # fmt: skip
-        widths = [max(len(line[i]) for line in lines) for i in range(len(titles))]
+        widths = [max(12, *(len(line[i]) for line in lines)) for i in range(len(titles))]
         rule = "  ".join("-" * w for w in widths)
         shown = ["  ".join(x.rjust(w) for x, w in zip(line, widths, strict=True)) for line in lines]
         body = [rule, shown[0], rule, *shown[1:], rule, f"Self CPU time total: {_time(total)}"]
@@ -394,6 +423,9 @@ class profile:
     def add_metadata_json(self, key: str, value: str) -> None:
         """:meth:`add_metadata` of a value that is JSON."""
         self._metadata[key] = json.loads(value)
+
+    #: Entries may be written before a profile starts, too.
+    preset_metadata_json = add_metadata_json
 
     def export_stacks(self, path: str, metric: str = "self_cpu_time_total") -> None:
         """Not supported: programs are fused, so no operation has a stack.

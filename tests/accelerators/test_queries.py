@@ -102,6 +102,7 @@ QUESTIONS = {
         compile_shader('a') load_metallib('a')""",
     "mtia": """is_available() is_initialized() device_count() synchronize() current_device() empty_cache()
         memory_stats() init() manual_seed(0)""",
+    "accelerator": "Graph()",
     "backends": """cuda.is_ck_sdpa_available() cuda.preferred_blas_library('x') cuda.cufft_plan_cache.size
         cuda.cufft_plan_cache.max_size cuda.cufft_plan_cache.clear() cusparselt.is_available()
         cusparselt.version() cusparselt.get_max_alg_id() kleidiai.is_available() mha.get_fastpath_enabled()

@@ -222,3 +222,18 @@ def test_keys_seen_twice(torch):
             seen.see("a", 1)
         texts.append(str(error.value))
     assert texts[0] == texts[1]
+
+
+def test_tables_have_pytorchs_columns(torch):
+    def columns(package):
+        x = package.ones(2, 3)
+        with package.profiler.profile() as p, package.profiler.record_function("mine"):
+            x.sum().item()
+        rows = p.key_averages()
+        mine = next(row for row in rows if row.key == "mine")
+        assert mine.cpu_time_total_str.endswith(("us", "ms", "s"))
+        events = [e for e in p.events() if e.name == "mine"]
+        assert events[0].time_range.elapsed_us() == pytest.approx(events[0].cpu_time_total, abs=1)
+        return [title.strip() for title in rows.table().splitlines()[1].split("  ") if title.strip()]
+
+    assert columns(jtorch) == columns(torch)

@@ -47,6 +47,37 @@ def plain(x):
     return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
+#: Transformations of optax that need nothing but a learning rate, those that need none, and parts of them.
+BY_NAME = [
+    "adabelief", "adadelta", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad",
+    "fromage", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "optimistic_adam_v2",
+    "optimistic_gradient_descent", "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3",
+    "yogi", "adafactor", "contrib.acprop", "contrib.ademamix", "contrib.adopt", "contrib.madgrad",
+    "contrib.simplified_ademamix", "contrib.muon", "contrib.galore",
+]  # fmt: skip
+ALONE = [
+    "contrib.cocob", "contrib.dadapt_adamw", "contrib.prodigy", "contrib.schedule_free_sgd",
+    "contrib.schedule_free_adamw",
+]  # fmt: skip
+SCALES = [
+    "scale_by_adadelta", "scale_by_adam", "scale_by_adamax", "scale_by_adan", "scale_by_amsgrad",
+    "scale_by_belief", "scale_by_distance_over_gradients", "scale_by_lbfgs", "scale_by_lion",
+    "scale_by_novograd", "scale_by_optimistic_gradient", "scale_by_param_block_norm",
+    "scale_by_param_block_rms", "scale_by_radam", "scale_by_rms", "scale_by_rss", "scale_by_sign",
+    "scale_by_sm3", "scale_by_stddev", "scale_by_trust_ratio", "scale_by_yogi", "centralize",
+    "keep_params_nonnegative", "normalize_by_update_norm", "zero_nans", "set_to_zero", "identity",
+    "apply_every", "contrib.normalize",
+]  # fmt: skip
+
+
+def named(name):
+    """An attribute of optax."""
+    found = optax
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
 def loss_of(weight, bias):
     """Of arrays and tensors alike."""
     return ((weight @ bias + bias * bias - TARGET) ** 2).sum()
@@ -96,6 +127,29 @@ def test_steps_and_state_are_optaxs(name, lazy):
     for mine, theirs in zip(held, leaves, strict=True):
         assert str(mine.dtype).split(".")[1] == str(theirs.dtype)
         np.testing.assert_allclose(mine.numpy(), theirs, rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*BY_NAME, *ALONE, *SCALES])
+def test_all_of_optax_takes_its_own_steps(name):
+    make = named(name)
+
+    def transformation():
+        if name in BY_NAME:
+            return make(learning_rate=0.03)
+        return make() if name in ALONE else optax.chain(make(), optax.scale(-0.05))
+
+    expected, state = by_hand(transformation(), 5)
+    for compiled in (False, True):
+        params, optimizer = build(transformation())
+        take = jtorch.compile(take_steps) if compiled else take_steps
+        for _ in range(5):
+            take(params, optimizer, 1)
+        for mine, theirs in zip(params, expected, strict=True):
+            np.testing.assert_allclose(mine.detach().numpy(), theirs, rtol=2e-6, atol=2e-7)
+        held = optimizer.state_dict()["state"].get("leaves", [])
+        dtypes = [str(t.dtype).split(".")[1] for t in held]
+        assert dtypes == [str(plain(x).dtype) for x in jax.tree.leaves(state)]
 
 
 @pytest.mark.parametrize("name", ["a chain with a schedule", "every second step"])
