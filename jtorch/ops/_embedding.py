@@ -15,6 +15,7 @@ from jtorch.ops._checks import VALUE_CHECKS, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import size_text
 from jtorch.ops._registry import register
+from jtorch.ops._written_parts import apart
 
 __all__ = ["rows"]
 
@@ -61,7 +62,7 @@ def rows(index: Array, weight: Array, padding_idx: int, scale_grad_by_freq: bool
         scale_grad_by_freq: divide the gradient of each row by the number of times it is named.
     """
     if jnp.issubdtype(weight.dtype, jnp.inexact):
-        found = weight.at[index].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+        found = apart(weight).at[index].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
     else:
         found = weight.at[index].get(mode="clip")
     space = (...,) + (None,) * (weight.ndim - 1)

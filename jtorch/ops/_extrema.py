@@ -16,13 +16,14 @@ from jax import Array, lax
 from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
 from jtorch.ops._ranking import extreme, first_extreme
 from jtorch.ops._registry import register
+from jtorch.ops._written_parts import apart
 
 Dim = int | Sequence[int] | None
 
 
 def along(input: Array, dim: int, index: Array, keepdim: bool) -> Array:
     """The values at ``index`` (of size 1 along ``dim``); the gradient goes there alone."""
-    values = jnp.take_along_axis(input, index, dim, mode="promise_in_bounds")
+    values = jnp.take_along_axis(apart(input), index, dim, mode="promise_in_bounds")
     return values if keepdim else jnp.squeeze(values, dim)
 
 

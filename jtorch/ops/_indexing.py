@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jtorch.ops._registry import register
+from jtorch.ops._written_parts import apart, written
 
 __all__ = ["fill", "index", "index_put", "mask_put"]
 
@@ -41,7 +42,7 @@ def index(input: Array, indices: tuple[Array, ...], dims: Dims) -> Array:
 
     The dimensions of the indices take the place of ``dims`` if these are neighbours, else they come first.
     """
-    return _pointer(input, indices, dims).get(mode="promise_in_bounds")
+    return _pointer(apart(input), indices, dims).get(mode="promise_in_bounds")
 
 
 @register(
@@ -63,13 +64,13 @@ def index_put(
     place = _pointer(input, indices, dims)
     if input.dtype == jnp.bool_:
         return place.max(values, mode="promise_in_bounds")
-    return place.add(values, mode="promise_in_bounds")
+    return written(place.add(values, mode="promise_in_bounds"))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _write_at(x: Array, indices: tuple[Array, ...], values: Array, dims: Dims) -> Array:
     """Of several values for one place the last stays."""
-    return _pointer(x, indices, dims).set(values, mode="promise_in_bounds")
+    return written(_pointer(x, indices, dims).set(values, mode="promise_in_bounds"))
 
 
 @_write_at.defjvp

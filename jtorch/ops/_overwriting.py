@@ -11,6 +11,7 @@ from jax import Array
 from jtorch.ops._checks import wrap_dim
 from jtorch.ops._places import write_at
 from jtorch.ops._registry import register
+from jtorch.ops._written_parts import written
 
 __all__ = ["as_strided_scatter", "diagonal_scatter", "select_scatter", "slice_scatter"]
 
@@ -47,7 +48,7 @@ def slice_scatter(
     part = (slice(None),) * dim + (slice(start, end, step),)
     count = len(range(*part[-1].indices(input.shape[dim])))
     check_part(src, (*input.shape[:dim], count, *input.shape[dim + 1 :]))
-    return input.at[part].set(src.astype(input.dtype), unique_indices=True)
+    return written(input.at[part].set(src.astype(input.dtype), unique_indices=True))
 
 
 @register(node="SelectScatterBackward0", static="dim index", promote=None, saves="", method=True)
@@ -64,7 +65,8 @@ def select_scatter(input: Array, src: Array, dim: int, index: int) -> Array:
             f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
         )
     check_part(src, (*input.shape[:dim], *input.shape[dim + 1 :]))
-    return input.at[(slice(None),) * dim + (index,)].set(src.astype(input.dtype), unique_indices=True)
+    part = (slice(None),) * dim + (index,)
+    return written(input.at[part].set(src.astype(input.dtype), unique_indices=True))
 
 
 @register(node="DiagonalScatterBackward0", static="offset dim1 dim2", promote=None, saves="", method=True)
@@ -86,7 +88,7 @@ def diagonal_scatter(input: Array, src: Array, offset: int = 0, dim1: int = 0, d
         return input
     at = np.arange(length)
     values = jnp.moveaxis(src, -1, 0).astype(input.dtype)
-    x = x.at[at + max(-offset, 0), at + max(offset, 0)].set(values, unique_indices=True)
+    x = written(x.at[at + max(-offset, 0), at + max(offset, 0)].set(values, unique_indices=True))
     return jnp.moveaxis(x, (0, 1), (first, second))
 
 

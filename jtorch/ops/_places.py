@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from jtorch.ops._checks import kind, scalar_type
+from jtorch.ops._written_parts import apart, written
 
 __all__ = [
     "IN_BOUNDS",
@@ -97,22 +98,22 @@ def add_at(x: Array, index: Array, source: Array, dim: int, slices: bool) -> Arr
     """Add ``source`` to ``x`` where ``index`` points; several values may meet in one place."""
     if kind(x) == "b":
         return pointer(x, index, dim, slices).max(source, **IN_BOUNDS)
-    return pointer(x, index, dim, slices).add(source, **IN_BOUNDS)
+    return written(pointer(x, index, dim, slices).add(source, **IN_BOUNDS))
 
 
 def read_at(x: Array, index: Array, dim: int, slices: bool) -> Array:
     """The values of ``x`` where ``index`` points."""
     if slices:
-        return pointer(x, index, dim, True).get(**IN_BOUNDS)
+        return pointer(apart(x), index, dim, True).get(**IN_BOUNDS)
     if any(n != m for axis, (n, m) in enumerate(zip(x.shape, index.shape, strict=True)) if axis != dim):
         x = x[tuple(slice(None) if axis == dim else slice(n) for axis, n in enumerate(index.shape))]
-    return jnp.take_along_axis(x, index, dim, **IN_BOUNDS)
+    return jnp.take_along_axis(apart(x), index, dim, **IN_BOUNDS)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(3, 4))
 def write_at(x: Array, index: Array, source: Array, dim: int, slices: bool) -> Array:
     """Write ``source`` into ``x`` where ``index`` points; of several values for one place the last stays."""
-    return pointer(x, index, dim, slices).set(source, **IN_BOUNDS)
+    return written(pointer(x, index, dim, slices).set(source, **IN_BOUNDS))
 
 
 @write_at.defjvp
@@ -139,7 +140,7 @@ def reduce_at(
         method = place.min if reduce in ("prod", "amin") else place.max
     else:
         method = {"sum": place.add, "prod": place.multiply, "amax": place.max, "amin": place.min}[reduce]
-    return method(source, **IN_BOUNDS)
+    return written(method(source, **IN_BOUNDS))
 
 
 def _neutral(dtype: Any, reduce: str) -> Array:

@@ -13,6 +13,7 @@ from jax import Array, lax
 
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import register
+from jtorch.ops._written_parts import apart, computed, written
 
 
 def _named(shapes: Any, statics: dict[str, Any]) -> str:
@@ -48,7 +49,7 @@ def put_permute(base: Array, new: Array, dims: tuple[int, ...], node: str) -> Ar
 
 
 def _window(input: Array, start: Array, dim: int, span: int) -> Array:
-    return lax.dynamic_slice_in_dim(input, start, span, dim)
+    return lax.dynamic_slice_in_dim(apart(input), start, span, dim)
 
 
 @register(
@@ -85,7 +86,7 @@ def put_slice(base: Array, new: Array, start: Array, dim: int, length: int, step
         window = _window(base, start, dim, (length - 1) * step + 1)
         at = (slice(None),) * dim + (slice(None, None, step),)
         new = window.at[at].set(new)
-    return lax.dynamic_update_slice_in_dim(base, new, start, dim)
+    return written(lax.dynamic_update_slice_in_dim(base, computed(new, start), start, dim))
 
 
 @register(
@@ -99,7 +100,7 @@ def view_part(input: Array, dim: int, start: int, length: int) -> Array:
 @register("_put.part", node="CopySlices", static="dim start length", promote=None, saves="", function=False)
 def put_part(base: Array, new: Array, dim: int, start: int, length: int) -> Array:
     """The base with that part replaced."""
-    return lax.dynamic_update_slice_in_dim(base, new, start, dim)
+    return written(lax.dynamic_update_slice_in_dim(base, new, start, dim))
 
 
 @register(
@@ -113,7 +114,9 @@ def view_select(input: Array, index: Array, dim: int) -> Array:
 @register("_put.select", raw="index", node="CopySlices", static="dim", promote=None, saves="", function=False)
 def put_select(base: Array, new: Array, index: Array, dim: int) -> Array:
     """The base with that slice replaced."""
-    return lax.dynamic_update_slice_in_dim(base, jnp.expand_dims(new, dim), index, dim)
+    return written(
+        lax.dynamic_update_slice_in_dim(base, jnp.expand_dims(computed(new, index), dim), index, dim)
+    )
 
 
 @register("_view.split", node=_named, static="sizes dim node", promote=None, saves="", function=False)
@@ -162,7 +165,7 @@ def put_diagonal(base: Array, new: Array, offset: int, dim1: int, dim2: int) -> 
     moved = jnp.moveaxis(base, (dim1, dim2), (-2, -1))
     steps = jnp.arange(new.shape[-1])
     rows, columns = steps + max(-offset, 0), steps + max(offset, 0)
-    return jnp.moveaxis(moved.at[..., rows, columns].set(new), (-2, -1), (dim1, dim2))
+    return jnp.moveaxis(written(moved.at[..., rows, columns].set(new)), (-2, -1), (dim1, dim2))
 
 
 @register(
@@ -189,7 +192,7 @@ def put_unfold(base: Array, new: Array, dim: int, size: int, step: int) -> Array
         return new.reshape(())
     index = step * jnp.arange(new.shape[dim])[:, None] + jnp.arange(size)
     at = (slice(None),) * dim + (index,)
-    return base.at[at].set(jnp.moveaxis(new, -1, dim + 1))
+    return written(base.at[at].set(jnp.moveaxis(new, -1, dim + 1)))
 
 
 def strided_index(size: tuple[int, ...], stride: tuple[int, ...], offset: Any) -> Array:
@@ -249,7 +252,7 @@ def put_as_strided(
 ) -> Array:
     """The base with those elements replaced."""
     memory, order = _memory(base, layout)
-    memory = memory.at[strided_index(size, stride, offset)].set(new)
+    memory = written(memory.at[strided_index(size, stride, offset)].set(new))
     inverse = [0] * len(order)
     for i, d in enumerate(order):
         inverse[d] = i

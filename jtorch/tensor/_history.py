@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jtorch.dispatch import Plan
+from jtorch.ops._written_parts import written
 from jtorch.tape import Node, node_class
 from jtorch.trace import Aval
 
@@ -182,7 +183,7 @@ def composed_put(plans: tuple[Plan, ...], source: Aval, new: Aval) -> Plan:
             count = len(plan.operands) - 1
             (place,) = plan.fn(place, *numbers[at : at + count])
             at += count
-        return (base.reshape(-1).at[place].set(new).reshape(base.shape),)
+        return (written(base.reshape(-1).at[place].set(new)).reshape(base.shape),)
 
     return Plan(
         "_put.steps",
