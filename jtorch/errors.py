@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 __all__ = [
-    "AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "no_such_form", "type_name",
-    "warn_user", "with_hint", "wrong_argument",
+    "AsyncExecutionError", "LinAlgError", "TraceError", "drop_jax_note", "helped", "no_such_form",
+    "type_name", "warn_user", "with_hint", "wrong_argument",
 ]  # fmt: skip
 
 E = TypeVar("E", bound=BaseException)
@@ -64,8 +64,12 @@ def type_name(kind: type) -> str:
 
 def wrong_argument(text: str, kind: type) -> TypeError:
     """PyTorch's error for an argument of a type that does not fit; help is added if that is JAX's array."""
-    error = TypeError(text)
-    if kind.__module__.partition(".")[0] in ("jax", "jaxlib"):
+    return helped(TypeError(text), [kind])
+
+
+def helped(error: E, kinds: Iterable[type]) -> E:
+    """The error, with help if one of the types is that of JAX's arrays."""
+    if any(kind.__module__.partition(".")[0] in ("jax", "jaxlib") for kind in kinds):
         with_hint(error, "jtorch.from_jax(x) makes a tensor of a jax.Array or a tracer, without a copy")
     return error
 

@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch.devices import device_of
 from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
@@ -18,13 +17,13 @@ from jtorch.tensor import (
     _overrides,  # noqa: F401  (run uses it from now on)
     _specialised,  # noqa: F401
 )
-from jtorch.tensor._core import Tensor, from_value, run
+from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._forms import Called
 from jtorch.tensor._inplace import assign, check_writable, write_out
+from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._old_forms import arranged
 from jtorch.tensor._out_checks import check_memory, check_out_dtype, takes_dtype_of
 from jtorch.tensor._value_checks import checked, runner
-from jtorch.trace import from_jax
 
 __all__ = ["NAMESPACES", "called", "derived"]
 
@@ -292,16 +291,8 @@ def _unknown(op: Op, first: Any, second: Any) -> Any:
     """An operator's result with something that is neither tensor nor number."""
     made = _core.found_at(op, (first, second))
     if made is None and isinstance(second, jax.Array):
-        return run(op, (first, _of_jax(second, first), *op.defaults[2:]))
+        return run(op, (first, of_jax(second, first._aval().device), *op.defaults[2:]))
     return NotImplemented if made is None else made
-
-
-def _of_jax(array: jax.Array, beside: Tensor) -> Tensor:
-    """JAX's array as a tensor on the device of another one; elsewhere than there PyTorch's errors come."""
-    where = beside._aval().device
-    if not isinstance(array, jax.core.Tracer):
-        where = device_of(array)
-    return from_value(from_jax(array, where))
 
 
 def make_inplace_operator(op: Op) -> Callable[..., Any]:
@@ -313,7 +304,7 @@ def make_inplace_operator(op: Op) -> Callable[..., Any]:
         if not isinstance(other, NUMBERS):
             if not isinstance(other, jax.Array):
                 return NotImplemented
-            other = _of_jax(other, self)
+            other = of_jax(other, self._aval().device)
         check_writable(self)
         if autocast_state.hook is not None:
             return assign(self, without_autocast(apply, op, (self, other, *rest)))

@@ -19,7 +19,7 @@ import numpy as np
 from jtorch.devices import device
 from jtorch.dispatch import wrong_type
 from jtorch.dtypes import FLOAT, dtype
-from jtorch.errors import type_name, wrong_argument
+from jtorch.errors import helped, type_name, wrong_argument
 from jtorch.ops._registry import Op
 from jtorch.tensor._core import Tensor
 from jtorch.tensor._layout import layout, memory_format
@@ -453,7 +453,8 @@ class Called:
             if not args or not _is_tensor(args[0]):
                 return None
             args = args[1:]
-        return refusal(self.name, self.forms, args, kwargs)
+        error = refusal(self.name, self.forms, args, kwargs)
+        return None if error is None else helped(error, map(type, (*args, *kwargs.values())))
 
     def _look_up(self) -> None:
         space, name = self.space, self.name

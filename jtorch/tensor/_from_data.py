@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jtorch import dtypes
@@ -16,6 +17,7 @@ from jtorch.tensor._arguments import as_dtype, check_layout, filled, make
 from jtorch.tensor._core import Tensor, from_value, to_device, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import strides_like
+from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.trace import now
 
@@ -67,12 +69,18 @@ def tensor(
     return new_from(data, dtype, as_device(device), requires_grad)
 
 
+#: What tensors are made of most of the time.
+_USUAL = frozenset({list, tuple, float, int, bool, np.ndarray})
+
+
 def new_from(data: Any, dtype: dtype | None, where: device, requires_grad: bool = False) -> Tensor:
     """A new tensor of numbers, sequences or an array, whose order of memory it keeps.
 
     Raises:
         TypeError, ValueError, RuntimeError: with PyTorch's texts.
     """
+    if type(data) not in _USUAL and isinstance(data, jax.Array):
+        return copy_of(of_jax(data, where), dtype, where, requires_grad)  # which nobody can write to
     strides = None
     if isinstance(data, np.ndarray) and not data.flags.c_contiguous:
         check_array(data)
@@ -110,6 +118,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         if (dtype is None or dtype is aval.dtype) and where is aval.device:
             return data
         return data.to(where, dtype or aval.dtype)  # type: ignore[no-any-return]
+    if type(data) not in _USUAL and isinstance(data, jax.Array):
+        found = of_jax(data, as_device(device))
+        return as_tensor(found, dtype, found._aval().device if device is None else device)
     where = as_device(device)
     if (
         isinstance(data, np.ndarray)

@@ -35,10 +35,11 @@ from jtorch.tensor._index_tensors import (
     write_places,
 )  # fmt: skip
 from jtorch.tensor._inplace import check_writable, overwrite
+from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._type_names import type_name
 from jtorch.tensor._views import alias, strides_of, unsqueeze, wrap_dim
-from jtorch.trace import TracedValue, from_host, from_jax
+from jtorch.trace import TracedValue, from_host
 from jtorch.trace._read_numbers import ReadNumber
 
 __all__ = ["index_put", "index_put_"]
@@ -203,7 +204,7 @@ def _plain_item(item: Any) -> Any:
         return int(item)
     if isinstance(item, jax.Array):
         traced = isinstance(item, jax.core.Tracer)
-        return from_value(from_jax(item, CPU) if traced else from_host(np.asarray(item)))
+        return of_jax(item, CPU) if traced else from_value(from_host(np.asarray(item)))
     if _is_sequence(item):
         array = array_from_data(item, None)
         if array.dtype not in (np.bool_, np.uint8):
@@ -273,6 +274,8 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``."""
     if not isinstance(value, _VALUES):
+        if isinstance(value, jax.Array):
+            return setitem(self, index, of_jax(value, self._aval().device))
         kind = type(value)
         name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
         raise TypeError(f"can't assign a {name} to a {legacy_name(self._aval())}")

@@ -21,6 +21,7 @@ from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import convert
 from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._from_data import copy_of, from_numpy, frombuffer, new_from, on_buffer
+from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._storages import UntypedStorage, whole_of
 from jtorch.trace import Aval, TracedValue, aval_of, computed, from_host
 from jtorch.trace import from_jax as value_of_array
@@ -83,12 +84,8 @@ def from_jax(array: jax.Array, device: Any = None) -> Tensor:
             f"from_jax(): argument 'array' (position 1) must be jax.Array, not {type(array).__name__}"
         )
     from_numpy_dtype(array.dtype)
-    if isinstance(array, jax.core.Tracer):
-        where = default_device() if device is None else as_device(device)
-    else:
-        where = device_of(array)
-    result = from_value(value_of_array(array, where))
-    if device is not None and where is not as_device(device):
+    result = of_jax(array, default_device() if device is None else as_device(device))
+    if device is not None and result._aval().device is not as_device(device):
         return convert(result, as_device(device), None)
     return result
 

@@ -219,3 +219,44 @@ def test_memory_is_shared_and_never_written_to():
     held = view.jax()
     view += 1
     assert held.tolist() == [3.0, 4.0, 5.0]
+
+
+def test_data_of_jax():
+    array = jnp.array([1.0, 2.0])
+    made = jtorch.tensor(array, dtype=jtorch.float64, requires_grad=True)
+    assert made.dtype is jtorch.float64
+    assert made.requires_grad
+    made = jtorch.tensor(array)
+    made += 1
+    assert array.tolist() == [1.0, 2.0]
+    assert jtorch.as_tensor(array).jax() is array
+    doubled = jax.jit(lambda a: jtorch.tensor(a) * 2 + jtorch.as_tensor(a, dtype=jtorch.float64))(array)
+    assert doubled.dtype is jtorch.float64
+    assert doubled.tolist() == [3.0, 6.0]
+    x = jtorch.zeros(3)
+    x[0] = jnp.float32(3)
+    x[1:] = array
+    assert x.tolist() == [3.0, 1.0, 2.0]
+    leaf = jtorch.zeros(2, requires_grad=True)
+    y = leaf * 1
+    y[0] = array[1]
+    y.sum().backward()
+    assert leaf.grad.tolist() == [0.0, 1.0]
+    filled = jax.jit(lambda a: jtorch.zeros(2).index_fill(0, jtorch.tensor([0]), 1.0) + a.at[0].set(0))(array)
+    assert filled.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: jtorch.sin(a),
+        lambda a: jtorch.ones(2).mul(a),
+        lambda a: jtorch.clamp(jtorch.ones(2), a),
+        lambda a: jtorch.nn.functional.linear(a, jtorch.ones(2, 2)),
+    ],
+    ids=["function", "method", "several forms", "module"],
+)
+def test_functions_refuse_arrays_of_jax_with_help(call):
+    with pytest.raises(TypeError, match="ArrayImpl") as error:
+        call(jnp.ones(2))
+    assert "jtorch.from_jax(x) makes a tensor" in error.value.__notes__[0]
