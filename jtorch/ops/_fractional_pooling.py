@@ -43,6 +43,10 @@ def check_fractional(
     ndim = len(kernel)
     if input.ndim <= ndim:
         wrap_dim(-ndim - 1, input.ndim)
+    if input.ndim > ndim + 2:
+        raise RuntimeError(
+            f"{name}(): Expected {ndim + 1}D or {ndim + 2}D tensor, but got: {list(input.shape)}"
+        )
     for axis in range(input.ndim - ndim - 1, input.ndim):
         if not input.shape[axis]:
             raise RuntimeError(
@@ -65,7 +69,7 @@ def check_fractional(
     if samples.shape[2] != ndim:
         raise RuntimeError(f"Expect _random_samples.size(2) equals to {ndim}; got {samples.shape[2]}.")
     if kind(input) != "f":
-        raise not_implemented(f"{name}_frame", input)
+        raise not_implemented(f"{name.removesuffix('_out')}_out_frame", input)
 
 
 def fractional(

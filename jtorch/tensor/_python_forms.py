@@ -85,6 +85,14 @@ PASSED: dict[str, str] = {
     ),
     "feature_alpha_dropout": f"{_DROPOUT}feature_alpha_dropout(input, p, training)",
     "fold": ("col2im(input, two(output_size), two(kernel_size), two(dilation), two(padding), two(stride))"),
+    **{
+        # Something stands for the random numbers.
+        f"fractional_max_pool{n}d": (
+            "None if output_size is None else "
+            f"(input.dim(), fractional_max_pool{n}d(input, kernel_size, output_size, input))[-1]"
+        )
+        for n in (2, 3)
+    },
     "gaussian_nll_loss": _after("var < 0", "input.size()", "input - target"),
     "glu": "input.dim(), glu(input, dim)",
     "group_norm": "input.dim(), group_norm(input, num_groups, weight, bias, eps, True)",

@@ -23,7 +23,9 @@ CALLS = [
     "nn.GRUCell(3, 4)(x, torch.ones(2))", "nn.LSTMCell(3, 4)(x, x)",
     "nn.LSTMCell(3, 4)(x, (torch.ones(2, 4), torch.ones(3, 4)))", "nn.LSTMCell(3, 4)(x, torch.ones(0))",
     "nn.Bilinear(3, 3, 1)(x.half(), x)", "nn.SoftMarginLoss()(x[:1], x)",
-    "nn.HingeEmbeddingLoss()(x > 0, x)",
+    "nn.HingeEmbeddingLoss()(x > 0, x)", "nn.FractionalMaxPool2d(2, 3)(None)",
+    "nn.FractionalMaxPool2d('a', 3)(x[None])", "nn.FractionalMaxPool2d(1, 1)(torch.ones(1, 1, 1, 3, 3))",
+    "nn.FractionalMaxPool3d(1, 0.5)(torch.ones(1, 1, 3, 3, 3))",
 ]  # fmt: skip
 
 
