@@ -50,7 +50,7 @@ class Exponential(Expanding, ExponentialFamily):
         return 1 - (-self.rate * value).exp()
 
     def icdf(self, value: Any) -> Tensor:
-        return -(-value).log1p() / self.rate
+        return -jtorch.log1p(-value) / self.rate
 
     def entropy(self) -> Tensor:
         return 1.0 - self.rate.log()

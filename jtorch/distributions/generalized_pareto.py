@@ -62,7 +62,7 @@ class GeneralizedPareto(Expanding):
         return self.log_cdf(value).exp()
 
     def icdf(self, value: Any) -> Tensor:
-        (zero, safe), log_rest = self._zero(), (-value).log1p()
+        (zero, safe), log_rest = self._zero(), jtorch.log1p(-value)
         powers = self.loc + self.scale / safe * (-safe * log_rest).expm1()
         return jtorch.where(zero, self.loc - self.scale * log_rest, powers)
 

@@ -253,7 +253,7 @@ def multi_head_attention_forward(
             )
         padding = padding.view(batch, 1, 1, source).expand(-1, num_heads, -1, -1).reshape(rows, 1, source)
         attn_mask = padding if attn_mask is None else attn_mask + padding
-    p = dropout_p if training else 0.0
+    p = float(dropout_p) if training else 0.0
     if need_weights:
         return _with_weights(
             q, k, v, attn_mask, p, out_proj_weight, out_proj_bias, average_attn_weights, batched

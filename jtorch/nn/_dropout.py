@@ -47,13 +47,13 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     _check_probability(p)
     if not input.numel() or p == 0 or not training:
         return input
-    return _store(input, masked(input, p), inplace)
+    return _store(input, masked(input, float(p)), inplace)
 
 
 def _channels(input: Any, p: float, training: bool, inplace: bool) -> Any:
     if not input.numel() or p == 0 or not training:
         return input
-    return _store(input, masked(input, p, channel_shape(input)), inplace)
+    return _store(input, masked(input, float(p), channel_shape(input)), inplace)
 
 
 def _sample(input: Any, p: float, training: bool, inplace: bool) -> Any:
@@ -137,7 +137,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
         raise _no_tensor("alpha_dropout", input)
     if not input.numel() or p == 0 or not training:
         return input
-    return _store(input, alpha_masked(input, p), inplace)
+    return _store(input, alpha_masked(input, float(p)), inplace)
 
 
 def feature_alpha_dropout(
@@ -149,4 +149,4 @@ def feature_alpha_dropout(
         raise _no_tensor("feature_alpha_dropout", input)
     if not input.numel() or p == 0 or not training:
         return input
-    return _store(input, alpha_masked(input, p, channel_shape(input)), inplace)
+    return _store(input, alpha_masked(input, float(p), channel_shape(input)), inplace)

@@ -287,7 +287,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
         pass
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        made = _sharing(type(self), Tensor.to(self, *args, **kwargs))
+        made = _sharing(type(self), Tensor.to(self, *args, **kwargs))  # type: ignore[attr-defined]
         made.__dict__.update(_own_attributes(self))
         return made
 

@@ -217,9 +217,14 @@ def rms_norm(
 
     Raises:
         RuntimeError: shapes that do not agree.
+        ValueError: ``input`` has fewer dimensions than are normalized.
 
     Reference: Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467
     """
+    if input.ndim < len(normalized_shape):
+        raise ValueError(
+            f"Input tensor must have at least {len(normalized_shape)} dimensions, but got {input.ndim}"
+        )
     axes = check_normalized("rms_norm", input, normalized_shape, weight)
     x = widened(input)
     eps = float(jnp.finfo(x.dtype).eps) if eps is None else eps
@@ -372,6 +377,8 @@ def check_batch_norm(
     for name, x in operands:
         if x is not None and x.size != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {x.size}")
+        if x is not None and x.ndim != 1 and name.startswith("running"):
+            raise RuntimeError(f"TensorAccessor expected 1 dims but tensor has {x.ndim}")
     if kind(input) != "f":
         raise not_implemented("batch_norm", input)
     check_parameters(input, *(x for _, x in operands))

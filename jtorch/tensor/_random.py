@@ -740,7 +740,10 @@ def normal(
             if std._aval().size and float(call("min", std).item()) < 0:
                 raise RuntimeError("normal expects all elements of std >= 0.0")
             noise = sample(draw_normal, shape, first._aval().dtype, (), generator, first._aval().device)
-            result = noise * std + mean
+            scaled = noise * std
+            if scaled.dtype is not first.dtype:
+                scaled = scaled.to(first.dtype)
+            result = scaled + mean
         else:
             _check_std(std)
             spread = (0.0, float(std))

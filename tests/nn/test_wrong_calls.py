@@ -25,7 +25,8 @@ CALLS = [
     "nn.Bilinear(3, 3, 1)(x.half(), x)", "nn.SoftMarginLoss()(x[:1], x)",
     "nn.HingeEmbeddingLoss()(x > 0, x)", "nn.FractionalMaxPool2d(2, 3)(None)",
     "nn.FractionalMaxPool2d('a', 3)(x[None])", "nn.FractionalMaxPool2d(1, 1)(torch.ones(1, 1, 1, 3, 3))",
-    "nn.FractionalMaxPool3d(1, 0.5)(torch.ones(1, 1, 3, 3, 3))",
+    "nn.FractionalMaxPool3d(1, 0.5)(torch.ones(1, 1, 3, 3, 3))", "nn.RMSNorm((1, 2, 3))(x)",
+    "nn.BatchNorm1d((3, 1))(x)",
 ]  # fmt: skip
 
 
@@ -94,3 +95,17 @@ def test_kl_div_warns_that_its_mean_is_no_mathematical_one():
         with pytest.warns(UserWarning, match="'mean' divides the total loss by both the batch size"):
             jtorch.nn.functional.kl_div(x, x)
     jtorch.nn.functional.kl_div(x, x, reduction="batchmean")
+
+
+def test_a_probability_of_any_kind_drops_the_same():
+    drawn = []
+    for p in (0.5, np.float32(0.5), jtorch.tensor(0.5)):
+        jtorch.manual_seed(0)
+        drawn.append(jtorch.nn.functional.dropout(jtorch.ones(6), p).tolist())
+    assert drawn == [[0.0, 0.0, 2.0, 0.0, 0.0, 0.0]] * 3  # PyTorch 2.13
+
+
+def test_draws_around_means_have_their_dtype():
+    mean, std = jtorch.zeros(2), jtorch.ones(2, dtype=jtorch.float64)
+    assert jtorch.normal(mean, std).dtype is jtorch.float32
+    assert jtorch.distributions.Normal(mean, std).sample().dtype is jtorch.float32

@@ -146,8 +146,8 @@ def clip_grads_with_norm_(
     gradients = [p.grad for p in _listed(parameters) if p.grad is not None]
     if not gradients:
         return
-    if not isinstance(total_norm, Tensor):
-        derived[""]["clamp"](float(max_norm) / (total_norm + 1e-6), max=1.0)  # says what was expected
+    if not isinstance(total_norm, Tensor):  # the call says what was expected
+        derived[""]["clamp"](float(max_norm) / (total_norm + 1e-6), max=1.0)  # type: ignore[unreachable]
     if total_norm.dim():
         raise RuntimeError(
             f"scalar tensor expected to be 0 dim but it has {total_norm.dim()} dimensions and "
