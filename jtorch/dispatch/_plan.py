@@ -226,8 +226,8 @@ def _kept(plan: Plan, needs: tuple[int, ...]) -> tuple[int, ...]:
         for i, x in enumerate(plan.operands)
         if i not in needs and (isinstance(x, type) or x.dtype.category >= DIFFERENTIABLE)
     ]
-    if not others:
-        return saved
+    if not others and not plan.title.endswith("_backward"):
+        return saved  # as PyTorch's node keeps it; a derivative keeps what its own derivative reads
     given = plan.reached(needs)
     specs = [spec(plan.operands[i]) for i in saved] + [spec(plan.outputs[i]) for i in given]
     with outside_meshes():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import jax
@@ -311,9 +312,27 @@ def power_of_number(input: Array, exponent: Any) -> Array:
         return power_of_tensors(input, jnp.asarray(exponent, input.dtype))
     if exponent == 0.5:
         return jnp.sqrt(input)
-    if exponent in (-2, -1, 0, 1, 2, 3, 4):
+    if exponent in (1, 2, 3, 4):
+        return _product(int(exponent))(input)
+    if exponent in (-2, -1, 0):
         return lax.integer_pow(input, int(exponent)) if exponent else jnp.ones_like(input)
     return power_of_tensors(input, jnp.asarray(exponent, input.dtype))
+
+
+@cache
+def _product(exponent: int) -> Callable[[Array], Array]:
+    """``x ** exponent`` whose derivatives have a history up to the last that is not 0, as PyTorch's have."""
+
+    def slope(result: Array, x: Array) -> Array:
+        if exponent == 0:
+            return jnp.zeros_like(x)
+        return exponent * _product(exponent - 1)(x)
+
+    def power(x: Array) -> Array:
+        # The power 0 is 1 to XLA, and depends on x to JAX.
+        return lax.integer_pow(x, exponent) if exponent else lax.pow(x, jnp.zeros_like(x))
+
+    return slopes(slope)(power)
 
 
 def base_slope(result: Array, x: Array, y: Array) -> Array:
@@ -402,7 +421,7 @@ def float_power(input: Array, exponent: Array) -> Array:
 @register("square", numbers="", node="PowBackward0", promote="default", method=True, inplace=True, out=True)
 def square(input: Array) -> Array:
     """``input * input``; int64 for booleans."""
-    return lax.square(input.astype(jnp.int64) if kind(input) == "b" else input)
+    return power_of_number(input.astype(jnp.int64) if kind(input) == "b" else input, 2)
 
 
 @register(

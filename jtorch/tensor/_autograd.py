@@ -18,7 +18,7 @@ from jtorch.errors import warn_user
 from jtorch.ops._checks import c_name
 from jtorch.tape import CustomNode, Node, RemovableHandle, is_running, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, fitted_root, zeros
-from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, seen_base, to_device, value_of
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version, place_changes
@@ -571,7 +571,7 @@ def detach(input: Tensor) -> Tensor:
 
 def detach_(input: Tensor) -> Tensor:
     """Cut this tensor off its history."""
-    if input._abase is not None:
+    if seen_base(input) is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
             "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
@@ -579,7 +579,9 @@ def detach_(input: Tensor) -> Tensor:
             "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
     place_changes[0] += 1
-    input._fn, input._nr, input._requires = None, 0, False
+    for x in (input, input._turned):
+        if x is not None:
+            x._fn, x._nr, x._requires, x._abase = None, 0, False, None
     return input
 
 

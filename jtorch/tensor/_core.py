@@ -145,6 +145,10 @@ class Tensor(metaclass=TensorMeta):
     _offset = 0
     _abase: Any = None
     _adepth = 0
+    #: what views of this tensor are views of, after it was itself made another view of its memory in place
+    _turned: Any = None
+    #: of such a stand-in: weak reference to the tensor in whose place it is
+    _stands_for: Any = None
     _creation = 0
     _seen = 0
     _cached: Value | None = None
@@ -359,8 +363,34 @@ def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -
     return np.asarray(Holder())
 
 
+def autograd_base(tensor: Tensor) -> Any:
+    """The tensor whose history that of a view is derived from; ``None`` if it is no view.
+
+    Raises:
+        NotImplementedError: a leaf that was viewed before its dimensions were changed in place.
+    """
+    base = tensor._abase
+    if base is not None and base._turned is not None:
+        if base._turned is base:
+            raise NotImplementedError(
+                "a view of a leaf whose dimensions were changed in place after it was made (t_, unsqueeze_, "
+                "...); take the view anew"
+            )
+        base = tensor._abase = base._turned
+    return base
+
+
+def seen_base(tensor: Tensor) -> Any:
+    """The tensor that ``tensor`` is a view of, as users see it; ``None`` if it is no view."""
+    base = tensor._abase
+    if base is None or base._stands_for is None:
+        return base
+    owner = base._stands_for()
+    return None if owner is tensor else base if owner is None else owner
+
+
 def _refresh(tensor: Tensor) -> None:
-    base, old = tensor._abase, tensor._fn
+    base, old = autograd_base(tensor), tensor._fn
     if old is None and not base.requires_grad:
         return
     if tensor._creation:
@@ -377,7 +407,10 @@ def _refresh(tensor: Tensor) -> None:
 
 def move_retained(tensor: Tensor, fn: Node, nr: int) -> None:
     """The gradient that ``.grad`` keeps is that of the tensor's newest history."""
-    entry = tensor._fn.retained.pop(tensor._nr)
+    held = tensor._fn.retained
+    if held is None or tensor._nr not in held:
+        return  # its dimensions were changed in place: it keeps the gradient from before, as in PyTorch
+    entry = held.pop(tensor._nr)
     note_hook()
     if fn.retained is None:
         fn.retained = {}
@@ -452,6 +485,8 @@ def view(
     if base is None:
         result._abase, result._adepth = source, 1
     else:
+        if base._turned is not None:
+            base = autograd_base(source)
         if level == GRAD:
             source._renew()
         result._abase, result._adepth = base, source._adepth + 1
@@ -470,7 +505,7 @@ def write(tensor: Tensor, new: Tensor) -> None:
     Raises:
         RuntimeError: autograd cannot follow the change of this view.
     """
-    storage, view, base = tensor._storage, tensor._view, tensor._abase
+    storage, view, base = tensor._storage, tensor._view, autograd_base(tensor)
     own, fn = tensor._own_version, new._fn
     if base is not None and modes.level == GRAD and (fn is not None or base.requires_grad):
         if tensor._creation and (fn is not None or tensor.requires_grad):
@@ -506,7 +541,7 @@ def write(tensor: Tensor, new: Tensor) -> None:
 def rebase(tensor: Tensor, fn: Node, nr: int) -> None:
     """Give a view that was written to the history ``(fn, nr)``; its base gets one that leads there."""
     assert tensor._view is not None
-    base = tensor._abase
+    base = autograd_base(tensor)
     steps = steps_to_write(tensor._view.steps()[-tensor._adepth :])
     edges = [base._edge()]
     for step in steps[:-1]:

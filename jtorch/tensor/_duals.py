@@ -15,7 +15,15 @@ from weakref import WeakSet
 from jtorch.dispatch import INFERENCE, Plan, autocast_state, modes
 from jtorch.dtypes import FLOAT
 from jtorch.tensor._bridge import zeros
-from jtorch.tensor._core import Tensor, apply, from_value, put, steps_to_write, value_of
+from jtorch.tensor._core import (
+    Tensor,
+    apply,
+    autograd_base,
+    from_value,
+    put,
+    steps_to_write,
+    value_of,
+)
 from jtorch.tensor._views import alias, view_shape
 
 __all__ = ["Level", "enter", "leave", "make_dual", "tangent_of", "unpack_dual", "without_tangents"]
@@ -62,7 +70,7 @@ class Level:
         mine = tensor._tangent
         if mine is not None and mine.level is self:
             return mine.tensor  # type: ignore[no-any-return]
-        base = tensor._abase
+        base = autograd_base(tensor)
         tangent = None if base is None else self.of(base)
         if tangent is not None:
             assert tensor._view is not None
@@ -126,7 +134,7 @@ class Level:
         with without_tangents():
             if tangent is None:
                 tangent = from_value(zeros(new._aval()))
-            base = tensor._abase
+            base = autograd_base(tensor)
             if base is None or (tensor._tangent is not None and tensor._tangent.level is self):
                 self.give(tensor, tangent)
                 return

@@ -13,7 +13,7 @@ from jtorch.dtypes import INT, scalar_type_name
 from jtorch.errors import no_such_form
 from jtorch.ops._checks import check_fits
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, from_value, run, to_device, value_of, write
+from jtorch.tensor._core import Tensor, from_value, run, seen_base, to_device, value_of, write
 from jtorch.tensor._history import creation_error
 from jtorch.tensor._storage import Storage
 from jtorch.tensor._type_names import type_name
@@ -53,7 +53,7 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
             "for more details."
         )
     if level == GRAD and tensor.requires_grad:
-        base = tensor._abase
+        base = seen_base(tensor)
         if base is not None:
             if tensor._creation:
                 raise creation_error(tensor, indirect=False)

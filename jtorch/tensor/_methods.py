@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, TypeVar
+from weakref import ref
 
 from jtorch import dtypes
 from jtorch.devices import device
+from jtorch.dispatch import modes
 from jtorch.dtypes import dtype
 from jtorch.errors import no_such_form
 from jtorch.ops._registry import OPS
 from jtorch.tensor import _views as views
-from jtorch.tensor._core import Tensor, call, run
+from jtorch.tensor._core import Tensor, call, run, seen_base
 from jtorch.tensor._inplace import assign, check_writable, copy_, fill_, zero_
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
@@ -571,12 +574,12 @@ _set_part("imag", views.imag)
 @attribute
 def _base(self: Tensor) -> Any:
     """The tensor that this one is a view of."""
-    return self._abase
+    return seen_base(self)
 
 
 @method
 def _is_view(self: Tensor) -> bool:
-    return self._abase is not None
+    return seen_base(self) is not None
 
 
 @method
@@ -634,16 +637,32 @@ def _become(self: Tensor, viewed: Tensor) -> Tensor:
     return self
 
 
+def _take_place(self: Tensor, viewed: Tensor, shared: bool) -> None:
+    """Make a view of a base fit to become that base itself, of which there may be other views."""
+    history = self._fn is not None
+    viewed._abase, viewed._adepth = None, 0
+    if self._requires and not history:
+        if shared:
+            self._turned = self  # their gradients would have to find their way back
+    elif shared or (history and viewed._fn is None):
+        # Views go on being views of what this tensor was until now.
+        twin = object.__new__(Tensor)
+        twin.__dict__.update(self.__dict__)
+        twin.__dict__.pop("_retains", None)
+        twin._stands_for = ref(self)
+        self._turned = viewed._abase = twin
+        viewed._adepth = 1
+
+
 def _inplace_view(name: str, function: Callable[..., Tensor]) -> None:
     def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self, uniform=True)
         viewed = function(self, *args, **kwargs)
+        tangent = None if modes.duals is None else modes.duals.of(viewed)
         if viewed._abase is self:
-            # Keep the contents reachable under the name that autograd knows them by.
-            twin = object.__new__(Tensor)
-            twin.__dict__.update(self.__dict__)
-            viewed._abase = twin if self._requires or self._fn is not None else None
-            viewed._adepth = 1 if viewed._abase is not None else 0
+            _take_place(self, viewed, shared=sys.getrefcount(self._storage) > 3)  # others than both of these
+        if tangent is not None:
+            modes.duals.give(self, tangent)
         return _become(self, viewed)
 
     changed.__name__ = changed.__qualname__ = name

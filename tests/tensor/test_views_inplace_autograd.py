@@ -451,3 +451,48 @@ def test_many_outputs_of_one_node():
     expected = np.zeros((300, 1))
     expected[[299, 256, 0], 0] = 2, 3, 4
     np.testing.assert_array_equal(x.grad.numpy(), expected)
+
+
+TURNS = [
+    "y.t_(); v.mul_(2)",
+    "y.t_(); y.mul_(2)",
+    "v.mul_(2); y.t_(); v.mul_(3); y[1].mul_(5)",
+    "y.unsqueeze_(0); y[0, 1].mul_(2); v.mul_(3)",
+    "y.transpose_(0, 1).unsqueeze_(1); u = y[2]; u.mul_(2); w = w * u.sum()",
+    "y.t_().t_(); v.mul_(2)",
+    "v.unsqueeze_(1); y.swapaxes_(0, 1); v.mul_(2)",
+    "del v; y.t_(); y.retain_grad(); v = x[0]",
+    "y.t_().detach_(); w = w * x.sum()",
+]
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_views_of_a_tensor_whose_dimensions_change_in_place(torch, turn):
+    found = []
+    for package in (torch, jtorch):
+        x = package.arange(9.0).reshape(3, 3).requires_grad_()
+        y = x * 1
+        names = {"torch": package, "x": x, "y": y, "v": y[0], "w": package.ones(1)}
+        try:
+            exec(turn, names)
+            y, v, w = (names[n] for n in "yvw")
+            total = (y * package.arange(1.0, y.numel() + 1).reshape(y.shape)).sum() + (v * v).sum()
+            (total * w).sum().backward()
+        except RuntimeError as error:
+            found.append(str(error))
+            continue
+        grad = y.grad.tolist() if y.retains_grad else None
+        found.append((x.grad.tolist(), y.tolist(), v.tolist(), grad, y._version, v._base is y, y._base))
+    assert found[0] == found[1]
+
+
+def test_a_view_of_a_leaf_that_was_turned_is_refused():
+    x = jtorch.ones(2, 3, requires_grad=True)
+    v = x[0]
+    with jtorch.no_grad():
+        x.t_()
+    assert x.is_leaf
+    x.sum().backward()
+    assert x.grad.shape == (3, 2)
+    with pytest.raises(NotImplementedError, match="take the view anew"):
+        v.sum()
