@@ -6,6 +6,7 @@ from jtorch.compiler._errors import (
     RecompileError,
     TorchDynamoException,
     Unsupported,
+    UserError,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "RecompileError",
     "TorchDynamoException",
     "Unsupported",
+    "UserError",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 __all__ = [
+    "ConstraintViolationError",
     "FailOnRecompileLimitHit",
     "InvalidBackend",
     "RecompileError",
     "TorchDynamoException",
     "Unsupported",
+    "UserError",
 ]
 
 
@@ -21,6 +23,14 @@ class InvalidBackend(TorchDynamoException):
 
 class Unsupported(TorchDynamoException):
     """A function compiled with ``fullgraph=True`` does what one graph cannot hold."""
+
+
+class UserError(TorchDynamoException):
+    """The arguments of :func:`jtorch.export.export` do not fit each other, or the function."""
+
+
+class ConstraintViolationError(RuntimeError):
+    """A size of the arguments of :func:`jtorch.export.export` is not as ``dynamic_shapes`` says."""
 
 
 class RecompileError(TorchDynamoException):

@@ -6,6 +6,6 @@
 torch.Size([1, 3])
 """
 
-from jtorch.export._program import Dim, ExportedProgram, export, load, save
+from jtorch.export._program import Dim, ExportedProgram, dims, export, load, save
 
-__all__ = ["Dim", "ExportedProgram", "export", "load", "save"]
+__all__ = ["Dim", "ExportedProgram", "dims", "export", "load", "save"]

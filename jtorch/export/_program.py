@@ -18,16 +18,18 @@ from jtorch import dtypes
 from jtorch.compiler._api import exporting
 from jtorch.compiler._lowering import program_of, recorded_call
 from jtorch.devices import CPU, device
+from jtorch.export._dims import Dim, check_sizes, dims, named_tensors, wanted
+from jtorch.export._varying import trace
 from jtorch.nn import Module
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import from_value, value_of
 from jtorch.trace import computed, from_host, from_jax, host_array
 
-__all__ = ["Dim", "ExportedProgram", "export", "load", "save"]
+__all__ = ["Dim", "ExportedProgram", "dims", "export", "load", "save"]
 
 #: First entry of a file, so that others are recognised.
-_FORMAT = "jtorch.export 2"
+_FORMAT = "jtorch.export 3"
 
 
 class ExportedProgram:
@@ -36,7 +38,8 @@ class ExportedProgram:
     Attributes:
         state_dict: the tensors besides its arguments, by name.
         exported: JAX's form of the program (``jax.export.Exported``): StableHLO.
-        signature: shape and dtype of each tensor argument.
+        signature: shape and dtype of each tensor argument; a size that varies is ``[factor, name, offset]``.
+        ranges: least and largest value of the sizes that vary, by name.
     """
 
     def __init__(
@@ -48,21 +51,28 @@ class ExportedProgram:
         inputs: Any,
         tree: Any,
         handed: Any,
+        names: list[str],
+        ranges: dict[str, Any],
     ) -> None:
         self.exported, self.state_dict, self._order = exported, state, order
         self.signature, self._inputs, self._tree, self._handed = signature, inputs, tree, handed
+        self._names, self.ranges = names, ranges
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program; arguments as when it was exported.
 
         Raises:
-            ValueError: their structure, shapes, dtypes or Python numbers differ.
+            ValueError: their structure, dtypes, numbers of dimensions or Python numbers differ.
+            AssertionError: their sizes differ.
         """
         tensors: list[Any] = []
         _match(self._inputs, [args, kwargs], tensors)
         given = [[list(t.shape), t.dtype.name] for t in tensors]
         if given != self.signature:
-            raise ValueError(f"this program takes tensors {self.signature}, got {given}")
+            if [(len(s), d) for s, d in given] != [(len(s), d) for s, d in self.signature]:
+                raise ValueError(f"this program takes tensors {self.signature}, got {given}")
+            sizes = [shape for shape, _ in self.signature]
+            check_sizes(self._names, sizes, self.ranges, [shape for shape, _ in given])
         where = tensors[0].device if tensors else CPU
         arrays = [computed(value_of(t)) for t in tensors]
         operands = [
@@ -104,7 +114,9 @@ def export(
         mod: a module, usually in ``eval()`` mode, or a function.
         args: a tuple of its arguments. Python numbers among them become part of the program.
         kwargs: its keyword arguments.
-        dynamic_shapes: not supported; export a program per shape.
+        dynamic_shapes: sizes that vary: for each argument, by name or in order, ``None``, or what each
+            dimension is, as a list or a dictionary of some: a :class:`Dim`, ``Dim.AUTO``, ``Dim.DYNAMIC``,
+            ``Dim.STATIC``, ``None`` or an int.
         strict: accepted.
         preserve_module_call_signature: accepted.
         prefer_deferred_runtime_asserts_over_guards: accepted.
@@ -112,16 +124,16 @@ def export(
 
     Raises:
         TypeError: ``args`` is no tuple.
-        NotImplementedError: shapes that vary, or a call that changes tensors.
+        NotImplementedError: a line needs a size that varies as a number, or the call changes tensors.
+        UserError: ``dynamic_shapes`` does not fit the arguments, or the function needs other sizes.
+        ConstraintViolationError: sizes of ``args`` are not as ``dynamic_shapes`` says.
         Unsupported: a call that reads values.
     """
     if not isinstance(args, tuple):
         raise TypeError(f"Expecting `args` to be a tuple of example positional inputs, got {type(args)}")
-    if _varies(dynamic_shapes):
-        raise NotImplementedError(
-            "export(dynamic_shapes=...): XLA compiles for sizes; export a program for each shape, or pad"
-        )
     kwargs = dict(kwargs or {})
+    said = wanted(mod, args, kwargs, dynamic_shapes)
+    labels = named_tensors(mod, args, kwargs)
     with no_grad(), _exporting():
         recorded, tensors = recorded_call(mod, args, kwargs)
         values = recorded.gather(tensors)
@@ -130,6 +142,9 @@ def export(
         raise NotImplementedError("export(): the call changes tensors; call eval() first, or return them")
     if recorded.actions:
         raise NotImplementedError("export(): the call draws random numbers; call eval() first")
+    sizes = [said.get(id(t), list(t.shape)) for t in tensors]
+    if any(type(n) is not int for shape in sizes for n in shape):
+        return _with_varying_sizes(mod, args, kwargs, tensors, sizes, labels, platforms)
     names = _names(mod, recorded)
     state: dict[str, Any] = {}
     order: list[Any] = []
@@ -157,7 +172,31 @@ def export(
     signature = [[list(t.shape), t.dtype.name] for t in tensors]
     marks = [_Mark(i) for i in range(len(handed))]
     tree = _describe(marks[0] if recorded.single else recorded.rebuild(marks))
-    return ExportedProgram(exported, state, order, signature, _describe([args, kwargs], True), tree, handed)
+    called = [labels.get(id(t), "input") for t in tensors]
+    inputs = _describe([args, kwargs], True)
+    return ExportedProgram(exported, state, order, signature, inputs, tree, handed, called, {})
+
+
+def _with_varying_sizes(
+    mod: Any, args: Any, kwargs: Any, tensors: list[Any], sizes: list[Any], labels: dict[int, str],
+    platforms: Sequence[str] | None,
+) -> ExportedProgram:  # fmt: skip
+    """A program of a call that was recorded before, for more sizes than those of its tensors."""
+    state = {} if not isinstance(mod, Module) else dict((*mod.named_parameters(), *mod.named_buffers()))
+    state = {name: t.detach() for name, t in state.items()}
+    with no_grad(), _exporting():
+        varying, exported, (rebuild, single), handed = trace(
+            mod, args, kwargs, tensors, state, sizes, platforms
+        )
+    if any(same is not None and same >= len(tensors) for same in handed):
+        raise NotImplementedError("export(): the call returns one of its parameters; return a copy")
+    order = [["argument", i] for i in range(len(tensors))] + [["state", name] for name in state]
+    signature = [[shape, t.dtype.name] for shape, t in zip(varying.shapes, tensors, strict=True)]
+    marks = [_Mark(i) for i in range(len(handed))]
+    tree = _describe(marks[0] if single else rebuild(marks))
+    called = [labels.get(id(t), "input") for t in tensors]
+    inputs = _describe([args, kwargs], True)
+    return ExportedProgram(exported, state, order, signature, inputs, tree, handed, called, varying.ranges)
 
 
 @contextmanager
@@ -167,35 +206,6 @@ def _exporting() -> Iterator[None]:
         yield
     finally:
         exporting[0] = before
-
-
-def _varies(shapes: Any) -> bool:
-    """Whether a size anywhere in ``dynamic_shapes`` is not fixed."""
-    if isinstance(shapes, dict):
-        return any(map(_varies, shapes.values()))
-    if isinstance(shapes, list | tuple):
-        return any(map(_varies, shapes))
-    return shapes is not None and shapes is not Dim.STATIC and type(shapes) is not int
-
-
-class Dim:
-    """The name of a size that varies (``torch.export.Dim``); programs have fixed sizes, ``Dim.STATIC``.
-
-    Args:
-        name: of the size.
-        min: its least value.
-        max: its largest value.
-    """
-
-    STATIC: Any = "Dim.STATIC"
-    AUTO: Any = "Dim.AUTO"
-    DYNAMIC: Any = "Dim.DYNAMIC"
-
-    def __init__(self, name: str, *, min: int | None = None, max: int | None = None) -> None:
-        self.__name__, self.min, self.max = name, min, max
-
-    def __repr__(self) -> str:
-        return f"Dim('{self.__name__}', min={self.min}, max={self.max})"
 
 
 class _Mark:
@@ -298,7 +308,7 @@ def save(
     kinds = {k: t.dtype.name for k, t in ep.state_dict.items()}
     description = {
         "format": _FORMAT, "order": ep._order, "signature": ep.signature, "inputs": ep._inputs,
-        "tree": ep._tree, "dtypes": kinds, "handed": ep._handed,
+        "tree": ep._tree, "dtypes": kinds, "handed": ep._handed, "names": ep._names, "ranges": ep.ranges,
     }  # fmt: skip
     with zipfile.ZipFile(f, "w") as archive:
         archive.writestr("description.json", json.dumps(description))
@@ -354,7 +364,9 @@ def load(
         for name in extra_files or {}:
             if f"extra_files/{name}" in archive.namelist():
                 extra_files[name] = archive.read(f"extra_files/{name}").decode()  # type: ignore[index]
-    about = (description[key] for key in ("order", "signature", "inputs", "tree", "handed"))
+    about = (
+        description[key] for key in ("order", "signature", "inputs", "tree", "handed", "names", "ranges")
+    )
     return ExportedProgram(exported, state, *about)
 
 

@@ -18,6 +18,7 @@ from jtorch.ops._half import widened
 from jtorch.ops._plain import chosen, number, total
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
+from jtorch.ops._sizes import is_symbolic_dim
 
 #: Least number of queries in a block that gets keys of its own.
 BLOCK = 64
@@ -146,7 +147,8 @@ def blocks(queries: int, keys: int, is_causal: bool) -> list[tuple[int, int, int
     Under a causal mask the first queries look at few keys: in two blocks 3/4 of the work are left, in four
     5/8. Every block takes time to compile, and small ones most, so short sequences have few.
     """
-    count = max(min(queries // BLOCK, 4), min(queries // 256, 8)) if is_causal else 1
+    varies = is_symbolic_dim(queries) or is_symbolic_dim(keys)
+    count = max(min(queries // BLOCK, 4), min(queries // 256, 8)) if is_causal and not varies else 1
     if count < 2:
         return [(0, queries, keys)]
     ends = [queries * (i + 1) // count for i in range(count)]

@@ -122,7 +122,7 @@ def _sizes(operands: tuple[Array, ...], labels: list[list[Any]], width: int) -> 
                     f"einsum(): subscript {label} has size {n} for operand {i} which does not broadcast with "
                     f"previously seen size {before}"
                 )
-            sizes[label] = max(before, n) if n else 0
+            sizes[label] = n if before == 1 or not n else before
     return sizes
 
 

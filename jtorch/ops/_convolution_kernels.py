@@ -24,6 +24,7 @@ from jax import Array, lax
 
 from jtorch.ops._half import widened
 from jtorch.ops._precision import precision
+from jtorch.ops._sizes import surely
 from jtorch.ops._weighted_images import weighted_sum
 
 __all__ = ["Geometry", "convolve", "convolve_transposed"]
@@ -186,7 +187,7 @@ def choose(x: Any, weight: Any, g: Geometry) -> tuple[str, ...]:
     out, per_group, *kernel = weight.shape
     points = math.prod(kernel)
     size = x.shape[0] * x.shape[1] * points * math.prod(g.outputs(x.shape[2:], kernel))
-    fits = size <= COLUMNS
+    fits = surely(lambda: size <= COLUMNS)
     if points == 1 and g.groups == 1 and not any(map(any, g.padding)):
         return ("columns",) * 3
     if g.groups > 1:
@@ -261,7 +262,7 @@ def convolve_transposed(x: Array, weight: Array, g: Geometry, sizes: tuple[int, 
     """
     points = math.prod(weight.shape[2:])
     size = x.shape[0] * g.groups * weight.shape[1] * points * math.prod(x.shape[2:])
-    if size > COLUMNS or not size or not jnp.issubdtype(x.dtype, jnp.inexact):
+    if not surely(lambda: 0 < size <= COLUMNS) or not jnp.issubdtype(x.dtype, jnp.inexact):
         return transposed_directly(x, weight, g, sizes)
     # The gradient of the weight with a stride is XLA's slow case: 4.6 ms against 0.8 for 2x2, 16 channels.
     strided = any(s > 1 for s in g.stride)

@@ -12,6 +12,7 @@ from jax import Array, lax
 from jtorch.ops._checks import TYPE_CHECKS, c_name, check_expand, reject_kinds, scalar_type, type_name
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
+from jtorch.ops._sizes import surely
 
 __all__ = ["linear"]
 
@@ -92,8 +93,10 @@ def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Arr
     """
     features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 and input.ndim else (0, 0)
     rows = math.prod(input.shape[:-1])
-    narrow = 0 < min(features) <= 16 and max(features) <= 512 and rows >= 64
-    few = rows > 1 and any(rows <= most and math.prod(features) >= size for size, most in FEW_ROWS)
+    narrow = 0 < min(features) <= 16 and max(features) <= 512 and surely(lambda: rows >= 64)
+    few = surely(
+        lambda: rows > 1 and any(rows <= most and math.prod(features) >= size for size, most in FEW_ROWS)
+    )
     fits = input.dtype == jnp.float32 and (bias is None or bias.shape == weight.shape[:1])
     if not fits or not (narrow or few):
         return linear(input, weight, bias)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import kind
+from jtorch.ops._sizes import surely
 
 __all__ = ["extreme", "first_extreme", "kth_position", "order"]
 
@@ -100,7 +101,7 @@ def extreme(x: Array, axes: tuple[int, ...], largest: bool, keepdims: bool = Fal
 
 def first_extreme(x: Array, axis: int, largest: bool) -> Array:
     """The first position (int64) of the largest or smallest value, or of the first nan, without the axis."""
-    if x.size < TWO_PASSES:
+    if not surely(lambda: x.size >= TWO_PASSES):
         return (lax.argmax if largest else lax.argmin)(x, axis, jnp.int64)
     value = extreme(x, (axis,), largest, keepdims=True)
     hit = x == value

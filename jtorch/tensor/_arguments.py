@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jtorch import dtypes
@@ -13,12 +14,13 @@ from jtorch.devices import CPU, META, accelerator_type, device
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import FLOAT, INT, dtype
 from jtorch.ops._checks import check_fits
+from jtorch.ops._sizes import is_symbolic_dim
 from jtorch.tensor._core import Tensor, meta_value, to_device, write
 from jtorch.tensor._inplace import resize_to
 from jtorch.tensor._layout import strided
 from jtorch.tensor._out_checks import check_memory
 from jtorch.tensor._storage import Storage
-from jtorch.trace import aval_of, from_host
+from jtorch.trace import aval_of, from_host, from_jax
 
 __all__ = [
     "as_dtype", "check_layout", "filled", "into", "make", "number_dtype", "number_of", "out_dtype",
@@ -74,6 +76,8 @@ def sizes_of(args: Sequence[Any], name: str) -> tuple[int, ...]:
 
 
 def size_from(n: Any, place: int, alone: bool, name: str) -> int:
+    if is_symbolic_dim(n):
+        return n  # type: ignore[no-any-return]
     if isinstance(n, bool) and place:
         return int(n)  # PyTorch looks at the first size only
     if not isinstance(n, bool | str):
@@ -104,14 +108,14 @@ def check_layout(layout: Any, pin_memory: Any, name: str) -> None:
 
 
 def make(
-    array: np.ndarray[Any, Any],
+    array: Any,
     where: device = CPU,
     requires_grad: bool = False,
     strides: tuple[int, ...] | None = None,
 ) -> Tensor:
     """A new tensor of an array that belongs to the engine from now on."""
     result = _new(Tensor)
-    value = from_host(array)
+    value = from_host(array) if array.__class__ is np.ndarray else from_jax(array, where)
     if where is not CPU:
         value = (
             meta_value(aval_of(array.shape, value.aval.dtype, META))
@@ -195,11 +199,20 @@ def into(
 
 
 def filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any]:
-    """An array of one number, converted as C++ does with a check of its range.
+    """An array of one number, converted as C++ does with a check of its range; of JAX, if its size varies.
 
     Raises:
         RuntimeError: the number does not fit the type.
     """
+    try:
+        return _filled(shape, number, d)
+    except TypeError:
+        if not any(map(is_symbolic_dim, shape)):
+            raise
+        return jnp.broadcast_to(_filled((), number, d), shape)  # type: ignore[return-value]
+
+
+def _filled(shape: tuple[int, ...], number: Any, d: dtype) -> np.ndarray[Any, Any]:
     if type(number) in (float, int) and d.numpy.kind == "f" and -65504 <= number <= 65504:
         return np.full(shape, number, d.numpy)
     check_fits(number, d, narrow=math.prod(shape) == 1)

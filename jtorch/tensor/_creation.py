@@ -129,13 +129,20 @@ def _constant(
         where = as_device(device)
         if where is META:
             return _on_meta(shape, d, requires_grad, strides)
-        return make((np.zeros if zero else np.ones)(shape, d.numpy), where, requires_grad, strides)
+        return make(_blank(zero, shape, d), where, requires_grad, strides)
     except Exception:
         named = {"size": size, "out": out, "dtype": dtype, "layout": layout, "device": device}
         refusal = _CALLED[name].refusal(args, {k: x for k, x in named.items() if x is not None})
         if refusal is None:
             raise
         raise refusal from None
+
+
+def _blank(zero: bool, shape: tuple[int, ...], d: dtype) -> Any:
+    try:
+        return (np.zeros if zero else np.ones)(shape, d.numpy)
+    except TypeError:
+        return filled(shape, int(not zero), d)  # of a size that varies
 
 
 def _on_meta(
@@ -215,7 +222,7 @@ def _like(
     if type(number) is ReadNumber and number.fits(d):
         made = make(np.zeros(aval.shape, d.numpy), where, False, strides)
         return made.fill_(number).requires_grad_(requires_grad)  # type: ignore[no-any-return]
-    array = np.zeros(aval.shape, d.numpy) if number is None else filled(aval.shape, number, d)
+    array = filled(aval.shape, 0, d) if number is None else filled(aval.shape, number, d)
     return make(array, where, requires_grad, strides)
 
 

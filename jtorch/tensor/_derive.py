@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jtorch.dispatch import INFERENCE, autocast_state, modes, without_autocast
 from jtorch.ops._checks import VALUE_CHECKS
 from jtorch.ops._registry import OPS, Op
+from jtorch.ops._sizes import is_symbolic_dim
 from jtorch.tensor import (
     _core,
     _overrides,  # noqa: F401  (run uses it from now on)
@@ -292,6 +294,8 @@ def _unknown(op: Op, first: Any, second: Any) -> Any:
     made = _core.found_at(op, (first, second))
     if made is None and isinstance(second, jax.Array):
         return run(op, (first, of_jax(second, first._aval().device), *op.defaults[2:]))
+    if made is None and is_symbolic_dim(second):
+        return run(op, (first, of_jax(jnp.asarray(second), first._aval().device), *op.defaults[2:]))
     return NotImplemented if made is None else made
 
 

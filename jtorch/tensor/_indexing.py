@@ -85,13 +85,20 @@ def select_at(x: Tensor, dim: int, index: int, place: int) -> Tensor:
     )
 
 
+def _in_varying(s: slice, size: Any) -> tuple[Any, Any, int]:
+    """Begin, end and step of a slice of a dimension whose size varies (:func:`jtorch.export.export`)."""
+    if (s.start or 0, s.stop, s.step or 1) != (0, None, 1):
+        raise NotImplementedError(f"part of a dimension whose size varies ({size}): {s}")
+    return 0, size, 1
+
+
 def slice_at(x: Tensor, dim: int, s: slice, *, keep_whole: bool = False) -> Tensor:
     """A slice along ``dim``; ``x`` itself if it takes everything, unless ``keep_whole``."""
     shape = x._aval().shape
     if not shape:
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     size = shape[dim if dim < len(shape) else wrap_dim(dim, len(shape))]
-    start, stop, step = s.indices(size)
+    start, stop, step = s.indices(size) if type(size) is int else _in_varying(s, size)
     if step <= 0:
         raise ValueError("step must be greater than zero")
     length = (stop - start + step - 1) // step if stop > start else 0

@@ -6,11 +6,13 @@ import math
 import warnings
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jtorch import dtypes
 from jtorch.devices import as_device
 from jtorch.dtypes import INT, dtype
+from jtorch.ops._sizes import is_symbolic_dim
 from jtorch.tensor._arguments import as_dtype, check_layout, filled, into, make, number_of, out_dtype
 from jtorch.tensor._core import Tensor
 
@@ -51,6 +53,10 @@ def arange(
     given.update(zip(names, args, strict=False))
     if given["end"] is None:
         raise TypeError('arange() missing 1 required positional arguments: "end"')
+    if any(map(is_symbolic_dim, given.values())):
+        d = dtypes.int64 if dtype is None else as_dtype(dtype, "arange")
+        numbers = jnp.arange(given["start"] or 0, given["end"], given["step"] or 1, d.numpy)
+        return make(numbers, as_device(device))
     low, high, by = (
         default if given[n] is None else number_of(given[n], "arange", n, i + (len(args) > 1))
         for i, (n, default) in enumerate((("start", 0), ("end", 0), ("step", 1)))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, SupportsIndex, overload
 
+from jtorch.ops._sizes import size_from
+
 __all__ = ["Size"]
 
 
@@ -18,8 +20,8 @@ class Size(tuple[int, ...]):
         checked = []
         for i, n in enumerate(sizes):
             try:
-                checked.append(n if type(n) is int else n.__index__())
-            except (AttributeError, TypeError):
+                checked.append(n if type(n) is int else size_from(n))
+            except TypeError:
                 raise TypeError(
                     f"torch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')"
                 ) from None

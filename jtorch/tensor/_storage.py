@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 
 from jtorch.devices import CPU
 from jtorch.dtypes import from_numpy_dtype
+from jtorch.ops._sizes import InconclusiveDimensionOperation
 from jtorch.tensor._leaks import check_once, refuse
 from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy, now
 
@@ -27,9 +29,12 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Strides of a row-major array, in elements, as PyTorch reports them (sizes 0 count as 1)."""
     strides = []
     step = 1
-    for n in reversed(shape):
-        strides.append(step)
-        step *= n if n > 1 else 1
+    try:
+        for n in reversed(shape):
+            strides.append(step)
+            step *= n if n > 1 else 1
+    except InconclusiveDimensionOperation:  # a size that varies
+        return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
     return tuple(reversed(strides))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from jtorch.ops._sizes import InconclusiveDimensionOperation
 from jtorch.tensor._storage import contiguous_strides
 
 __all__ = [
@@ -92,8 +93,15 @@ def pointwise_strides(shape: Shape, operands: tuple[tuple[Shape, Shape], ...]) -
         operands: shape and strides of each operand, empty for numbers.
 
     Returns:
-        The strides, ``None`` for row-major.
+        The strides, ``None`` for row-major, and if they depend on a size that varies.
     """
+    try:
+        return _pointwise_strides(shape, operands)
+    except InconclusiveDimensionOperation:
+        return None
+
+
+def _pointwise_strides(shape: Shape, operands: tuple[tuple[Shape, Shape], ...]) -> Shape | None:
     if all(s == shape for s, _ in operands):
         first = operands[0][1]
         if all(_fits(s, t, range(len(s) - 1, -1, -1)) for s, t in operands):

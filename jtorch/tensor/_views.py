@@ -10,6 +10,7 @@ from jtorch import dtypes
 from jtorch.dispatch import GRAD, modes
 from jtorch.dtypes import INT, dtype
 from jtorch.ops._registry import OPS
+from jtorch.ops._sizes import InconclusiveDimensionOperation, size_from
 from jtorch.tensor._core import Tensor, apply, plan_for, run, value_of, view, view_fn
 from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
@@ -51,7 +52,7 @@ def sizes_from(args: Sequence[Any]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence, as a tuple of ints."""
     if len(args) == 1 and isinstance(args[0], tuple | list):
         args = args[0]
-    return tuple(n if type(n) is int else as_index(n) for n in args)
+    return tuple(n if type(n) is int else size_from(n) for n in args)
 
 
 def _infer(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
@@ -89,6 +90,15 @@ def _view_strides(
 
     Dimensions that lie gapless in each other form chunks; each chunk must split into whole new dimensions.
     """
+    try:
+        return _strides_of_view(old_shape, old_strides, shape)
+    except InconclusiveDimensionOperation:
+        return contiguous_strides(shape)  # of sizes that vary only the values count
+
+
+def _strides_of_view(
+    old_shape: tuple[int, ...], old_strides: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[int, ...] | None:
     size = 1
     for n in old_shape:
         size *= n
