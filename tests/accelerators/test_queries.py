@@ -304,3 +304,22 @@ def test_types_of_devices_that_jax_does_not_have_can_be_named(kind):
     assert not jtorch.is_autocast_enabled(kind)
     with pytest.raises((AssertionError, RuntimeError), match=r"not compiled with XPU|not linked with"):
         jtorch.zeros(1, device=kind)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "same"),
+    [
+        ("cuda.streams", "Stream", "cuda.Stream"),
+        ("cuda.graphs", "CUDAGraph", "cuda.CUDAGraph"),
+        ("cuda.amp.autocast_mode", "autocast", "cuda.amp.autocast"),
+        ("cuda.amp.grad_scaler", "GradScaler", "cuda.amp.GradScaler"),
+        ("cuda.amp.common", "amp_definitely_not_available", "cuda.amp.amp_definitely_not_available"),
+        ("cpu.amp.autocast_mode", "autocast", "cpu.amp.autocast"),
+        ("cpu.amp.grad_scaler", "GradScaler", "cpu.amp.GradScaler"),
+    ],
+)
+def test_pytorchs_paths_can_be_imported(path, name, same):
+    found = jtorch
+    for part in same.split("."):
+        found = getattr(found, part)
+    assert getattr(importlib.import_module(f"jtorch.{path}"), name) is found

@@ -1,0 +1,16 @@
+"""The warning that ``torch.cuda.amp`` is an old path."""
+
+from __future__ import annotations
+
+from jtorch.errors import warn_user
+
+__all__ = ["warn"]
+
+
+def warn(name: str, arguments: str) -> None:
+    """Warn that a name is deprecated."""
+    warn_user(
+        f"`torch.cuda.amp.{name}(args...)` is deprecated. "
+        f"Please use `torch.amp.{name}({arguments})` instead.",
+        FutureWarning,
+    )
