@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, scalar_type, wrap_dim
+from jtorch.ops._gradients import slopes
 from jtorch.ops._half import widened
 from jtorch.ops._plain import chosen, number
 from jtorch.ops._registry import register
@@ -202,8 +203,13 @@ def mish(input: Array) -> Array:
 def hardswish(input: Array) -> Array:
     """``input * relu6(input + 3) / 6``."""
     reject_kinds("hardswish_cpu", "bic", input)
-    inner = input * (input + 3) / 6
-    return jnp.where(input <= -3, jnp.zeros_like(input), jnp.where(input >= 3, input, inner))
+    return hardswish_of_floats(input)
+
+
+@slopes(lambda result, x: jnp.where(x <= -3, 0, jnp.where(x < 3, x / 3 + 0.5, 1)))
+def hardswish_of_floats(x: Array) -> Array:
+    """-0.0 below -3, nan for minus infinity, as the product gives them."""
+    return jnp.where(x <= -3, x * 0, jnp.where(x >= 3, x, x * (x + 3) / 6))
 
 
 @activation("nn.functional.hardsigmoid", node="HardsigmoidBackward0", saves="input", inplace=True)

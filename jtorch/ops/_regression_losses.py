@@ -165,7 +165,9 @@ def smooth_l1_loss(
         return reduced(abs_(sub(input, target)), reduction)
     reject_kinds("smooth_l1_cpu", "bic", input)
     distance = jnp.abs(input - target)
-    values = jnp.where(distance < beta, 0.5 * distance * distance / beta, distance - 0.5 * beta)
+    near = distance < beta
+    short = jnp.where(near, distance, 0)  # the slope of an infinite square is not finite
+    values = jnp.where(near, 0.5 * short * short / beta, distance - 0.5 * beta)
     return reduced(values, reduction)
 
 
@@ -200,7 +202,9 @@ def huber_loss(
     check_result_type(input, target)
     reject_kinds("huber_cpu", "bic", input)
     distance = jnp.abs(input - target)
-    values = jnp.where(distance <= delta, 0.5 * distance * distance, delta * (distance - 0.5 * delta))
+    near = distance <= delta
+    short = jnp.where(near, distance, 0)
+    values = jnp.where(near, 0.5 * short * short, delta * (distance - 0.5 * delta))
     values = values.astype(input.dtype)
     if weight is not None:
         return weighted(values, input, weight, reduction, mean_of_all=True)

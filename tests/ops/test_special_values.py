@@ -116,3 +116,21 @@ def test_pooled_rectified_images_keep_nan():
         assert network(jtorch.from_numpy(image)).isnan().flatten(1).all(1).tolist() == [
             bool(x) for x in np.isnan(image).any((1, 2, 3))
         ]
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "slope"),
+    [
+        ("hardswish", [np.inf, np.nan, -0.0, 3, 0], [1, 0, 0, 1, 0.5]),
+        ("smooth_l1_loss", [np.inf, np.inf, 2.5, 2.5, 0], [1, -1, -1, 1, 0]),
+        ("huber_loss", [np.inf, np.inf, 2.5, 2.5, 0], [1, -1, -1, 1, 0]),
+    ],
+)
+def test_infinities_have_the_slopes_that_pytorch_gives_them(function, value, slope):
+    call = getattr(jtorch.nn.functional, function)
+    points = [np.inf, -np.inf, -3, 3, 0]
+    x = jtorch.tensor(points, requires_grad=True)
+    y = call(x) if function == "hardswish" else call(x, jtorch.zeros(5), reduction="none")
+    y.sum().backward()
+    np.testing.assert_array_equal(y.detach().numpy(), np.array(value, np.float32))
+    np.testing.assert_array_equal(x.grad.numpy(), np.array(slope, np.float32))
