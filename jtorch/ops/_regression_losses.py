@@ -165,7 +165,7 @@ def smooth_l1_loss(
         return reduced(abs_(sub(input, target)), reduction)
     reject_kinds("smooth_l1_cpu", "bic", input)
     distance = jnp.abs(input - target)
-    near = distance < beta
+    near = ~(distance >= beta)  # nan is near
     short = jnp.where(near, distance, 0)  # the slope of an infinite square is not finite
     values = jnp.where(near, 0.5 * short * short / beta, distance - 0.5 * beta)
     return reduced(values, reduction)
@@ -202,7 +202,7 @@ def huber_loss(
     check_result_type(input, target)
     reject_kinds("huber_cpu", "bic", input)
     distance = jnp.abs(input - target)
-    near = distance <= delta
+    near = ~(distance > delta)
     short = jnp.where(near, distance, 0)
     values = jnp.where(near, 0.5 * short * short, delta * (distance - 0.5 * delta))
     values = values.astype(input.dtype)

@@ -121,14 +121,14 @@ def test_pooled_rectified_images_keep_nan():
 @pytest.mark.parametrize(
     ("function", "value", "slope"),
     [
-        ("hardswish", [np.inf, np.nan, -0.0, 3, 0], [1, 0, 0, 1, 0.5]),
-        ("smooth_l1_loss", [np.inf, np.inf, 2.5, 2.5, 0], [1, -1, -1, 1, 0]),
-        ("huber_loss", [np.inf, np.inf, 2.5, 2.5, 0], [1, -1, -1, 1, 0]),
+        ("hardswish", [np.inf, np.nan, -0.0, 3, np.nan], [1, 0, 0, 1, 1]),
+        ("smooth_l1_loss", [np.inf, np.inf, 2.5, 2.5, np.nan], [1, -1, -1, 1, np.nan]),
+        ("huber_loss", [np.inf, np.inf, 2.5, 2.5, np.nan], [1, -1, -1, 1, np.nan]),
     ],
 )
 def test_infinities_have_the_slopes_that_pytorch_gives_them(function, value, slope):
     call = getattr(jtorch.nn.functional, function)
-    points = [np.inf, -np.inf, -3, 3, 0]
+    points = [np.inf, -np.inf, -3, 3, np.nan]
     x = jtorch.tensor(points, requires_grad=True)
     y = call(x) if function == "hardswish" else call(x, jtorch.zeros(5), reduction="none")
     y.sum().backward()
