@@ -293,6 +293,11 @@ def jacobian(
                 "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported "
                 "together. Please either set `strict=False` or `vectorize=False`."
             )
+        for o in outputs:
+            if o.is_complex() and not vectorize:  # each element by itself there
+                raise RuntimeError(
+                    f"grad can be implicitly created only for real scalar outputs but got {o.dtype}"
+                )
         result = tuple(_rows(o, i, inputs, create_graph, strict) for i, o in enumerate(outputs))
     return _nested(_finish(result, create_graph), several, many)
 

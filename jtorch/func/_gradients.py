@@ -9,14 +9,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jtorch.dispatch import modes
 from jtorch.dtypes import FLOAT
 from jtorch.func._captured import Captured
 from jtorch.func._function import Function as Recorded
 from jtorch.func._function import conjugate
-from jtorch.func._recording import Recording
+from jtorch.func._recording import Recording, check_randomness
 from jtorch.func._running import Transform, run, where_of
 from jtorch.func._trees import Spec, flatten
 from jtorch.tensor import Tensor
+from jtorch.tensor._bridge import check_gradient, fitted_root
+from jtorch.tensor._size import Size
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
 
@@ -172,7 +175,11 @@ def _grad(call: Any, count: int) -> Any:
             out, *extra = call([*wanted, *fixed])
             return out, extra
 
-        (out, extra), gradients = jax.value_and_grad(value, has_aux=True)(list(arrays[:count]))
+        wanted = list(arrays[:count])
+        if not jnp.issubdtype(jax.eval_shape(value, wanted)[0].dtype, jnp.inexact):
+            out, extra = value(wanted)  # which no derivative leads to
+            return [*map(jnp.zeros_like, wanted), out, *extra]
+        (out, extra), gradients = jax.value_and_grad(value, has_aux=True)(wanted)
         return [*map(conjugate, gradients), out, *extra]
 
     return transformed
@@ -343,6 +350,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     again = call.keep()
     made = call.run("vjp", _call_alone)
     spec, count = outputs.spec, outputs.count
+    shapes = [t._aval() for t in made[:count]]
 
     def vjp_fn(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         """Gradients of the arguments for cotangents in the structure of the output."""
@@ -354,16 +362,18 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
                 f"function. cotangents: {mine}, primal output: {spec}"
             )
 
-        for i, (g, t) in enumerate(zip(given, made, strict=False)):
-            if isinstance(g, Tensor) and g.shape != t.shape:
-                raise RuntimeError(
-                    f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a "
-                    f"shape of {t.shape}."
-                )
+        for i, (g, t) in enumerate(zip(given, shapes, strict=True)):
+            check_gradient(t, g, i)
+            given[i] = fitted_root(t, g, i)
         return call.gradients(again("vjp_backward", _pull, given, len(call.tensors), count))
 
     output = outputs.build(made[:count])
     return (output, vjp_fn, outputs.aux.build(iter(made[count:]))) if has_aux else (output, vjp_fn)
+
+
+def _tangent(moved: Any, out: Any) -> Any:
+    """A tangent, of integers zeros of their type."""
+    return jnp.zeros_like(out) if moved.dtype == jax.dtypes.float0 else moved
 
 
 def _push(call: Any, count: int, outputs: int) -> Any:
@@ -376,9 +386,18 @@ def _push(call: Any, count: int, outputs: int) -> Any:
             return found[:outputs], found[outputs:]
 
         out, moved, extra = jax.jvp(only, primals, tangents, has_aux=True)
-        return [*out, *moved, *extra]
+        return [*out, *map(_tangent, moved, out), *extra]
 
     return transformed
+
+
+def _dependent(tensors: Sequence[Tensor]) -> None:
+    """Refuse results of the function under way that do not depend on its arguments."""
+    if False in modes.captured.depend(tensors):
+        raise RuntimeError(
+            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is "
+            "not allowed with strict=True."
+        )
 
 
 def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
@@ -388,7 +407,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
         func: returns tensors in any structure, or ``(tensors, aux)``.
         primals: a tuple of its arguments.
         tangents: a tuple of directions, shaped like them.
-        strict: accepted; a result that does not depend on the arguments has the derivative 0.
+        strict: refuse results that do not depend on the arguments, instead of giving zeros.
         has_aux: ``func`` returns something else besides.
     """
     api = "jvp(f, primals, tangents)"
@@ -411,7 +430,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
                 f"gradient is of size {list(t.shape)}."
             )
     call.check("jvp")
-    outputs = _Outputs(api, has_aux)
+    outputs = _Outputs(api, has_aux, _dependent if strict else None)
     call.record(outputs, forwards=True)
     count = outputs.count
     made = call.run("jvp", _push, given, len(call.tensors), count)
@@ -426,6 +445,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     outputs = _Outputs("linearize", False)
     call.record(outputs, forwards=True)
     again = call.keep()
+    shapes = [t._aval() for t in call.tensors]
 
     def jvp_fn(*tangents: Any) -> Any:
         """The derivative along tangents, one per argument."""
@@ -434,12 +454,13 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
             raise RuntimeError(
                 f"linearize: Expected the tangents {mine} to have the same argspec as the primals {call.spec}"
             )
-        for t, p in zip(given, call.tensors, strict=True):
-            if t.shape != p.shape:
-                raise RuntimeError(
-                    f"linearize: Expected the tangents to have the same shape as the primals {p.shape}, got "
-                    f"{t.shape}"
-                )
+        for i, (t, p) in enumerate(zip(given, shapes, strict=True)):
+            for name, mine, wanted in (("shape", t.shape, Size(p.shape)), ("dtype", t.dtype, p.dtype)):
+                if mine != wanted:
+                    raise RuntimeError(
+                        f"tangent:{i} with {name} {mine} in flattened pytree doesn't match the {name} "
+                        f"{wanted} of the corresponding primal."
+                    )
         count = outputs.count
         return outputs.build(again("linearize", _push, given, len(call.tensors), count)[count : 2 * count])
 
@@ -480,6 +501,10 @@ def _blocks(batched: Any, arrays: Sequence[Any]) -> list[Any]:
     ]
 
 
+#: what PyTorch's Jacobians call, as errors name it
+_NAMES = {"jacrev": "vjp(f, *primals)", "jacfwd": "jvp(f, primals, tangents)"}
+
+
 def _jacobian(
     api: str, func: Function, argnums: Any, has_aux: bool, transform: Transform, settings: Any,
     recording: Callable[[_Call], dict[str, Any]], check: Callable[[Sequence[Tensor]], None],
@@ -495,7 +520,7 @@ def _jacobian(
         _real(api, flatten(list(args))[0], "inputs")
         call = _Call(func, args, {}, argnums)
         call.check(api)
-        outputs = _Outputs(api, has_aux, check)
+        outputs = _Outputs(_NAMES[api], has_aux, check)
         call.record(outputs, **recording(call))
         count, each = outputs.count, len(call.tensors)
         made = call.run(api, transform, (), each, count, *settings)
@@ -567,8 +592,8 @@ def _columns(call: Any, count: int, outputs: int) -> Any:
                 found = list(call([*wanted, *fixed]))
                 return found[:outputs], found[outputs:]
 
-            _, moved, extra = jax.jvp(only, inner, tuple(tangents), has_aux=True)
-            return moved, extra
+            out, moved, extra = jax.jvp(only, inner, tuple(tangents), has_aux=True)
+            return list(map(_tangent, moved, out)), extra
 
         moved, extra = jax.vmap(column)(_basis(inner), list(mapped))
         rows = [
@@ -598,6 +623,7 @@ def jacfwd(
     """
 
     def recording(call: _Call) -> dict[str, Any]:
+        check_randomness(randomness)
         size = sum(t.numel() for t in call.tensors)
         return {"forwards": True, "size": size, "randomness": randomness}
 

@@ -43,11 +43,23 @@ from jtorch.trace import (
     tick,
 )
 
-__all__ = ["Recording", "wrap"]
+__all__ = ["Recording", "check_randomness", "wrap"]
 
 # Operands that are no results, as in the trace's graphs: three interleaved series of negative numbers.
 _LEAF, _FLOAT, _INT, _STEP = -1, -2, -3, -3
 _new = object.__new__
+
+
+def check_randomness(randomness: str) -> None:
+    """Refuse an unknown behaviour of random functions.
+
+    Raises:
+        RuntimeError: it is one.
+    """
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
 
 
 def wrap(array: Any, where: device) -> Tensor:
@@ -286,12 +298,25 @@ class Recording:
             RuntimeError: derivatives are taken by one, or it is not part of the batch that was written to it.
         """
         found = [i for i, t in enumerate(self.inputs) if t._storage.writes]
-        if self.axes is not None and any(self.axes[i] is None for i in found):
-            batched = self._batched()
-            for i in found:
-                if self.axes[i] is None and value_of(self.inputs[i]).slot in batched:
-                    raise RuntimeError(_UNMAPPED)
+        if self.axes is not None:
+            unmapped = [self.inputs[i] for i in found if self.axes[i] is None]
+            if unmapped and any(self.depend(unmapped)):
+                raise RuntimeError(_UNMAPPED)
         return found
+
+    def depend(self, tensors: Sequence[Tensor]) -> list[bool | None]:
+        """Which tensors differ between the samples of a batch, or depend on what derivatives are taken by.
+
+        ``None``: only JAX knows.
+        """
+        batched = self._batched()
+        values = [value_of(t) for t in tensors]
+        return [
+            None
+            if type(v) is TracedValue and v.recording is None
+            else v.recording is self and v.slot in batched
+            for v in values
+        ]
 
     def check_write(self, storage: Any, value: Value) -> None:
         """Refuse to write a value of this recording to a tensor that the function captures.
@@ -339,9 +364,9 @@ class Recording:
         return all(r.graph in self.before for r in recorders())
 
     def _batched(self) -> set[int]:
-        """The values that differ between the samples of a batch."""
-        assert self.axes is not None
-        axes = [*self.axes, *(0 for _ in self.parts)]
+        """The values that differ between the samples of a batch, or depend on the wanted arguments."""
+        wanted = (0 if n < self.wanted else None for n in range(len(self.inputs)))
+        axes = [*(wanted if self.axes is None else self.axes), *(0 for _ in self.parts)]
         arguments = (leaf for leaf in self.leaves if type(leaf) is TracedValue)
         found = {leaf.slot for leaf, axis in zip(arguments, axes, strict=True) if axis is not None}
         count = 0

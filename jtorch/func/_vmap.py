@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jtorch.func._recording import Recording
+from jtorch.func._recording import Recording, check_randomness
 from jtorch.func._running import run, where_of
 from jtorch.func._trees import broadcast, flatten
 from jtorch.tensor import Tensor
@@ -50,10 +50,7 @@ def vmap(
         RuntimeError: an unknown ``randomness``.
         ValueError: dimensions do not fit the arguments or results, or ``chunk_size`` is not positive.
     """
-    if randomness not in ("error", "different", "same"):
-        raise RuntimeError(
-            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
-        )
+    check_randomness(randomness)
     if not (chunk_size is None or chunk_size > 0):
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
@@ -163,6 +160,12 @@ def _mapped(
                     "Did you mean to set out_dims= to None for output?"
                 )
         outs = _out_dims(func, out_dims, kept, outputs)
+        alone = [x for x, d in zip(outputs, outs, strict=True) if d is None]
+        if alone and any(recording.depend(alone)):
+            name = _name(func)
+            raise ValueError(
+                f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None"
+            )
         written = recording.written()
         outs += tuple(axes[i] for i in written)
         function = recording.function([*outputs, *(recording.inputs[i] for i in written)], where)

@@ -258,7 +258,40 @@ def errors(t):
         "jacrev to integer": lambda: f.jacrev(lambda a: (a * 2).int())(v),
         "jacrev to complex": lambda: f.jacrev(lambda a: a * 1j)(v),
         "jacfwd to complex": lambda: f.jacfwd(lambda a: a * 1j)(v),
+        "jacrev to no tensor": lambda: f.jacrev(lambda a: 3)(v),
+        "jacfwd to no tensor": lambda: f.jacfwd(lambda a: 3)(v),
+        "jacfwd randomness": lambda: f.jacfwd(lambda a: a, randomness="x")(v),
+        "jacobian of complex": lambda: t.autograd.functional.jacobian(lambda a: a * 1j, v),
+        "out_dims None": lambda: f.vmap(lambda a: a * 2, out_dims=None)(v),
+        "one of out_dims None": lambda: f.vmap(lambda a, b: (a, a + b), (None, 0), (None, None))(v, v),
+        "cotangent of another shape": lambda: f.vjp(lambda a: a * 2, v)[1](t.ones(3)),
+        "cotangent no tensor": lambda: f.vjp(lambda a: a * 2, v)[1](3.0),
+        "complex cotangent": lambda: f.vjp(lambda a: a * 2, v)[1](v * 1j),
+        "tangent of another shape": lambda: f.linearize(lambda a: a * 2, v)[1](t.ones(3)),
+        "tangent of another type": lambda: f.linearize(lambda a: a * 2, v)[1](v.double()),
+        "strict jvp": lambda: f.jvp(lambda a: (a, v * 2), (v,), (v,), strict=True),
     }
+
+
+def odd(t):
+    f, v = t.func, t.tensor([1.0, 2.0])
+    return {
+        "gradient of an integer": lambda: f.grad(lambda a: a.sum().int())(v),
+        "with aux": lambda: f.grad_and_value(lambda a: (a.sum().long(), a * 2), has_aux=True)(v),
+        "jvp to integers": lambda: f.jvp(lambda a: (a.int(), a > 1, a * 2), (v,), (v,)),
+        "jacfwd to integers": lambda: f.jacfwd(lambda a: (a * 3).int())(v),
+        "cotangent of another type": lambda: f.vjp(lambda a: a**3, v)[1](v.double()),
+        "integer cotangent": lambda: f.vjp(lambda a: a**3, v)[1](t.tensor([1, 2])),
+        "out_dims None": lambda: f.vmap(lambda a, b: (a * 2, v, b * a), (None, 0), (None, None, 0))(v, v),
+        "strict jvp": lambda: f.jvp(lambda a: a * v, (v,), (v,), strict=True),
+    }
+
+
+@pytest.mark.parametrize("name", list(odd(jtorch)))
+def test_integers_and_results_that_are_no_batches(torch, name):
+    found, expected = (torch.utils._pytree.tree_leaves(odd(t)[name]()) for t in (jtorch, torch))
+    for a, b in zip(found, expected, strict=True):
+        assert (str(a.dtype), a.tolist()) == (str(b.dtype), b.tolist())
 
 
 @pytest.mark.parametrize("name", list(errors(jtorch)))
