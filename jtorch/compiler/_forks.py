@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
-import jax
 import numpy as np
 
 from jtorch.devices import jax_device
 from jtorch.trace import Graph, Value, counters, operand
+from jtorch.trace._meshes import beside_meshes
 from jtorch.trace._stretches import Piece, stretched
 
 __all__ = ["MAX_FORKS", "MAX_PATHS", "Fork", "Path", "matching", "operands"]
@@ -71,7 +71,7 @@ class Fork:
         piece = self.piece
         if piece is not None:
             device = device or jax_device(piece.body()[0][0].recorder.device)
-            with jax.enable_x64(True):
+            with beside_meshes():
                 if self.program is None:
                     self.program = stretched(piece, (), device)
                 else:

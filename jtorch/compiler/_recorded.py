@@ -36,6 +36,7 @@ from jtorch.trace import (
 from jtorch.trace._deferred import Slice
 from jtorch.trace._executor import SPARE_BYTES
 from jtorch.trace._explain import note_compilation
+from jtorch.trace._meshes import beside_meshes
 from jtorch.trace._stretches import Piece, stretched
 
 __all__ = ["STALE", "Recorded", "Result", "Target", "view_numbers"]
@@ -283,7 +284,7 @@ class Recorded:
     ) -> list[Value]:
         if piece.outputs:
             self.ready(values)
-            with jax.enable_x64(True):
+            with beside_meshes():
                 given = self._donations(values) if self.donate else ()
                 inputs = piece.inputs
                 donated = tuple(sorted(inputs.index(-1 - 3 * i) for i in given if -1 - 3 * i in inputs))
@@ -338,7 +339,7 @@ class Recorded:
         if part is not None and part.in_demand():
             part = None
         live, programs = (self.live, self.programs) if part is None else (self.fewer, self.leaner)
-        with jax.enable_x64(True):
+        with beside_meshes():
             donated = self._donations(values, () if part is None else part.kept) if self.donate else ()
             program = programs.get(donated)
             if program is None:

@@ -19,6 +19,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
 from jtorch.tensor._derive import derived
 from jtorch.trace import Value, aval_of, computed, counters, flush_all, jit, tolerant
+from jtorch.trace._meshes import beside_meshes
 
 __all__ = ["scan"]
 
@@ -155,7 +156,7 @@ def _run(recorded: Recorded, values: list[Any], xs: Sequence[Tensor], count: int
                     action.source.holds()
         floats.append(list(recorded.act(mine)))
         draws.append([np.asarray(mine[leaf].host) for leaf in plan.drawn])
-    with jax.enable_x64(True):
+    with beside_meshes():
         carried = [jnp.array(_array(values[leaf]), copy=True) for leaf, _ in plan.carried]
         empty = [
             jnp.zeros(a.shape, a.dtype.numpy) for a in (_aval(recorded, ref, values) for ref in plan.made)

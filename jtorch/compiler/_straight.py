@@ -23,6 +23,7 @@ from jtorch.tensor._core import from_value
 from jtorch.tensor._leaks import in_transform
 from jtorch.tensor._storage import Storage
 from jtorch.trace import Value, Withheld, counters, host_array, operand, settings
+from jtorch.trace._meshes import in_no_mesh
 
 __all__ = ["MISSED", "write"]
 
@@ -87,8 +88,8 @@ class _Lines:
         self.names: dict[str, Any] = {
             "MISSED": MISSED, "Storage": Storage, "Tensor": Tensor, "Value": Value, "Withheld": Withheld,
             "contexts": [], "counters": counters, "from_value": from_value, "host_array": host_array,
-            "in_transform": in_transform, "modes": modes, "new": object.__new__, "operand": operand,
-            "recorded": recorded, "settings": settings, "state": state, "x64": jax.enable_x64,
+            "in_no_mesh": in_no_mesh, "in_transform": in_transform, "modes": modes, "new": object.__new__,
+            "operand": operand, "recorded": recorded, "settings": settings, "state": state, "x64": jax.enable_x64,
         }  # fmt: skip
         self.numbered: dict[int, str] = {}
         self.source: list[str] = []
@@ -126,7 +127,8 @@ class _Lines:
     def call(self, args: Any, kwargs: Any, surroundings: Any, now: Any, generation: int) -> None:
         self.unless(
             f"settings.session is not None or settings.listener is not None or in_transform() "
-            f"or state.generation != {generation} or state.stance == 'force_eager' or modes.duals is not None"
+            f"or state.generation != {generation} or state.stance == 'force_eager' "
+            "or modes.duals is not None or not in_no_mesh()"
         )
         self.names["surroundings"] = surroundings
         self.unless(f"surroundings() != {self.name(now)}")

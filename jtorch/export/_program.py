@@ -25,6 +25,7 @@ from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
 from jtorch.tensor._core import from_value, value_of
 from jtorch.trace import computed, from_host, from_jax, host_array
+from jtorch.trace._meshes import beside_meshes, in_no_transform
 
 __all__ = ["Dim", "ExportedProgram", "dims", "export", "load", "save"]
 
@@ -79,7 +80,7 @@ class ExportedProgram:
             arrays[which] if kind == "argument" else computed(value_of(self.state_dict[which]))
             for kind, which in self._order
         ]
-        with jax.enable_x64(True):
+        with beside_meshes() if in_no_transform() else jax.enable_x64(True):
             made = self.exported.call(*operands)
         new = iter([from_value(from_jax(a, where)) for a in made])
         return _build(self._tree, iter([next(new) if i is None else tensors[i] for i in self._handed]))
@@ -167,7 +168,7 @@ def export(
         return [out[ref] if ref >= 0 else leaves[-1 - ref] for ref in refs]
 
     specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype.numpy) for v in values]
-    with jax.enable_x64(True):
+    with beside_meshes():
         exported = jax.export.export(jax.jit(program), platforms=platforms)(*specs)
     signature = [[list(t.shape), t.dtype.name] for t in tensors]
     marks = [_Mark(i) for i in range(len(handed))]

@@ -20,6 +20,7 @@ from jtorch.ops._sizes import InconclusiveDimensionOperation
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value, value_of
 from jtorch.trace import from_jax
+from jtorch.trace._meshes import beside_meshes
 
 __all__ = ["Varying", "trace"]
 
@@ -101,7 +102,7 @@ def trace(
         fixed = [value_of(t).aval for t in state.values()]
         specs = [*varying.specs(kinds), *(jax.ShapeDtypeStruct(a.shape, a.dtype.numpy) for a in fixed)]
         try:
-            with jax.enable_x64(True):
+            with beside_meshes():
                 exported = jax.export.export(jax.jit(call), platforms=platforms)(*specs)
         except Exception as error:
             first = first or error

@@ -19,7 +19,14 @@ from jax._src.mesh import empty_abstract_mesh
 from jax.extend.core import get_opaque_trace_state
 from jax.sharding import get_abstract_mesh, reshard
 
-__all__ = ["in_no_mesh", "in_no_transform", "outside_meshes", "outside_transforms", "pull_back"]
+__all__ = [
+    "beside_meshes",
+    "in_no_mesh",
+    "in_no_transform",
+    "outside_meshes",
+    "outside_transforms",
+    "pull_back",
+]
 
 _CLEAN = get_opaque_trace_state()
 
@@ -56,6 +63,11 @@ def outside_transforms() -> Iterator[None]:
             yield
     finally:
         config.device_context.set_local(devices)
+
+
+def beside_meshes() -> Any:
+    """For running a program of one device where JAX does not trace, but maybe in ``jax.set_mesh``."""
+    return jax.enable_x64(True) if in_no_mesh() else outside_transforms()
 
 
 def pull_back(function: Callable[..., Any], primals: Sequence[Any], cotangents: Sequence[Any]) -> Any:

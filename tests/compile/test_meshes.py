@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 CODE = """
-import numpy as np, jax, jtorch
+import contextlib, numpy as np, jax, jtorch
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 from jtorch import nn
@@ -82,6 +82,38 @@ except NotImplementedError as error:
     assert "shard_map" in str(error)
 with jtorch.no_grad():
     same(grad(over)(w, leaf_x), expected)
+
+
+# Compiled steps in a mesh's context, and in and out of it, are those outside.
+def train(compile, contexts):
+    jtorch.manual_seed(0)
+    layer = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+    optimizer = jtorch.optim.Adam(layer.parameters(), lr=0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = layer(x).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss * 2 if loss > 0 else loss
+
+    step, seen = compile(step), []
+    scanned = jtorch.compile(lambda x: x.sum()) if compile is jtorch.compile else lambda x: x.sum()
+    doubled = compile(lambda x: x * 2)
+    for where in contexts:
+        with jax.set_mesh(where) if where else contextlib.nullcontext():
+            seen += [step(x), doubled(x).sum()]
+            seen.append(jtorch.scan(scanned, x.view(4, 4, 4)).sum() if compile is jtorch.compile else x.sum())
+    return jtorch.stack(seen)
+
+
+for contexts in ([explicit] * 6, [None] * 6 + [explicit] * 3 + [None] * 2, [mesh] * 3 + [None] * 3):
+    expected = train(lambda f: f, [None] * len(contexts))
+    same(train(jtorch.compile, contexts).detach(), expected.detach())
+exported = jtorch.export.export(layer, (x,))
+with jax.set_mesh(explicit):
+    same(exported(x), layer(x).detach())
+    same(jtorch.export.export(layer, (x,))(x), layer(x).detach())
 print("done")
 """
 
