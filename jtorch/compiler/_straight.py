@@ -89,7 +89,8 @@ class _Lines:
             "MISSED": MISSED, "Storage": Storage, "Tensor": Tensor, "Value": Value, "Withheld": Withheld,
             "contexts": [], "counters": counters, "from_value": from_value, "host_array": host_array,
             "in_no_mesh": in_no_mesh, "in_transform": in_transform, "modes": modes, "new": object.__new__,
-            "operand": operand, "recorded": recorded, "settings": settings, "state": state, "x64": jax.enable_x64,
+            "operand": operand, "recorded": recorded, "settings": settings, "state": state,
+            "x64": jax.enable_x64,
         }  # fmt: skip
         self.numbered: dict[int, str] = {}
         self.source: list[str] = []
