@@ -17,7 +17,7 @@ __all__ = ["check_arguments", "wrong_type"]
 
 _NUMBERS = frozenset({bool, int, float, complex})
 #: Flags that functions written in Python look at themselves, whatever their type is.
-_TRUTH = frozenset({"antialias", "full", "return_indices"})
+_TRUTH = frozenset({"antialias", "return_indices", "nn.functional.gaussian_nll_loss full"})
 
 
 def wrong_type(op: Op, i: int, wanted: str, given: Any) -> TypeError:
@@ -54,7 +54,11 @@ def _rules(op: Op) -> list[tuple[int, bool, str, Callable[[Any], bool]]]:
     found = []
     for i, (parameter, kind) in enumerate(zip(op.params, op.kinds, strict=True)):
         annotation = annotations.get(parameter)
-        if kind != STATIC or not isinstance(annotation, str) or parameter in _TRUTH:
+        if (
+            kind != STATIC
+            or not isinstance(annotation, str)
+            or not _TRUTH.isdisjoint((parameter, f"{op.name} {parameter}"))
+        ):
             continue
         plain = annotation.removesuffix(" | None").rpartition("dtypes.")[2]
         optional = plain != annotation or op.defaults[i] is None

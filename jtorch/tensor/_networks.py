@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -320,7 +321,11 @@ _install("_C._nn", scaled_dot_product_attention)
 
 
 def _lengths(values: Any, device: Any) -> Tensor:
-    return values if isinstance(values, Tensor) else make_tensor(values, dtype=int64, device=device)
+    if isinstance(values, Tensor):
+        return values
+    if isinstance(values, tuple | list):
+        values = [index(n) for n in values]
+    return make_tensor(values, dtype=int64, device=device)
 
 
 def ctc_loss(
@@ -332,12 +337,19 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
+    if isinstance(blank, bool):
+        raise TypeError("ctc_loss(): argument 'blank' must be int, not bool")
+    blank = index(blank)
+    if not isinstance(zero_infinity, bool):
+        raise TypeError(
+            f"ctc_loss(): argument 'zero_infinity' must be bool, not {type(zero_infinity).__name__}"
+        )
     steps, lengths = _lengths(input_lengths, None), _lengths(target_lengths, None)
     longest = 0
     if targets.dim() == 1:
         longest = int(lengths._host().max(initial=0))
     return _checked_ctc_loss(  # type: ignore[no-any-return]
-        log_probs, targets, steps, lengths, blank, reduction, bool(zero_infinity), longest
+        log_probs, targets, steps, lengths, blank, reduction, zero_infinity, longest
     )
 
 

@@ -26,7 +26,9 @@ CALLS = [
     "nn.HingeEmbeddingLoss()(x > 0, x)", "nn.FractionalMaxPool2d(2, 3)(None)",
     "nn.FractionalMaxPool2d('a', 3)(x[None])", "nn.FractionalMaxPool2d(1, 1)(torch.ones(1, 1, 1, 3, 3))",
     "nn.FractionalMaxPool3d(1, 0.5)(torch.ones(1, 1, 3, 3, 3))", "nn.RMSNorm((1, 2, 3))(x)",
-    "nn.BatchNorm1d((3, 1))(x)",
+    "nn.BatchNorm1d((3, 1))(x)", "nn.CTCLoss(blank=1.5)(x[:, None], torch.tensor([[1]]), [2], [1])",
+    "nn.CTCLoss(zero_infinity=1)(x[:, None], torch.tensor([[1]]), [2], [1])",
+    "nn.CTCLoss()(x[:, None], torch.tensor([[1]]), [1.5], [1])", "nn.PoissonNLLLoss(full=1)(x, x)",
 ]  # fmt: skip
 
 
