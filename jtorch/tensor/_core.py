@@ -67,7 +67,9 @@ from jtorch.trace import (
     aval_of,
     computed,
     counters,
+    detaching,
     flush,
+    forwards_only,
     from_host,
     host_array,
     record,
@@ -295,6 +297,12 @@ def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
         return meta_value(view.aval)
     for step in view.steps():
         base = record(step.plan.signature, [base, *step.numbers])
+    if tensor._creation and type(base) is TracedValue and modes.functional:
+        # The view was made without history; a transform would follow what is read now.
+        if tensor._creation == MADE_IN_NO_GRAD:
+            base = record(detaching(base.aval, forwards_only), [base])
+        elif tensor._creation == MADE_IN_INFERENCE:
+            base = record(detaching(base.aval), [base])
     return base
 
 

@@ -41,6 +41,6 @@ def stopped(signature: Signature, stop: Callable[[Any], Any]) -> Signature:
 
 
 @functools.cache
-def detaching(aval: Aval) -> Signature:
+def detaching(aval: Aval, stop: Callable[[Any], Any] = stop_gradient) -> Signature:
     """The identity that no derivative goes through."""
-    return stopped(Signature("detach", lambda x: (x,), (aval,), (aval,)), stop_gradient)
+    return stopped(Signature("detach", lambda x: (x,), (aval,), (aval,)), stop)

@@ -141,7 +141,14 @@ def without_grad(t):
             x = _square(t)(a)
         return (x * a).sum()
 
+    def views(a):
+        with t.no_grad():
+            x, y = a[1:], a.reshape(2, 1).t()
+        return (x * x).sum() + (y * y * a).sum() + (x[0] * a).sum()
+
     return {
+        "views": lambda: (f.grad(views)(v), f.jvp(views, (v,), (v,)), f.hessian(views)(v)),
+        "views in vmap": lambda: f.vmap(f.grad(views))(t.stack([v, v * 2])),
         "grad": lambda: f.grad(inside)(v),
         "jvp": lambda: f.jvp(inside, (v,), (v + 1,)),
         "jacfwd": lambda: f.jacfwd(inside)(v),
