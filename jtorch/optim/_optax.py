@@ -143,6 +143,7 @@ class Optax(Optimizer):
     def __init__(self, params: Any, transformation: optax.GradientTransformation) -> None:
         super().__init__(params, {})
         self.transformation = optax.with_extra_args_support(transformation)
+        self._wants_loss = _takes(self.transformation.update, "value")
         self._tree: Any = None
         self._keys: list[Any] = []
         self._slow = False
@@ -196,7 +197,7 @@ class Optax(Optimizer):
             return loss
         if self._tree is None:
             self._start(params)
-        if isinstance(loss, Tensor) and _takes(self.transformation.update, "value"):
+        if self._wants_loss and isinstance(loss, Tensor):
             extra_args.setdefault("value", loss)
         extras = _Extras(extra_args, params, self.transformation.update)
         values = [value_of(p) for p in params]
