@@ -21,7 +21,7 @@ from jtorch.tensor import (
 )
 from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._forms import Called
-from jtorch.tensor._inplace import assign, check_writable, write_out
+from jtorch.tensor._inplace import assign, check_apart, check_writable, write_out
 from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._old_forms import arranged
 from jtorch.tensor._out_checks import check_memory, check_out_dtype, takes_dtype_of
@@ -240,10 +240,15 @@ def make_inplace(op: Op, function: Callable[..., Any], name: str | None = None) 
     """The method ``Tensor.<op>_``, or under another name."""
     name = name or _last(op.name) + "_"
     what = called(op, name, method=True)
+    elementwise = op.promote is not None
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         try:
             check_writable(self)
+            if elementwise:
+                for x in args:
+                    if isinstance(x, Tensor) and x is not self and x._storage is self._storage:
+                        check_apart(self, x)
             if autocast_state.hook is not None:
                 return assign(self, without_autocast(function, self, *args, **kwargs))
             return assign(self, function(self, *args, **kwargs))
@@ -310,6 +315,8 @@ def make_inplace_operator(op: Op) -> Callable[..., Any]:
                 return NotImplemented
             other = of_jax(other, self._aval().device)
         check_writable(self)
+        if isinstance(other, Tensor) and other is not self and other._storage is self._storage:
+            check_apart(self, other)
         if autocast_state.hook is not None:
             return assign(self, without_autocast(apply, op, (self, other, *rest)))
         return assign(self, apply(op, (self, other, *rest)))

@@ -34,11 +34,11 @@ from jtorch.tensor._index_tensors import (
     write_host,
     write_places,
 )  # fmt: skip
-from jtorch.tensor._inplace import check_writable, overwrite
+from jtorch.tensor._inplace import check_apart, check_writable, overwrite
 from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._type_names import type_name
-from jtorch.tensor._views import alias, strides_of, unsqueeze, wrap_dim
+from jtorch.tensor._views import alias, unsqueeze, wrap_dim
 from jtorch.trace import TracedValue, from_host
 from jtorch.trace._read_numbers import ReadNumber
 
@@ -330,30 +330,12 @@ def copy_to(target: Tensor, value: Any) -> None:
         if given.dtype.is_complex and not aval.dtype.is_complex:
             warn_of_lost_imaginary(stacklevel=4)
         same = given.shape == aval.shape  # what is broadcast is not checked, as in PyTorch
-        if same and value._storage is target._storage and _overlap(target, value):
-            raise RuntimeError(
-                "unsupported operation: some elements of the input tensor and the written-to tensor refer "
-                "to a single memory location. Please clone() the tensor before performing the operation."
-            )
+        if same and value._storage is target._storage:
+            check_apart(target, value)
         if given.ndim or not aval.ndim:
             overwrite(target, value)
         else:
             overwrite(target, value, _FILL)
-
-
-def _overlap(a: Tensor, b: Tensor) -> bool:
-    """Whether two dense tensors of one storage share part of their memory, but not all of it."""
-    spans = []
-    for x in (a, b):
-        shape, strides = x._aval().shape, strides_of(x)
-        size = x._aval().size
-        if not size or sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + 1 != size:
-            return False
-        spans.append((x._offset, x._offset + size))
-    (first, end), (other, other_end) = spans
-    if spans[0] == spans[1]:
-        return strides_of(a) != strides_of(b)
-    return first < other_end and other < end
 
 
 def index_put_(input: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:

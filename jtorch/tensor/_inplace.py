@@ -15,12 +15,12 @@ from jtorch.ops._checks import check_fits
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, seen_base, to_device, value_of, write
 from jtorch.tensor._history import creation_error
-from jtorch.tensor._storage import Storage
+from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.tensor._type_names import type_name
 from jtorch.trace import Aval, Value, aval_of, from_host
 from jtorch.trace._read_numbers import ReadNumber
 
-__all__ = ["assign", "can_cast", "check_writable", "copy_", "fill_", "write_out", "zero_"]
+__all__ = ["assign", "can_cast", "check_apart", "check_writable", "copy_", "fill_", "write_out", "zero_"]
 
 _CAST = OPS["_to_copy"]
 _OVERWRITE, _FILL, _FILL_TENSOR, _ZERO = (OPS[n] for n in ("_overwrite", "_fill.number", "_fill", "_zero"))
@@ -71,6 +71,30 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
                 "unsupported operation: more than one element of the written-to tensor refers to a single "
                 "memory location. Please clone() the tensor before performing the operation."
             )
+
+
+def check_apart(target: Tensor, operand: Tensor) -> None:
+    """Refuse to write to a tensor from another one that shares part of its memory.
+
+    Raises:
+        RuntimeError: both are dense and share memory, but not all of it in the same order.
+    """
+    spans = []
+    strides = []
+    for x in (target, operand):
+        aval = x._aval()
+        own = contiguous_strides(aval.shape) if x._strides is None else x._strides
+        size = aval.size
+        if not size or sum((n - 1) * s for n, s in zip(aval.shape, own, strict=True)) + 1 != size:
+            return
+        spans.append((x._offset, x._offset + size))
+        strides.append(own)
+    (first, end), (other, other_end) = spans
+    if (strides[0] != strides[1]) if spans[0] == spans[1] else (first < other_end and other < end):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
 
 
 def assign(tensor: Tensor, result: Tensor) -> Tensor:
@@ -159,6 +183,8 @@ def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         check_writable(input)
         return overwrite(input, scalar(other, input), _FILL)
     check_writable(input)
+    if other._storage is input._storage and other is not input and other._aval().shape == input._aval().shape:
+        check_apart(input, other)
     return overwrite(input, other)
 
 

@@ -82,3 +82,23 @@ def test_windows_of_no_elements():
     assert nothing.shape == (nothing * 2).shape == (1, 1, 0)
     assert (jtorch.tensor(1.0) * 1).unfold(0, 0, 1).tolist() == []
     nothing.zero_()
+
+
+OVERLAPS = [
+    "y.mul_(y[1])", "y += y[1]", "y[:1].add_(y[1:])", "y.add_(y)", "y.add_(y.view(4))", "y.mul_(y.t())",
+    "y[:, 0].add_(y[:, 1])", "y[0].add_(y[0])", "y.view(4)[1:].sub_(y.view(4)[:3])", "y.copy_(y.t())",
+    "y.addcmul_(y[0], y)", "y.mul_(y.detach())",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", OVERLAPS)
+def test_operands_that_share_part_of_the_memory_are_refused(torch, write):
+    found = []
+    for package in (torch, jtorch):
+        y = package.arange(4.0).reshape(2, 2) * 1
+        try:
+            exec(write, {"y": y})
+            found.append(y.tolist())
+        except RuntimeError as error:
+            found.append(str(error))
+    assert found[0] == found[1]
