@@ -14,6 +14,7 @@ from jax import Array, lax
 from jtorch.ops._checks import VALUE_CHECKS, scalar_type
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import size_text
+from jtorch.ops._ranking import computed_once
 from jtorch.ops._registry import register
 from jtorch.ops._written_parts import apart
 
@@ -312,6 +313,7 @@ def embedding_bag(
 def largest_of_bags(found: Array, keep: Array, segment: Array, bags: int) -> Array:
     """The largest value of each bag and column; the first of equal ones has the gradient."""
     size = found.shape[0]
+    found = computed_once(found)
     values = jnp.where(keep[:, None], lax.stop_gradient(found), -jnp.inf)
     largest = jax.ops.segment_max(values, segment, bags)
     wins = (values == largest[segment]) & keep[:, None]

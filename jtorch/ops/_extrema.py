@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
-from jtorch.ops._ranking import extreme, first_extreme
+from jtorch.ops._ranking import computed_once, extreme, first_extreme
 from jtorch.ops._registry import register
 from jtorch.ops._written_parts import apart
 
@@ -39,6 +39,11 @@ def shared_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tup
     same = (input == value) | (jnp.isnan(input) & jnp.isnan(value))
     count = jnp.maximum(jnp.sum(same), 1).astype(input.dtype)
     return value, jnp.sum(jnp.where(same, tangents[0], 0)) / count
+
+
+def shared_extreme(input: Array, largest: bool) -> Array:
+    input = computed_once(input)
+    return shared(input, extreme(lax.stop_gradient(input), tuple(range(input.ndim)), largest))
 
 
 def check_not_empty(
@@ -126,7 +131,7 @@ def max_all(input: Array) -> Array:
     """
     check_not_empty("max", input, None)
     reject_kinds("max_all", "c", input)
-    return shared(input, extreme(lax.stop_gradient(input), tuple(range(input.ndim)), True))
+    return shared_extreme(input, True)
 
 
 @register("min", node="MinBackward1", promote=None, method=True, out=True, saves="input result")
@@ -137,7 +142,7 @@ def min_all(input: Array) -> Array:
     """
     check_not_empty("min", input, None)
     reject_kinds("min_all", "c", input)
-    return shared(input, extreme(lax.stop_gradient(input), tuple(range(input.ndim)), False))
+    return shared_extreme(input, False)
 
 
 @register(

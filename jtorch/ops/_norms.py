@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jtorch.ops._checks import kind, scalar_type, wrap_dim
-from jtorch.ops._ranking import extreme
+from jtorch.ops._ranking import computed_once, extreme
 from jtorch.ops._registry import register
 
 __all__ = ["check_float", "p_norm", "renorm", "safe_sqrt", "sign"]
@@ -52,13 +52,14 @@ def p_norm(x: Array, p: float, axes: tuple[int, ...]) -> Array:
         squares = x.real**2 + x.imag**2 if kind(x) == "c" else x * x
         return jnp.sqrt(jnp.sum(squares, **reduce))
     if math.isinf(p):
-        return extreme(size, axes, p > 0, keepdims=True)
+        return extreme(size, axes, p > 0, True)
     return jnp.sum(size**p, **reduce) ** (1 / p)
 
 
 @p_norm.defjvp
 def _p_norm_jvp(p: float, axes: tuple[int, ...], primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x,), (dx,) = primals, tangents
+    x = computed_once(x) if math.isinf(p) else x
     norm = p_norm(x, p, axes)
     along = jnp.conj(_slope(x, norm, p, axes)) * dx
     return norm, jnp.sum(along.real if kind(x) == "c" else along, axis=axes, keepdims=True)

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from jtorch.ops._checks import kind, scalar_type
+from jtorch.ops._ranking import computed_once
 from jtorch.ops._written_parts import apart, written
 
 __all__ = [
@@ -167,6 +168,8 @@ def _reduce_at_jvp(
     dim: int, slices: bool, reduce: str, include_self: bool, primals: Any, tangents: Any
 ) -> tuple[Array, Array]:
     (x, index, source), (dx, _, dsource) = primals, tangents
+    if reduce in ("amax", "amin"):
+        x, source = computed_once(x), computed_once(source)
     out = reduce_at(x, index, source, dim, slices, reduce, include_self)
     on_x, on_source = _reduce_weights(x, source, index, out, dim, slices, reduce, include_self)
     if not include_self:

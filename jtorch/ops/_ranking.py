@@ -8,16 +8,35 @@ all: its bits are found from the top, one count per bit (9 ms).
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jtorch.ops._checks import kind
+from jtorch.ops._plain import converted
 from jtorch.ops._sizes import surely
+from jtorch.ops._written_parts import behind_a_branch
 
-__all__ = ["extreme", "first_extreme", "kth_position", "order"]
+__all__ = ["computed_once", "extreme", "first_extreme", "kth_position", "order", "ordered", "reflected"]
 
 #: From this size on, two vectorised passes beat XLA's combined reduction of value and position on a CPU.
 TWO_PASSES = 1 << 14
+
+
+def ordered(x: Array) -> Array:
+    """Numbers of 32 or 64 bits as signed integers of the same order, nan above all and -0.0 below 0.0."""
+    signed, nan = (jnp.int64, 0x7FF8 << 48) if x.dtype.itemsize == 8 else (jnp.int32, 0x7FC0 << 16)
+    bits = lax.bitcast_convert_type(x, signed)
+    return reflected(lax.select(lax.ne(x, x), lax.full_like(bits, nan), bits))
+
+
+def reflected(bits: Array) -> Array:
+    """Bits of negative numbers turned over but for their sign, which orders them; and back again."""
+    last = bits.dtype.itemsize * 8 - 1
+    sign = lax.shift_right_arithmetic(bits, lax.full_like(bits, last))
+    return lax.bitwise_xor(bits, lax.bitwise_and(sign, lax.full_like(bits, (1 << last) - 1)))
 
 
 def sortable(x: Array) -> Array:
@@ -27,11 +46,7 @@ def sortable(x: Array) -> Array:
     sign = 1 << (63 if wide else 31)
     if kind(x) == "f":
         x = x.astype(jnp.float64 if wide else jnp.float32)
-        x = jnp.where(x == 0, 0, jnp.where(jnp.isnan(x), jnp.nan, x))
-        bits = lax.bitcast_convert_type(x, signed)
-        # Negative numbers count down: flip all bits but the sign.
-        bits = jnp.where(bits < 0, bits ^ (sign - 1), bits)
-        return lax.bitcast_convert_type(bits, unsigned) ^ unsigned(sign)
+        return lax.bitcast_convert_type(ordered(jnp.where(x == 0, 0, x)), unsigned) ^ unsigned(sign)
     if jnp.issubdtype(x.dtype, jnp.signedinteger):
         return lax.bitcast_convert_type(x.astype(signed), unsigned) ^ unsigned(sign)
     return x.astype(unsigned)
@@ -64,7 +79,7 @@ def kth_position(x: Array, rank: Array, axis: int) -> Array:
         rank: broadcasts to the shape of ``x`` with size 1 along ``axis``, which is the result's shape, too.
         axis: dimension that is ranked.
     """
-    bits = sortable(lax.stop_gradient(x))
+    bits = computed_once(sortable(lax.stop_gradient(x)))
     width = bits.dtype.itemsize * 8
     one = jnp.ones((), bits.dtype)
 
@@ -85,25 +100,53 @@ def first_true(condition: Array, axis: int) -> Array:
     return jnp.min(jnp.where(condition, position, size - 1), axis, keepdims=True).astype(jnp.int64)
 
 
-def extreme(x: Array, axes: tuple[int, ...], largest: bool, keepdims: bool = False) -> Array:
-    """The largest or smallest value over ``axes``, nan if there is one.
+def computed_once(x: Array) -> Array:
+    """``x``, whose elements all that follows sees with the same bits.
 
-    XLA's library of fused reductions on CPUs (YNNPACK) loses nan in maxima and minima, so they are looked for
-    apart; as floats, which it reduces faster than booleans.
+    XLA computes what is cheap in each loop that reads it, here with fused multiplications and additions and
+    there without: the largest of some numbers then equals none of them.
     """
-    reduce = jnp.max if largest else jnp.min
-    value = reduce(x, axes, keepdims=keepdims)
+    if not surely(lambda: x.size > 0) or x.dtype.itemsize < 4:
+        return x
+    bits = lax.bitcast_convert_type(x[(0,) * x.ndim], jnp.int64 if x.dtype.itemsize == 8 else jnp.int32)
+    return behind_a_branch(lax.shift_right_logical(bits, lax.full_like(bits, 1)), x)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def extreme(x: Array, axes: tuple[int, ...], largest: bool, keepdims: bool = False) -> Array:
+    """The largest or smallest value over ``axes``, nan if there is one; equal ones share the gradient.
+
+    Found among integers: of floats, XLA's library of fused reductions on CPUs (YNNPACK) loses nan. Over
+    leading axes this is several times as fast, too.
+    """
+    axes = tuple(axis % x.ndim for axis in axes)
     if kind(x) != "f":
-        return value
-    missing = jnp.max(jnp.isnan(x).astype(jnp.float32), axes, keepdims=keepdims)
-    return jnp.where(missing > 0, jnp.asarray(jnp.nan, x.dtype), value)
+        return (jnp.max if largest else jnp.min)(x, axes, keepdims=keepdims)
+    wide = x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+    found = reflected(lax.reduce_max(ordered(wide if largest else -wide), axes))
+    value = lax.bitcast_convert_type(found, wide.dtype)
+    value = (value if largest else -value).astype(x.dtype)
+    return lax.expand_dims(value, axes) if keepdims else value
+
+
+@extreme.defjvp
+def _extreme_jvp(
+    axes: tuple[int, ...], largest: bool, keepdims: bool, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    axes = tuple(axis % primals[0].ndim for axis in axes)
+    x = computed_once(primals[0])
+    value = extreme(x, axes, largest, True)
+    same = converted(x == value, x.dtype)
+    moved = jnp.sum(same / jnp.sum(same, axes, keepdims=True) * tangents[0], axes, keepdims=keepdims)
+    return value if keepdims else lax.squeeze(value, axes), moved
 
 
 def first_extreme(x: Array, axis: int, largest: bool) -> Array:
     """The first position (int64) of the largest or smallest value, or of the first nan, without the axis."""
     if not surely(lambda: x.size >= TWO_PASSES):
         return (lax.argmax if largest else lax.argmin)(x, axis, jnp.int64)
-    value = extreme(x, (axis,), largest, keepdims=True)
+    x = computed_once(x)
+    value = extreme(x, (axis,), largest, True)
     hit = x == value
     if kind(x) == "f":
         hit = hit | (jnp.isnan(x) & jnp.isnan(value))

@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from jtorch.ops._checks import kind, reject_kinds, wrap_dim, wrap_dims
 from jtorch.ops._extrema import along, check_not_empty, shared
-from jtorch.ops._ranking import kth_position, order
+from jtorch.ops._ranking import computed_once, kth_position, order
 from jtorch.ops._registry import register
 
 Dim = int | Sequence[int] | None
@@ -138,7 +138,7 @@ def middle(input: Array, axis: int, skip_nan: bool) -> Array:
 
 def median_of_all(input: Array, skip_nan: bool) -> Array:
     reject_kinds("median_cpu", "bc", input)
-    flat = input.reshape(-1)
+    flat = computed_once(input.reshape(-1))
     if not flat.size:
         return jnp.full((), jnp.nan if kind(input) == "f" else jnp.iinfo(input.dtype).min, input.dtype)
     return shared(flat, lax.stop_gradient(flat)[middle(lax.stop_gradient(flat), 0, skip_nan)[0]])

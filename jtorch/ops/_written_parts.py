@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-__all__ = ["apart", "computed", "written"]
+__all__ = ["apart", "behind_a_branch", "computed", "written"]
 
 
 def written(x: Array) -> Array:
@@ -21,14 +21,29 @@ def written(x: Array) -> Array:
     return lax.optimization_barrier(x)
 
 
+def behind_a_branch(number: Array, x: Array) -> Array:
+    """``x``; XLA computes it before what reads it, since it is given to a branch that it cannot choose.
+
+    Only on CPUs, where a branch costs nothing.
+
+    Args:
+        number: at least 0, which XLA does not know.
+        x: any array.
+    """
+
+    def on_cpu(number: Array, x: Array) -> Array:
+        return lax.cond(number >= 0, lambda x: x, jnp.zeros_like, x)
+
+    return lax.platform_dependent(number, x, cpu=on_cpu, default=lambda number, x: x)
+
+
 @jax.custom_jvp
 def computed(part: Array, start: Array) -> Array:
     """``part``, computed before it is written at ``start``, a number that XLA does not know, at least 0.
 
-    XLA computes a branch that it cannot choose by itself, and it can then write in place where it would copy
-    the array: a row of 100,000 x 64 in 1 instead of 500 us.
+    XLA can then write in place where it would copy the array: a row of 100,000 x 64 in 1 instead of 500 us.
     """
-    return lax.cond(start >= 0, lambda x: x, jnp.zeros_like, part)
+    return behind_a_branch(start, part)
 
 
 @computed.defjvp

@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxprs_in_params
 
+from jtorch.ops._ranking import ordered, reflected
 from jtorch.trace._graph import Signature, spec
 from jtorch.trace._jaxprs import apply_equation, walk
 from jtorch.trace._value import Aval
@@ -336,18 +337,6 @@ def contains_convolution(jaxpr: Any) -> bool:
 
 #: Operations whose result is chosen from the elements of an image by their order.
 CHOICES = frozenset({"nn.functional.max_pool2d"})
-
-
-def ordered(x: Any) -> Any:
-    """float32 numbers as integers of the same order, nan above all and -0.0 below 0.0."""
-    bits = lax.bitcast_convert_type(x, np.int32)
-    return reflected(lax.select(lax.ne(x, x), lax.full_like(bits, 0x7FC00000), bits))
-
-
-def reflected(bits: Any) -> Any:
-    """Bits of negative numbers turned over but for their sign, which orders them; and back again."""
-    sign = lax.shift_right_arithmetic(bits, lax.full_like(bits, 31))
-    return lax.bitwise_xor(bits, lax.bitwise_and(sign, lax.full_like(bits, 0x7FFFFFFF)))
 
 
 def choice(signature: Signature, image: Image) -> Image:

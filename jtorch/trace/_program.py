@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
+from jtorch.ops._ranking import computed_once
 from jtorch.trace import _channels_last as channels_last
 from jtorch.trace._graph import Signature, series, settings
 from jtorch.trace._metrics import counters
@@ -20,6 +21,8 @@ from jtorch.trace._packing import kernels, packed
 
 __all__ = ["Program", "evaluate", "results"]
 
+#: Operations that choose the largest or smallest of some elements.
+EXTREMES = frozenset({"amax", "amin", "aminmax", "max", "max.dim", "min", "min.dim"})
 #: A parameter's update is looked for within so many ops of its old value.
 REPLACED_WITHIN = 4
 
@@ -145,7 +148,9 @@ def evaluate(
         All results, by slot.
     """
     outputs = [] if outputs is None else outputs
-    for signature, slots in body:
+    for number, (signature, slots) in enumerate(body):
+        if signature.name in EXTREMES and any(slots[0] in later for _, later in body[number + 1 :]):
+            _hold(outputs, slots[0])
         operands = []
         for slot in slots:
             if slot >= 0:
@@ -156,6 +161,12 @@ def evaluate(
         with jax.named_scope(signature.name):
             outputs.extend(signature.traced(*operands) if apply is None else apply(signature, operands))
     return outputs
+
+
+def _hold(outputs: list[Any], slot: int) -> None:
+    """Let what compares elements with the largest or smallest of them see what that was chosen from."""
+    if slot >= 0 and getattr(outputs[slot], "dtype", None) in (np.float32, np.float64):
+        outputs[slot] = computed_once(outputs[slot])
 
 
 def _packing(build: Callable[[], Any], places: Sequence[int]) -> Callable[..., Any]:
