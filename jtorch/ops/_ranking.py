@@ -108,7 +108,8 @@ def computed_once(x: Array) -> Array:
     """
     if not surely(lambda: x.size > 0) or x.dtype.itemsize < 4:
         return x
-    bits = lax.bitcast_convert_type(x[(0,) * x.ndim], jnp.int64 if x.dtype.itemsize == 8 else jnp.int32)
+    first = x[(0,) * x.ndim].real if kind(x) == "c" else x[(0,) * x.ndim]
+    bits = lax.bitcast_convert_type(first, jnp.int64 if first.dtype.itemsize == 8 else jnp.int32)
     return behind_a_branch(lax.shift_right_logical(bits, lax.full_like(bits, 1)), x)
 
 
