@@ -77,8 +77,8 @@ def check_linear(input: Array, weight: Array, bias: Array | None) -> None:
     reject_kinds("addmm_impl_cpu_", "b", input)
 
 
-#: Rows up to which a product is computed with the weight first, by the size that the weight has at least.
-FEW_ROWS = ((1 << 18, 64), (1 << 15, 32))
+#: Rows up to which a product is computed with the weight first, and the size that this has at least.
+FEW_ROWS, LARGE_WEIGHT = 32, 1 << 15
 
 
 def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -94,9 +94,7 @@ def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Arr
     features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 and input.ndim else (0, 0)
     rows = math.prod(input.shape[:-1])
     narrow = 0 < min(features) <= 16 and max(features) <= 512 and surely(lambda: rows >= 64)
-    few = surely(
-        lambda: rows > 1 and any(rows <= most and math.prod(features) >= size for size, most in FEW_ROWS)
-    )
+    few = surely(lambda: 1 < rows <= FEW_ROWS and math.prod(features) >= LARGE_WEIGHT)
     fits = input.dtype == jnp.float32 and (bias is None or bias.shape == weight.shape[:1])
     if not fits or not (narrow or few):
         return linear(input, weight, bias)

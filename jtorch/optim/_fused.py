@@ -317,7 +317,9 @@ class FusedOptimizer(Optimizer):
         if kinds is None and (not counted or {*map(type, numbers)} == _FLOATS):
             made = record(plan.signature, operands, numbers)
         else:
-            made = record(plan.signature, operands + numbers)
+            # A count may be NumPy's, which would be taken for an operand of its own type.
+            plain = [float(x) if isinstance(x, np.generic) else x for x in numbers]
+            made = record(plan.signature, operands + plain)
         spend(gradients)
         if plan.signature.single is not None:
             made = [made]
