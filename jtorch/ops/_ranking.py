@@ -137,6 +137,7 @@ def _extreme_jvp(
     axes = tuple(axis % primals[0].ndim for axis in axes)
     x = computed_once(primals[0])
     value = extreme(x, axes, largest, True)
+    # nan equals nothing, so that its gradients are nan, as in PyTorch.
     same = converted(x == value, x.dtype)
     moved = jnp.sum(same / jnp.sum(same, axes, keepdims=True) * tangents[0], axes, keepdims=keepdims)
     return value if keepdims else lax.squeeze(value, axes), moved
