@@ -22,7 +22,8 @@ from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.dtypes import FLOAT
 from jtorch.func._function import conjugate
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import from_value, value_of, write
+from jtorch.tensor._core import from_value, value_of
+from jtorch.tensor._writing import write
 from jtorch.trace import Aval, Signature, TracedValue, Value, evaluate, nodes, series
 
 __all__ = ["Call", "UnnotedError"]

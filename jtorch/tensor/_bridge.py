@@ -21,7 +21,6 @@ from jtorch.tensor._core import (
     run,
     to_device,
     value_of,
-    write,
 )
 from jtorch.tensor._formats import strides_like
 from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
@@ -29,6 +28,7 @@ from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._type_names import legacy_name, type_name
 from jtorch.tensor._views import is_contiguous
+from jtorch.tensor._writing import write
 from jtorch.trace import Aval, TracedValue, Value, from_host, record
 
 __all__ = ["AccumulateGrad", "legacy_name"]

@@ -12,10 +12,11 @@ from jtorch.dispatch import NO_GRAD, modes
 from jtorch.tape import FREED, CustomNode, Packed, modified
 from jtorch.tensor._autograd import detach, detach_
 from jtorch.tensor._bridge import connected, describe
-from jtorch.tensor._core import Tensor, from_value, rebase, value_of
+from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._history import MADE_IN_FUNCTION, MADE_WITH_OTHERS, creation_error, short_name
 from jtorch.tensor._views import alias
 from jtorch.tensor._watched import pack, user_stack
+from jtorch.tensor._writing import rebase
 
 __all__ = ["Saved", "connect", "counter", "give_history", "restore", "save", "tie"]
 

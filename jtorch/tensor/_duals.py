@@ -1,7 +1,7 @@
 """Dual tensors: tangents that travel along with tensors while a level of forward differentiation is open.
 
 A tangent is a tensor of its own, made by ``Plan.jvp`` of the operation that made the result, and recorded
-like any other operation. Only ``run``, ``apply`` and ``write`` of ``_core.py`` know of it: a view has the
+like any other operation. Only ``run`` and ``apply`` of ``_core.py`` and ``write`` know of it: a view has the
 view of its base's tangent, made when it is asked for.
 """
 
@@ -20,11 +20,10 @@ from jtorch.tensor._core import (
     apply,
     autograd_base,
     from_value,
-    put,
-    steps_to_write,
     value_of,
 )
 from jtorch.tensor._views import alias, view_shape
+from jtorch.tensor._writing import put, steps_to_write
 
 __all__ = ["Level", "enter", "leave", "make_dual", "tangent_of", "unpack_dual", "without_tangents"]
 

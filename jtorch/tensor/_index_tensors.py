@@ -18,21 +18,19 @@ from jtorch.ops._registry import OPS
 from jtorch.tensor._arguments import filled
 from jtorch.tensor._core import (
     Tensor,
-    _own_memory,
     _strided_host,
     from_value,
     read_for_shape,
-    repeats,
     run,
     to_device,
     value_of,
-    write,
-)  # fmt: skip
+)
 from jtorch.tensor._formats import iteration_order, strides_in_order
 from jtorch.tensor._inplace import check_writable
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._value_checks import known_values
 from jtorch.tensor._views import as_strided, reshape, strides_of
+from jtorch.tensor._writing import _own_memory, repeats, write  # fmt: skip
 from jtorch.trace import TracedValue, from_host
 
 __all__ = [

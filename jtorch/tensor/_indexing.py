@@ -18,7 +18,7 @@ from jtorch.devices import CPU
 from jtorch.ops._registry import OPS
 from jtorch.tensor._bridge import legacy_name
 from jtorch.tensor._conversion import warn_of_lost_imaginary
-from jtorch.tensor._core import Tensor, from_value, run, value_of, view, write
+from jtorch.tensor._core import Tensor, from_value, run, value_of, view
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._index_tensors import (
     Entries,
@@ -39,6 +39,7 @@ from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._storage import contiguous_strides
 from jtorch.tensor._type_names import type_name
 from jtorch.tensor._views import alias, unsqueeze, wrap_dim
+from jtorch.tensor._writing import write
 from jtorch.trace import TracedValue, from_host
 from jtorch.trace._read_numbers import ReadNumber
 

@@ -13,10 +13,11 @@ from jtorch.dtypes import INT, scalar_type_name
 from jtorch.errors import no_such_form
 from jtorch.ops._checks import check_fits
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, from_value, run, seen_base, to_device, value_of, write
+from jtorch.tensor._core import Tensor, from_value, run, seen_base, to_device, value_of
 from jtorch.tensor._history import creation_error
 from jtorch.tensor._storage import Storage, contiguous_strides
 from jtorch.tensor._type_names import type_name
+from jtorch.tensor._writing import write
 from jtorch.trace import Aval, Value, aval_of, from_host
 from jtorch.trace._read_numbers import ReadNumber
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from jtorch.dispatch import NO_GRAD, modes
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, call, from_value, run, value_of, write
+from jtorch.tensor._core import Tensor, call, from_value, run, value_of
 from jtorch.tensor._derive import derived
 from jtorch.tensor._inplace import write_out
+from jtorch.tensor._writing import write
 
 __all__: list[str] = []
 

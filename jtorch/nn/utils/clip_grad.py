@@ -14,9 +14,10 @@ from jtorch.ops._plain import smaller
 from jtorch.ops._ranking import extreme
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
-from jtorch.tensor._core import apply, from_value, value_of, write
+from jtorch.tensor._core import apply, from_value, value_of
 from jtorch.tensor._creation import tensor
 from jtorch.tensor._derive import derived
+from jtorch.tensor._writing import write
 from jtorch.trace import record
 
 __all__ = [
