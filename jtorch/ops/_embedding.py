@@ -50,7 +50,7 @@ def scaled_gradient(x: Array, factor: Array) -> Array:
 
 @scaled_gradient.defjvp
 def _scaled_gradient_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tuple[Array, Array]:
-    return primals[0], tangents[0] * primals[1]
+    return scaled_gradient(*primals), tangents[0] * primals[1]
 
 
 def rows(index: Array, weight: Array, padding_idx: int, scale_grad_by_freq: bool) -> Array:

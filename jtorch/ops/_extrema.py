@@ -38,7 +38,8 @@ def shared_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Any]) -> tup
     input, value = primals
     same = (input == value) | (jnp.isnan(input) & jnp.isnan(value))
     count = jnp.maximum(jnp.sum(same), 1).astype(input.dtype)
-    return value, jnp.sum(jnp.where(same, tangents[0], 0)) / count
+    # Not `value`, which has no derivative of its own: transforms differentiate what rules return.
+    return shared(input, value), jnp.sum(jnp.where(same, tangents[0], 0)) / count
 
 
 def shared_extreme(input: Array, largest: bool) -> Array:

@@ -262,7 +262,7 @@ def run(t, seed, program):
         if t is jtorch:
             raise
         return None
-    return [x.detach().numpy() for x in made], [x.grad for x in (*leaves, *net.parameters())]
+    return [x.detach().numpy(force=True) for x in made], [x.grad for x in (*leaves, *net.parameters())]
 
 
 def check(torch, seed):
@@ -286,8 +286,13 @@ def test_a_few_programs(torch, seed):
     check(torch, seed)
 
 
+#: Programs in which PyTorch 2.13 itself crashes, with the whole process.
+CRASHES = {136}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 400, 20))
 def test_many_programs(torch, start):
-    done = sum(check(torch, seed) for seed in range(start, start + 20))
+    seeds = [seed for seed in range(start, start + 20) if seed not in CRASHES]
+    done = sum(check(torch, seed) for seed in seeds)
     assert done > 5

@@ -287,3 +287,13 @@ def test_cotangents_and_tangents_of_other_sizes():
         "Trying to set a forward gradient that has a different size than that of the original Tensor, this "
         "is not supported. Tensor is of size [2, 3] while the given forward gradient is of size [3]."
     )
+
+
+def test_gradients_around_a_forward_derivative_of_a_maximum():
+    """What a rule returns besides the derivative has derivatives, too."""
+    x = jtorch.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    for reduce in (jtorch.max, jtorch.min, jtorch.median):
+        x.grad = None
+        value, moved = jtorch.func.jvp(reduce, (x,), (jtorch.ones(3),))
+        (value + moved).backward()
+        assert x.grad.tolist() == (reduce(x.detach()) == x.detach()).float().tolist()
