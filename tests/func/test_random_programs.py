@@ -262,7 +262,10 @@ def run(t, seed, program):
         if t is jtorch:
             raise
         return None
-    return [x.detach().numpy(force=True) for x in made], [x.grad for x in (*leaves, *net.parameters())]
+    grads = [x.grad for x in (*leaves, *net.parameters())]
+    return [x.detach().numpy(force=True) for x in made], [
+        g if g is None else g.numpy(force=True) for g in grads
+    ]
 
 
 def check(torch, seed):
