@@ -9,7 +9,7 @@ __all__ = ["GradScaler"]
 
 
 class GradScaler(amp.GradScaler):
-    """:class:`jtorch.amp.GradScaler` on the CUDA, with the same arguments."""
+    """:class:`jtorch.amp.GradScaler` on GPUs, with the same arguments."""
 
     def __init__(
         self,
