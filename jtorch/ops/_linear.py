@@ -79,13 +79,16 @@ def check_linear(input: Array, weight: Array, bias: Array | None) -> None:
 
 #: Rows up to which a product is computed with the weight first, and the size that this has at least.
 FEW_ROWS, LARGE_WEIGHT = 32, 1 << 15
+#: The smaller and the larger number of features up to which a product is computed with the rows last.
+NARROW, SHORT = 16, 64
 
 
 def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """:func:`linear`, for some shapes computed with the rows along the last dimension.
 
     XLA's CPU products are slow where the innermost dimension is shorter than a vector register or two: 800
-    rows of 10 features took 14 us, transposed 2 us. And they lay out their second operand anew in each call,
+    rows of 10 features took 14 us, transposed 2 us. (Of more features, to transpose the rows costs more than
+    it brings: 64 rows of 512 and a weight of 10 x 512 took 142 us, 85 as they are.) And they lay out their second operand anew in each call,
     which for few rows is most of the work: of 8 rows and a weight of 1024 x 1024 the product takes half the
     time, a training step 0.7 of it, if the weight comes first. The barriers keep XLA from folding the
     transpositions back into the product, here and, since their transposition is a barrier too, in the
@@ -93,7 +96,7 @@ def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Arr
     """
     features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 and input.ndim else (0, 0)
     rows = math.prod(input.shape[:-1])
-    narrow = 0 < min(features) <= 16 and max(features) <= 512 and surely(lambda: rows >= 64)
+    narrow = 0 < min(features) <= NARROW and max(features) <= SHORT and surely(lambda: rows >= 64)
     few = surely(lambda: 1 < rows <= FEW_ROWS and math.prod(features) >= LARGE_WEIGHT)
     fits = input.dtype == jnp.float32 and (bias is None or bias.shape == weight.shape[:1])
     if not fits or not (narrow or few):

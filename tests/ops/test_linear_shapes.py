@@ -36,11 +36,11 @@ def test_results_and_gradients(torch, shape, bias):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=2e-4)
 
 
-def test_few_rows_take_the_weight_first():
-    def operands(rows, size):
+def test_which_shapes_are_turned():
+    def operands(rows, size, outputs=None):
         import jax
 
-        spec = [jax.ShapeDtypeStruct(s, np.float32) for s in ((rows, size), (size, size))]
+        spec = [jax.ShapeDtypeStruct(s, np.float32) for s in ((rows, size), (outputs or size, size))]
         text = str(jax.make_jaxpr(_linear.linear_on_cpu)(*spec))
         return "optimization_barrier" in text
 
@@ -49,3 +49,6 @@ def test_few_rows_take_the_weight_first():
     assert not operands(33, 512)
     assert not operands(1, 512)
     assert not operands(8, 128)
+    assert operands(64, 64, 10)
+    assert not operands(64, 128, 10)
+    assert not operands(63, 64, 10)
