@@ -86,13 +86,13 @@ NARROW, SHORT = 16, 64
 def linear_on_cpu(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """:func:`linear`, for some shapes computed with the rows along the last dimension.
 
-    XLA's CPU products are slow where the innermost dimension is shorter than a vector register or two: 800
-    rows of 10 features took 14 us, transposed 2 us. (Of more features, to transpose the rows costs more than
-    it brings: 64 rows of 512 and a weight of 10 x 512 took 142 us, 85 as they are.) And they lay out their second operand anew in each call,
-    which for few rows is most of the work: of 8 rows and a weight of 1024 x 1024 the product takes half the
-    time, a training step 0.7 of it, if the weight comes first. The barriers keep XLA from folding the
-    transpositions back into the product, here and, since their transposition is a barrier too, in the
-    gradient.
+    XLA's CPU products are slow where the innermost dimension is shorter than a vector register or two:
+    800 rows of 10 features took 14 us, transposed 2 us. (Of more features, to transpose the rows costs
+    more than it brings: 64 rows of 512 and a weight of 10 x 512 took 142 us, 85 as they are.) And they
+    lay out their second operand anew in each call, which for few rows is most of the work: of 8 rows and
+    a weight of 1024 x 1024 the product takes half the time, a training step 0.7 of it, if the weight
+    comes first. The barriers keep XLA from folding the transpositions back into the product, here and,
+    since their transposition is a barrier too, in the gradient.
     """
     features = (weight.shape[0], input.shape[-1]) if weight.ndim == 2 and input.ndim else (0, 0)
     rows = math.prod(input.shape[:-1])
