@@ -132,7 +132,7 @@ def evaluate(
     floats: Any,
     ints: Any,
     outputs: list[Any] | None = None,
-    apply: Callable[[Signature, Sequence[Any]], Sequence[Any]] | None = None,
+    apply: Callable[[int, Signature, Sequence[Any]], Sequence[Any]] | None = None,
 ) -> list[Any]:
     """Apply the operations of a graph.
 
@@ -142,7 +142,7 @@ def evaluate(
         floats: the numbers that are floats, an array or a sequence.
         ints: the others.
         outputs: results of operations before ``body``.
-        apply: how an operation is applied to its operands.
+        apply: how an operation, at some place in ``body``, is applied to its operands.
 
     Returns:
         All results, by slot.
@@ -159,7 +159,9 @@ def evaluate(
                 kind, index = series(slot)
                 operands.append((arrays, floats, ints)[kind][index])
         with jax.named_scope(signature.name):
-            outputs.extend(signature.traced(*operands) if apply is None else apply(signature, operands))
+            outputs.extend(
+                signature.traced(*operands) if apply is None else apply(number, signature, operands)
+            )
     return outputs
 
 
@@ -205,7 +207,11 @@ def results(
     if platform != "cpu" or not any(channels_last.convolves(signature) for signature, _ in body):
         outputs = evaluate(body, arrays, floats, ints)
         return [outputs[i] for i in wanted]
-    apply = partial(channels_last.apply, quick=quick)
+    maxima = channels_last.unreduced(body, quick)
+
+    def apply(number: int, signature: Signature, operands: Sequence[Any]) -> Sequence[Any]:
+        return channels_last.apply(signature, operands, quick, number in maxima)
+
     outputs = evaluate(body, arrays, floats, ints, apply=apply)
     return [channels_last.plain(outputs[i]) for i in wanted]
 

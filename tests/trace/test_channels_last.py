@@ -310,3 +310,60 @@ def test_which_pools_choose_among_integers(lazy, monkeypatch):
         assert len(chosen) == 1
         functional.max_pool2d(functional.conv2d(image, w), 2, return_indices=True)[1].numpy()
     assert len(chosen) == 1
+
+
+#: What follows a relu of an image, and whether that may be a maximum there: applied only, and in a training.
+AFTER_RELU = {
+    "conv": (lambda t, h: t.nn.functional.conv2d(h, t.ones(2, 4, 3, 3)), True, True),
+    "conv 1x1": (lambda t, h: t.nn.functional.conv2d(h, t.ones(1, 4, 1, 1)), True, True),
+    "depthwise": (lambda t, h: t.nn.functional.conv2d(h, t.ones(4, 1, 3, 3), groups=4), True, True),
+    "pool": (lambda t, h: t.nn.functional.max_pool2d(h, 2), True, False),
+    "block": (
+        lambda t, h: t.conv2d(h + t.conv2d(h, t.ones(4, 4, 1, 1)), t.ones(2, 4, 3, 3)), True, True,
+    ),
+    "sum": (lambda t, h: h.sum(), False, False),
+    "means": (lambda t, h: t.nn.functional.adaptive_avg_pool2d(h, 1), False, False),
+    "sum of a residual": (lambda t, h: (h + 1).sum((2, 3)), False, False),
+    "places of an average": (lambda t, h: t.nn.functional.avg_pool2d(h, 2), False, False),
+    "conv and sum": (
+        lambda t, h: t.nn.functional.conv2d(h, t.ones(2, 4, 3, 3)).sum() + h.sum(), False, False,
+    ),
+    "bias": (
+        lambda t, h: t.nn.functional.conv2d(h.detach() * 0 + 1, t.ones(4, 4, 1, 1), h[0, :, 0, 0]).sum(),
+        False,
+        False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", AFTER_RELU)
+def test_nan_passes_relu(torch, name, training, monkeypatch, lazy):
+    from jtorch.trace import _channels_last
+
+    after, *expected = AFTER_RELU[name]
+    maxima = []
+    apply = _channels_last.apply
+
+    def noted(signature, operands, quick, maximum):
+        if signature.name == "relu":
+            maxima.append(maximum)
+        return apply(signature, operands, quick, maximum)
+
+    monkeypatch.setattr(_channels_last, "apply", noted)
+    numbers = np.random.default_rng(3).standard_normal((2, 3, 8, 8)).astype(np.float32)
+    numbers[0, 1, 2, 3], numbers[1, 2, 7, 7] = np.nan, -np.nan
+
+    def run(t):
+        x, w = t.tensor(numbers), t.tensor(WEIGHTS[0].astype(np.float32), requires_grad=training)
+        out = after(t, t.relu(t.nn.functional.conv2d(x, w)))
+        if not training:
+            return [out.numpy()]
+        loss = out.sum()
+        loss.backward()
+        return [loss.detach().numpy(), w.grad.numpy()]
+
+    _executor.clear_programs()
+    for mine, theirs in zip(run(jtorch), run(torch), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+    assert maxima == [expected[training]]
