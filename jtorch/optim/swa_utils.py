@@ -16,7 +16,7 @@ from jtorch.nn import Module
 from jtorch.nn.modules._count import count_one
 from jtorch.nn.modules.batchnorm import _BatchNorm
 from jtorch.optim._fused import _write
-from jtorch.optim.lr_scheduler import LRScheduler, _per_group
+from jtorch.optim._scheduler import LRScheduler, per_group
 from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import no_grad
@@ -236,7 +236,7 @@ class SWALR(LRScheduler):
         anneal_strategy: Literal["cos", "linear"] = "cos",
         last_epoch: Any = -1,
     ) -> None:
-        for rate, group in zip(_per_group("swa_lr", optimizer, swa_lr), optimizer.param_groups, strict=True):
+        for rate, group in zip(per_group("swa_lr", optimizer, swa_lr), optimizer.param_groups, strict=True):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(
