@@ -36,6 +36,14 @@ OPERATIONS = {
     "index": lambda t, x: x[:, t.tensor([1, 5, 2])][..., 3:9:2],
     "mask": lambda t, x: x[x > 0],
     "write": lambda t, x: changed(x.clone(), lambda y: y.__setitem__((0, slice(0, 3)), 5.0)),
+    "write a row": lambda t, x: changed(x[:1].clone(), lambda y: y[0].__setitem__(1, x[0, 0] * 2)),
+    "write one of many": lambda t, x: changed(x.clone(), lambda y: y.__setitem__((slice(None), 2), x[:, 0])),
+    "scatter": lambda t, x: x.scatter(1, t.tensor([[[2], [0]]] * 3), 5.0),
+    "scatter one": lambda t, x: x[:1].scatter_add(2, t.tensor([[[2], [2]]]), x[:1]),
+    "add at indices": lambda t, x: x.index_add(2, t.tensor([1, 1]), x[..., :2]),
+    "gradient of a row": lambda t, x: (
+        changed(x[:1].clone().requires_grad_(), lambda y: (y[0] * y[:, 1]).sum().backward()).grad
+    ),
     "in place": lambda t, x: x.clone().mul_(2).add_(1).clamp_(0, 1),
     "permuted": lambda t, x: x.permute(1, 2, 0).reshape(-1, 3),
     "flipped": lambda t, x: x.flip(-1).flip(0).rot90(1, (1, 2)).roll(3, 1),

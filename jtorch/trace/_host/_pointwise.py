@@ -38,7 +38,8 @@ elementwise("imag", np.imag)
 elementwise("conj", np.conj)
 elementwise("population_count", np.bitwise_count)
 elementwise("copy copy_p forwards_only", lambda x: x)
-elementwise("stop_gradient optimization_barrier tie", lambda *x: x[0] if len(x) == 1 else x)
+elementwise("stop_gradient tie", lambda *x: x[0] if len(x) == 1 else x)
+elementwise("optimization_barrier", lambda *x: x)  # a sequence, of one operand too
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp,
