@@ -34,7 +34,7 @@ from jtorch.compiler._code import (
 )
 from jtorch.compiler._contents import SEQUENCES, Bytes, Slots, hidden, is_own, slots_of
 from jtorch.nn import Module
-from jtorch.nn.modules.module import changes, global_hooks
+from jtorch.nn.modules._hooks import changes, global_hooks
 from jtorch.optim import Optimizer
 from jtorch.optim.lr_scheduler import LRScheduler
 from jtorch.optim.optimizer import global_step_hooks

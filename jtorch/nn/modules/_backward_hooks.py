@@ -13,7 +13,8 @@ from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, modes
 from jtorch.errors import type_name
 from jtorch.tape import Node
-from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, value_of
+from jtorch.tensor._values import to_device
 from jtorch.trace import Value, from_host
 
 __all__ = ["BackwardHooks", "legacy_backward_hooks"]

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
-from jtorch.nn.modules.module import Module, _indent, changes, typename
+from jtorch.nn.modules._hooks import changes
+from jtorch.nn.modules.module import Module, _indent, typename
 from jtorch.nn.parameter import Parameter
 from jtorch.tensor import Tensor
 

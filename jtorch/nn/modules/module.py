@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -11,6 +10,21 @@ from typing import Any, TypeVar
 from jtorch.devices import as_device, device
 from jtorch.dtypes import dtype
 from jtorch.nn.modules._backward_hooks import BackwardHooks, legacy_backward_hooks
+from jtorch.nn.modules._hooks import (
+    ModuleHook,
+    add_hook,
+    changes,
+    every_module,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    replaced,
+)
 from jtorch.nn.parameter import Buffer, Parameter, is_lazy
 from jtorch.tape import RemovableHandle
 from jtorch.tensor import Tensor
@@ -34,9 +48,6 @@ __all__ = [
 
 Self = TypeVar("Self", bound="Module")
 
-#: How often attributes or hooks of any module changed: what was derived from a module is checked again only
-#: if this moved on.
-changes = [0]
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 
@@ -53,150 +64,10 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
     __str__ = __repr__
 
 
-class _GlobalHooks:
-    """Hooks on every module. ``any``: there are some that a call has to look at."""
-
-    any = False
-
-    def __init__(self) -> None:
-        self.forward_pre: dict[int, Any] = OrderedDict()
-        self.forward: dict[int, Any] = OrderedDict()
-        self.forward_with_kwargs: dict[int, bool] = {}
-        self.forward_always: dict[int, bool] = {}
-        self.backward_pre: dict[int, Any] = OrderedDict()
-        self.backward: dict[int, Any] = OrderedDict()
-        self.backward_is_full: bool | None = None
-        self.buffer: dict[int, Any] = OrderedDict()
-        self.module: dict[int, Any] = OrderedDict()
-        self.parameter: dict[int, Any] = OrderedDict()
-
-    def refresh(self) -> None:
-        self.any = bool(self.forward_pre or self.forward or self.backward_pre or self.backward)
-
-
-_global = _GlobalHooks()
-
-
-def global_hooks() -> tuple[dict[int, Any], ...]:
-    """The hooks that run in the calls of all modules."""
-    return _global.forward_pre, _global.forward, _global.backward_pre, _global.backward
-
-
-class _Handle(RemovableHandle):
-    """Removes a hook, and its number from further places."""
-
-    __slots__ = ("extra",)
-
-    def __init__(self, hooks: dict[int, Any], *extra: dict[int, bool]) -> None:
-        super().__init__(hooks)
-        self.extra = extra
-
-    def remove(self) -> None:
-        changes[0] += 1
-        super().remove()
-        for kept in self.extra:
-            kept.pop(self.id, None)
-
-
-class _GlobalHandle(_Handle):
-    """A hook on all modules."""
-
-    __slots__ = ()
-
-    def remove(self) -> None:
-        super().remove()
-        _global.refresh()
-
-
-def _add_hook(
-    hooks: dict[int, Any], hook: Any, prepend: bool = False, **extra: dict[int, bool]
-) -> RemovableHandle:
-    """Add to ``hooks``; each of ``extra`` notes the hook's number too and is cleared with it."""
-    changes[0] += 1
-    handle = _Handle(hooks, *extra.values())
-    hooks[handle.id] = hook
-    for kept in extra.values():
-        kept[handle.id] = True
-    if prepend:
-        hooks.move_to_end(handle.id, last=False)  # type: ignore[attr-defined]
-    return handle
-
-
-def _add_global(hooks: dict[int, Any], hook: Any, *extra: dict[int, bool]) -> RemovableHandle:
-    changes[0] += 1
-    handle = _GlobalHandle(hooks, *extra)
-    hooks[handle.id] = hook
-    for kept in extra:
-        kept[handle.id] = True
-    _global.refresh()
-    return handle
-
-
-def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, args)`` before the forward of every module."""
-    return _add_global(_global.forward_pre, hook)
-
-
-def register_module_forward_hook(
-    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
-) -> RemovableHandle:
-    """Call ``hook(module, args, output)`` after the forward of every module."""
-    extra = [_global.forward_with_kwargs] * with_kwargs + [_global.forward_always] * always_call
-    return _add_global(_global.forward, hook, *extra)
-
-
-def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, grad_output)`` before the gradients of every module."""
-    return _add_global(_global.backward_pre, hook)
-
-
-_MIXED_GLOBAL = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only "
-    "one of them."
-)
 _MIXED = (
     "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one "
     "of them."
 )
-
-
-def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, grad_input, grad_output)`` after the gradients of every module."""
-    if _global.backward_is_full is False:
-        raise RuntimeError(_MIXED_GLOBAL)
-    _global.backward_is_full = True
-    return _add_global(_global.backward, hook)
-
-
-def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """The old form of :func:`register_module_full_backward_hook`, on the last operation of a module only."""
-    if _global.backward_is_full is True:
-        raise RuntimeError(_MIXED_GLOBAL)
-    _global.backward_is_full = False
-    return _add_global(_global.backward, hook)
-
-
-def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, buffer)`` whenever a buffer is registered; its result takes its place."""
-    return _add_global(_global.buffer, hook)
-
-
-def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, submodule)`` when a module is registered; its result takes its place."""
-    return _add_global(_global.module, hook)
-
-
-def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call ``hook(module, name, parameter)`` when a parameter is registered; its result takes its place."""
-    return _add_global(_global.parameter, hook)
-
-
-def _replaced(hooks: dict[int, Any], module: Module, name: str, x: Any) -> Any:
-    for hook in hooks.values():
-        changed = hook(module, name, x)
-        if changed is not None:
-            x = changed
-    return x
 
 
 def typename(x: Any) -> str:
@@ -219,30 +90,6 @@ def _indent(text: str, spaces: int = 2) -> str:
 def _forward_unimplemented(self: Any, *input: Any) -> None:
     """What the module computes at a call; every subclass defines it."""
     raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
-
-
-class _ModuleHook:
-    """A hook that receives its module, without keeping the module alive."""
-
-    def __init__(self, hook: Callable[..., Any], module: Module | None) -> None:
-        self.hook = hook
-        self.module = None if module is None else weakref.ref(module)
-
-    def __call__(self, *args: Any) -> Any:
-        if self.module is None:
-            return self.hook(*args)
-        module = self.module()
-        if module is None:
-            raise RuntimeError("You are trying to call the hook of a dead Module!")
-        return self.hook(module, *args)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"hook": self.hook, "module": None if self.module is None else self.module()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.hook = state["hook"]
-        module = state["module"]
-        self.module = None if module is None else weakref.ref(module)
 
 
 def _keep_value(old: Any, new: Any) -> None:
@@ -324,8 +171,8 @@ class Module:
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None "
                 "required)"
             )
-        if _global.buffer:
-            tensor = _replaced(_global.buffer, self, name, tensor)
+        if every_module.buffer:
+            tensor = replaced(every_module.buffer, self, name, tensor)
         if tensor is not None and in_transform():
             mark_inside(tensor)
         self._buffers[name] = tensor
@@ -353,8 +200,8 @@ class Module:
                     f"express '{name}' as a function of another Tensor, compute the value in the forward() "
                     "method."
                 )
-            if _global.parameter:
-                param = _replaced(_global.parameter, self, name, param)
+            if every_module.parameter:
+                param = replaced(every_module.parameter, self, name, param)
         _keep_value(self._parameters.get(name), param)
         self._parameters[name] = param
 
@@ -381,7 +228,7 @@ class Module:
         if name == "":
             raise KeyError('module name can\'t be empty string ""')
         changes[0] += 1
-        self._modules[name] = _replaced(_global.module, self, name, module)
+        self._modules[name] = replaced(every_module.module, self, name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Another name of :meth:`add_module`."""
@@ -427,7 +274,7 @@ class Module:
             if modules is None:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, own, own["_parameters"], own["_buffers"], own["_non_persistent_buffers_set"])
-            modules[name] = _replaced(_global.module, self, name, value)
+            modules[name] = replaced(every_module.module, self, name, value)
             return
         if modules is not None and name in modules:
             if value is not None:
@@ -435,7 +282,7 @@ class Module:
                     f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None "
                     "expected)"
                 )
-            modules[name] = _replaced(_global.module, self, name, value)
+            modules[name] = replaced(every_module.module, self, name, value)
             return
         self._set_buffer_or_attribute(name, value)
 
@@ -458,7 +305,7 @@ class Module:
             self.register_buffer(name, value, value.persistent)
         else:
             _keep_value(buffers[name], value)
-            buffers[name] = _replaced(_global.buffer, self, name, value)
+            buffers[name] = replaced(every_module.buffer, self, name, value)
 
     @staticmethod
     def _forget(name: str, *places: Any) -> None:
@@ -678,7 +525,7 @@ class Module:
             with_kwargs: see ``hook``.
         """
         extra = {"a": self._forward_pre_hooks_with_kwargs} if with_kwargs else {}
-        return _add_hook(self._forward_pre_hooks, hook, prepend, **extra)
+        return add_hook(self._forward_pre_hooks, hook, prepend, **extra)
 
     def register_forward_hook(
         self,
@@ -701,27 +548,27 @@ class Module:
             extra["a"] = self._forward_hooks_with_kwargs
         if always_call:
             extra["b"] = self._forward_hooks_always_called
-        return _add_hook(self._forward_hooks, hook, prepend, **extra)
+        return add_hook(self._forward_hooks, hook, prepend, **extra)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the module's gradients are made; it may replace it."""
-        return _add_hook(self._backward_pre_hooks, hook, prepend)
+        return add_hook(self._backward_pre_hooks, hook, prepend)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """The old form of :meth:`register_full_backward_hook`: sees the module's last operation only."""
         if self._is_full_backward_hook is True:  # type: ignore[has-type]
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = False
-        return _add_hook(self._backward_hooks, hook)
+        return add_hook(self._backward_hooks, hook)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when both are known; it may replace the former."""
         if self._is_full_backward_hook is False:
             raise RuntimeError(_MIXED)
         self._is_full_backward_hook = True
-        return _add_hook(self._backward_hooks, hook, prepend)
+        return add_hook(self._backward_hooks, hook, prepend)
 
     # ---- call --------------------------------------------------------------------------------------------
 
@@ -732,7 +579,7 @@ class Module:
             or own["_forward_pre_hooks"]
             or own["_backward_hooks"]
             or own["_backward_pre_hooks"]
-            or _global.any
+            or every_module.any
             or "_compiled_call_impl" in own
         ):
             if "_compiled_call_impl" in own:
@@ -753,7 +600,7 @@ class Module:
         try:
             args, kwargs = self._run_pre_hooks(args, kwargs)
             full, legacy = self._backward_hook_lists()
-            pre = [*_global.backward_pre.values(), *self._backward_pre_hooks.values()]
+            pre = [*every_module.backward_pre.values(), *self._backward_pre_hooks.values()]
             hooks = BackwardHooks(self, full, pre) if full or pre else None
             if hooks is not None:
                 args = hooks.enter(args)
@@ -778,12 +625,12 @@ class Module:
     def _backward_hook_lists(self) -> tuple[list[Any], list[Any]]:
         full: list[Any] = []
         legacy: list[Any] = []
-        (full if _global.backward_is_full else legacy).extend(_global.backward.values())
+        (full if every_module.backward_is_full else legacy).extend(every_module.backward.values())
         (full if self._is_full_backward_hook else legacy).extend(self._backward_hooks.values())
         return full, legacy
 
     def _run_pre_hooks(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        for number, hook in (*_global.forward_pre.items(), *self._forward_pre_hooks.items()):
+        for number, hook in (*every_module.forward_pre.items(), *self._forward_pre_hooks.items()):
             if number in self._forward_pre_hooks_with_kwargs:
                 changed = hook(self, args, kwargs)
                 if changed is not None:
@@ -800,10 +647,10 @@ class Module:
         return args, kwargs
 
     def _run_forward_hooks(self, args: Any, kwargs: Any, result: Any, called: set[int]) -> Any:
-        for number, hook in (*_global.forward.items(), *self._forward_hooks.items()):
-            if number in self._forward_hooks_always_called or number in _global.forward_always:
+        for number, hook in (*every_module.forward.items(), *self._forward_hooks.items()):
+            if number in self._forward_hooks_always_called or number in every_module.forward_always:
                 called.add(number)
-            if number in self._forward_hooks_with_kwargs or number in _global.forward_with_kwargs:
+            if number in self._forward_hooks_with_kwargs or number in every_module.forward_with_kwargs:
                 changed = hook(self, args, kwargs, result)
             else:
                 changed = hook(self, args, result)
@@ -813,13 +660,13 @@ class Module:
 
     def _run_always_called(self, args: Any, kwargs: Any, called: set[int]) -> None:
         """After an exception: the hooks that want to know. Their own exceptions only warn."""
-        for number, hook in (*_global.forward.items(), *self._forward_hooks.items()):
-            always = number in self._forward_hooks_always_called or number in _global.forward_always
+        for number, hook in (*every_module.forward.items(), *self._forward_hooks.items()):
+            always = number in self._forward_hooks_always_called or number in every_module.forward_always
             if not always or number in called:
                 continue
             of_module = number in self._forward_hooks
             try:
-                if number in self._forward_hooks_with_kwargs or number in _global.forward_with_kwargs:
+                if number in self._forward_hooks_with_kwargs or number in every_module.forward_with_kwargs:
                     hook(self, args, kwargs, None)
                 else:
                     hook(self, args, None)
@@ -855,12 +702,12 @@ class Module:
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before ``state_dict`` collects the module's state."""
-        return _add_hook(self._state_dict_pre_hooks, hook)
+        return add_hook(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after it did."""
         hook._from_public_api = True  # type: ignore[attr-defined]
-        return _add_hook(self._state_dict_hooks, hook)
+        return add_hook(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         if getattr(hook, "_from_public_api", False):
@@ -869,12 +716,12 @@ class Module:
                 "registered via "
                 "register_state_dict_post_hook"
             )
-        return _add_hook(self._state_dict_hooks, hook)
+        return add_hook(self._state_dict_hooks, hook)
 
     def _register_load_state_dict_pre_hook(
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
-        return _add_hook(self._load_state_dict_pre_hooks, _ModuleHook(hook, self if with_module else None))
+        return add_hook(self._load_state_dict_pre_hooks, ModuleHook(hook, self if with_module else None))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)`` first."""
@@ -882,7 +729,7 @@ class Module:
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, incompatible_keys)`` after ``load_state_dict``; it may edit the lists."""
-        return _add_hook(self._load_state_dict_post_hooks, hook)
+        return add_hook(self._load_state_dict_post_hooks, hook)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Put this module's own state into ``destination``."""

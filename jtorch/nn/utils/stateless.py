@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from jtorch.nn.modules.module import Module, changes
+from jtorch.nn.modules._hooks import changes
+from jtorch.nn.modules.module import Module
 from jtorch.nn.parallel import DataParallel
 from jtorch.tensor import Tensor
 from jtorch.tensor._leaks import lend_inside, take_back
