@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from jtorch._accelerators import StreamContext
-from jtorch.cuda._kind import KIND as _kind
-from jtorch.cuda._kind import refused
+from jtorch.cuda._kind import refuse, refused
 from jtorch.cuda.streams import Stream
 from jtorch.trace import session
 
 __all__ = ["CUDAGraph", "graph", "graph_pool_handle", "is_current_stream_capturing", "make_graphed_callables"]
+
+_RECORDED = "use torch.compile, which records and replays a call"
 
 
 def is_current_stream_capturing() -> bool:
@@ -27,9 +28,7 @@ class CUDAGraph:
     """
 
     def __new__(cls, *_: Any, **__: Any) -> CUDAGraph:  # noqa: D102
-        if not _kind.is_available():
-            raise RuntimeError("Tried to instantiate dummy base class CUDAGraph")
-        raise NotImplementedError("torch.cuda.CUDAGraph: use torch.compile, which records and replays a call")
+        refuse("CUDAGraph", _RECORDED)
 
 
 class graph(StreamContext):
@@ -49,9 +48,7 @@ class graph(StreamContext):
 
 def graph_pool_handle() -> Any:
     """Not supported: see :class:`CUDAGraph`."""
-    if not _kind.is_available():
-        raise RuntimeError("Tried to instantiate dummy base class _graph_pool_handle")
-    raise NotImplementedError("torch.cuda.graph_pool_handle(): torch.compile records and replays a call")
+    refuse("graph_pool_handle", _RECORDED, "_graph_pool_handle")
 
 
-make_graphed_callables = refused("make_graphed_callables", "torch.compile records and replays a call")
+make_graphed_callables = refused("make_graphed_callables", _RECORDED)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from jtorch.cuda._kind import KIND as _kind
-from jtorch.cuda._kind import refused
+from jtorch.cuda._kind import refuse, refused
 from jtorch.errors import warn_user
 
 __all__ = [
@@ -174,9 +174,7 @@ class MemPool:
     """
 
     def __new__(cls, *_: Any, **__: Any) -> MemPool:  # noqa: D102
-        if not _kind.is_available():
-            raise RuntimeError("Tried to instantiate dummy base class MemPool")
-        raise NotImplementedError(f"torch.cuda.MemPool(): {_SET_UP}")
+        refuse("MemPool", _SET_UP)
 
 
 def caching_allocator_enable(value: bool = True) -> None:
