@@ -155,9 +155,10 @@ class Wishart(Expanding, ExponentialFamily):
         """
         sample = self._bartlett(sample_shape := Size(sample_shape))
         # PyTorch draws the *regular* matrices of the first round anew, and then those that stay singular;
-        # only so the samples are the same.
-        # Differs from PyTorch: there is no warning of singular samples where there are none.
+        # only so the samples are the same, and so is its warning, which speaks of them.
         again = self._of_any_batch(self.support.check(sample))
+        if again.any():
+            warnings.warn("Singular sample detected.", stacklevel=2)
         for _ in range(10 if max_try_correction is None else max_try_correction):
             if not again.any():
                 break

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from jtorch import dtypes
-from jtorch.ops._checks import TYPE_CHECKS, check_broadcast, kind, not_implemented, reject_kinds, type_name
+from jtorch.ops._checks import check_broadcast, check_types, kind, not_implemented, reject_kinds, type_name
 from jtorch.ops._gradients import slopes
 from jtorch.ops._nodes import by_number
 from jtorch.ops._quotient import quotient
@@ -53,7 +53,7 @@ def add(input: Array, other: Array, *, alpha: Array | int = 1) -> Array:
 
 
 def _is_bool(given: Any) -> bool:
-    """Whether a tensor or number, as :data:`TYPE_CHECKS` get them, is boolean."""
+    """Whether a tensor or number, as :func:`check_types` gives them, is boolean."""
     return given is bool or getattr(given, "dtype", None) is dtypes.bool_
 
 
@@ -76,7 +76,8 @@ def check_alpha(input: Any, other: Any, alpha: Any = None) -> None:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
 
 
-TYPE_CHECKS.update(add=check_alpha, sub=check_sub, rsub=check_sub)
+check_types("add", check_alpha)
+check_types("sub rsub", check_sub)
 
 
 @register(
@@ -605,7 +606,7 @@ def _check_addcdiv(input: Any, tensor1: Any, tensor2: Any, value: Any = None) ->
         )
 
 
-TYPE_CHECKS["addcdiv"] = _check_addcdiv
+check_types("addcdiv", _check_addcdiv)
 
 
 @register(

@@ -13,7 +13,14 @@ from jax import Array
 
 from jtorch.ops._activations import logsigmoid
 from jtorch.ops._arithmetic import check_sub, neg
-from jtorch.ops._checks import VALUE_CHECKS, check_broadcast, kind, reject_kinds, scalar_type
+from jtorch.ops._checks import (
+    VALUE_CHECKS,
+    check_broadcast,
+    check_result_shape,
+    kind,
+    reject_kinds,
+    scalar_type,
+)
 from jtorch.ops._half import widened
 from jtorch.ops._loss_reduction import flattened, reduced, reduction_of, size_text
 from jtorch.ops._plain import larger
@@ -193,10 +200,7 @@ def soft_margin_loss(
     check_broadcast(input, target)
     check_result_type(input, target)
     product = neg(target).astype(input.dtype) * input
-    if product.shape != input.shape:
-        raise RuntimeError(
-            f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(product.shape)}"
-        )
+    check_result_shape(input.shape, product.shape)
     if kind(input) == "i":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")
     values = jnp.log1p(jnp.exp(product)) if kind(product) == "c" else jax.nn.softplus(product)

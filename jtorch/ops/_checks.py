@@ -18,6 +18,8 @@ __all__ = [
     "check_broadcast",
     "check_expand",
     "check_fits",
+    "check_result_shape",
+    "check_types",
     "fits",
     "fitting",
     "kind",
@@ -35,9 +37,21 @@ __all__ = [
 #: those that are tensors have a ``shape``.
 VALUE_CHECKS: dict[str, dict[str, Callable[[np.ndarray[Any, Any], Mapping[str, Any]], None]]] = {}
 
-#: Checks of types as they were given, before promotion: op -> ``check(*operands)``, once per kind of call. An
-#: operand that is a tensor has a ``dtype``, a number is given by its type.
+#: Checks of types as they were given, before promotion: op -> ``check(*operands)``; see :func:`check_types`.
 TYPE_CHECKS: dict[str, Callable[..., None]] = {}
+
+
+def check_types(names: str, check: Callable[..., None]) -> None:
+    """State what is asked of the types of ops' operands, once for each op.
+
+    Args:
+        names: of ops, with spaces between them.
+        check: called once per kind of call, before promotion, with the operands: one that is a tensor has a
+            ``dtype``, a number is given by its type.
+    """
+    for name in names.split():
+        assert name not in TYPE_CHECKS, f"{name} has a check of types; extend that one"
+        TYPE_CHECKS[name] = check
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -187,6 +201,18 @@ def check_broadcast(*arrays: Any) -> tuple[int, ...]:
                 )
         shape = tuple(n if m == 1 else m for m, n in zip(a, b, strict=True))
     return shape
+
+
+def check_result_shape(shape: tuple[int, ...], result: tuple[int, ...]) -> None:
+    """A result has the shape of what it is to be stored in.
+
+    Raises:
+        RuntimeError: it has another.
+    """
+    if shape != result:
+        raise RuntimeError(
+            f"output with shape {list(shape)} doesn't match the broadcast shape {list(result)}"
+        )
 
 
 def not_implemented(kernel: str, x: Any) -> NotImplementedError:

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jtorch.ops._checks import TYPE_CHECKS, c_name, check_expand, reject_kinds, scalar_type, type_name
+from jtorch.ops._checks import c_name, check_expand, check_types, reject_kinds, scalar_type, type_name
 from jtorch.ops._precision import precision
 from jtorch.ops._registry import register
 from jtorch.ops._sizes import surely
@@ -180,7 +180,7 @@ def _check_bilinear_types(*operands: Any) -> None:
 
 
 # Before half precision is widened.
-TYPE_CHECKS["bilinear"] = _check_bilinear_types
+check_types("bilinear", _check_bilinear_types)
 
 
 @register(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jtorch.ops._checks import TYPE_CHECKS, VALUE_CHECKS, kind, not_implemented
+from jtorch.ops._checks import VALUE_CHECKS, check_types, kind, not_implemented
 from jtorch.ops._registry import register
 
 __all__ = ["pad"]
@@ -142,7 +142,7 @@ def _check_constant(values: np.ndarray[Any, Any], arguments: Mapping[str, Any]) 
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
 
 
-TYPE_CHECKS["nn.functional.pad"] = _check_pad
+check_types("nn.functional.pad", _check_pad)
 VALUE_CHECKS["nn.functional.pad"] = {"value": _check_constant}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jtorch.dtypes import COMPLEX, FLOAT, HALF, scalar_type_name
 from jtorch.dtypes import bool_ as boolean
 from jtorch.ops._arithmetic import check_sub
-from jtorch.ops._checks import TYPE_CHECKS
+from jtorch.ops._checks import c_name, check_types
 
 __all__: list[str] = []
 
@@ -58,24 +58,26 @@ def _check_kl_div(input: Any, target: Any, *_: Any) -> None:
         raise RuntimeError("kl_div: Integral inputs not supported.")
 
 
+def _check_gaussian(input: Any, target: Any, var: Any, *_: Any) -> None:
+    _without("lt_cpu", lambda d: d.category == COMPLEX, 0)(var)
+    dtype = getattr(var, "dtype", None)
+    if dtype is not None and dtype.category < FLOAT:  # it is clamped in place
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {c_name(dtype)}")
+    check_sub(input, target)
+
+
 _BOOL_Y = "{}: received a bool input for `y`, but bool is not supported"
 
-_CHECKS: dict[str, Callable[..., None]] = {
-    "cumulative_trapezoid": _not_bool(_BOOL_Y.format("cumulative_trapezoid")),
-    "dist": _subtracts((0, 1)),
-    "isin": _check_isin,
-    "mvlgamma": _not_bool("The input tensor may not be a boolean tensor."),
-    "nn.functional.gaussian_nll_loss": _subtracts((0, 1)),
-    "nn.functional.kl_div": _check_kl_div,
-    "nn.functional.l1_loss": _subtracts((0, 1)),
-    "nn.functional.softsign": _without("abs_cpu", lambda d: d is boolean, 0),
-    "nn.functional.tanhshrink": lambda input: check_sub(input, None),  # its tanh is no bool
-    "pairwise_distance": _subtracts((0, 1)),
-    "trapezoid": _not_bool(_BOOL_Y.format("trapezoid")),
-    "triplet_margin_loss": _subtracts((0, 1), (0, 2)),
-}  # fmt: skip
-TYPE_CHECKS.update(_CHECKS)
-for _name in ("bucketize", "searchsorted"):
-    TYPE_CHECKS[_name] = _without("searchsorted_out_cpu", lambda d: d.category == COMPLEX, 0, 1)
+check_types("cumulative_trapezoid", _not_bool(_BOOL_Y.format("cumulative_trapezoid")))
+check_types("trapezoid", _not_bool(_BOOL_Y.format("trapezoid")))
+check_types("mvlgamma", _not_bool("The input tensor may not be a boolean tensor."))
+check_types("dist pairwise_distance nn.functional.l1_loss", _subtracts((0, 1)))
+check_types("triplet_margin_loss", _subtracts((0, 1), (0, 2)))
+check_types("nn.functional.gaussian_nll_loss", _check_gaussian)
+check_types("nn.functional.kl_div", _check_kl_div)
+check_types("nn.functional.tanhshrink", lambda input: check_sub(input, None))  # its tanh is no bool
+check_types("nn.functional.softsign", _without("abs_cpu", lambda d: d is boolean, 0))
+check_types("isin", _check_isin)
+check_types("bucketize searchsorted", _without("searchsorted_out_cpu", lambda d: d.category == COMPLEX, 0, 1))
 for _name in ("erfcx", "log_ndtr", "ndtri"):
-    TYPE_CHECKS[f"special.{_name}"] = _without(f"{_name}_cpu", lambda d: d in HALF, 0)
+    check_types(f"special.{_name}", _without(f"{_name}_cpu", lambda d: d in HALF, 0))

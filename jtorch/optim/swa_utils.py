@@ -15,6 +15,7 @@ from jtorch.dispatch import Plan
 from jtorch.nn import Module
 from jtorch.nn.modules._count import count_one
 from jtorch.nn.modules.batchnorm import _BatchNorm
+from jtorch.ops._checks import check_broadcast, check_result_shape
 from jtorch.optim._fused import _write
 from jtorch.optim._scheduler import LRScheduler, per_group
 from jtorch.optim.optimizer import Optimizer
@@ -44,8 +45,15 @@ def _share(count: Any) -> Any:
     return 1 / (float(count) + 1)
 
 
-def _blend(averages: list[Any], current: list[Any], share: Any) -> None:
-    """Move averages towards the current values by a share, all in one operation per device."""
+def _blend(averages: list[Any], current: list[Any], share: Any, *, lerp: bool = False) -> None:
+    """Move averages towards the current values by a share, all in one operation per device.
+
+    Args:
+        averages: what changes.
+        current: the values.
+        share: a number or a 0-dim tensor.
+        lerp: PyTorch calls ``lerp``, which names the averages first where shapes differ.
+    """
     for device in {a.device: None for a in averages}:
         mine = [a for a in averages if a.device is device]
         values = [value_of(a) for a in mine]
@@ -54,9 +62,9 @@ def _blend(averages: list[Any], current: list[Any], share: Any) -> None:
         ]
         part = value_of(share.to(device)) if isinstance(share, Tensor) else share
         avals = (*[v.aval for v in values], part.aval if isinstance(share, Tensor) else float)
-        plan = _plans.get(avals)
+        plan = _plans.get((lerp, avals))
         if plan is None:
-            plan = _plans[avals] = _blend_plan(avals)
+            plan = _plans[lerp, avals] = _blend_plan(avals, lerp)
         made = record(plan.signature, [*values, part])
         if plan.signature.single is not None:
             made = [made]
@@ -65,8 +73,11 @@ def _blend(averages: list[Any], current: list[Any], share: Any) -> None:
             _write(a, value)
 
 
-def _blend_plan(avals: tuple[Any, ...]) -> Plan:
+def _blend_plan(avals: tuple[Any, ...], lerp: bool) -> Plan:
     count = len(avals) // 2
+    for average, current in zip(avals[:count], avals[count:-1], strict=True):
+        pair = (average, current) if lerp else (current, average)
+        check_result_shape(average.shape, check_broadcast(*pair))
 
     def blend(*operands: Any) -> tuple[Any, ...]:
         results = []
@@ -90,7 +101,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[..., None]:
 
     @no_grad()
     def ema_update(ema_param_list: list[Tensor], current_param_list: list[Tensor], _: Any) -> None:
-        _blend(ema_param_list, current_param_list, 1 - decay)
+        _blend(ema_param_list, current_param_list, 1 - decay, lerp=True)
 
     return ema_update
 
@@ -169,8 +180,9 @@ class AveragedModel(Module):
 
     def update_parameters(self, model: Module) -> None:
         """Take the model's present parameters into the average."""
-        averages = [p.detach() for p in self._members(self.module)]
-        current = [p.detach() for p in self._members(model)]
+        # A model that has got other parameters since is averaged as far as both go, or fails at a shape.
+        pairs = list(zip(self._members(self.module), self._members(model), strict=False))
+        averages, current = [a.detach() for a, _ in pairs], [c.detach() for _, c in pairs]
         first = bool(self.n_averaged == 0) if session() is not None else int(self.n_averaged) == 0
         with no_grad():
             if first:

@@ -17,7 +17,7 @@ __all__ = ["guard", "guard_python", "guarded"]
 
 #: Methods that loops call again and again, where a call more would be felt, or that look at who called them.
 _OFTEN = frozenset({
-    "clone", "contiguous", "copy_", "detach", "detach_", "dim", "div", "div_", "expand", "fill_",
+    "clone", "contiguous", "detach", "detach_", "dim", "div", "div_", "expand", "fill_",
     "flatten", "float", "item", "max", "min", "narrow", "ndimension", "numel", "permute",
     "requires_grad_", "reshape", "select", "size", "squeeze", "t", "to", "tolist", "transpose",
     "unsqueeze", "view", "where", "zero_",

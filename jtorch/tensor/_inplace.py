@@ -10,8 +10,8 @@ import numpy as np
 from jtorch.devices import CPU
 from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import INT, scalar_type_name
-from jtorch.errors import no_such_form
-from jtorch.ops._checks import check_fits
+from jtorch.errors import no_such_form, warn_user
+from jtorch.ops._checks import check_broadcast, check_fits, check_result_shape
 from jtorch.ops._registry import OPS
 from jtorch.tensor._core import Tensor, from_value, run, seen_base, to_device, value_of
 from jtorch.tensor._history import creation_error
@@ -105,10 +105,7 @@ def assign(tensor: Tensor, result: Tensor) -> Tensor:
         RuntimeError: the shape differs, or the dtype would lose its category.
     """
     mine, new = tensor._aval(), result._aval()
-    if mine.shape != new.shape:
-        raise RuntimeError(
-            f"output with shape {list(mine.shape)} doesn't match the broadcast shape {list(new.shape)}"
-        )
+    check_result_shape(mine.shape, new.shape)
     if mine.dtype is not new.dtype:
         if not can_cast(new.dtype, mine.dtype):
             raise RuntimeError(
@@ -181,12 +178,25 @@ def copy_(input: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         if not isinstance(other, int | float | complex | np.generic):
             kind = type(other).__name__
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {kind}")
+        _check_flag(non_blocking)
         check_writable(input)
         return overwrite(input, scalar(other, input), _FILL)
+    _check_flag(non_blocking)
     check_writable(input)
-    if other._storage is input._storage and other is not input and other._aval().shape == input._aval().shape:
+    mine, given = input._aval(), other._aval()
+    if other._storage is input._storage and other is not input:
         check_apart(input, other)
+    if mine.shape != given.shape:
+        check_result_shape(mine.shape, check_broadcast(mine, given))
+    if given.dtype.is_complex and not mine.dtype.is_complex:
+        warn_user("Casting complex values to real discards the imaginary part")
     return overwrite(input, other)
+
+
+def _check_flag(non_blocking: Any) -> None:
+    if non_blocking.__class__ is not bool:
+        kind = type(non_blocking).__name__
+        raise TypeError(f"copy_(): argument 'non_blocking' must be bool, not {kind}")
 
 
 def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:

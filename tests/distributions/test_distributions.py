@@ -121,7 +121,7 @@ QUERIES = ("mean", "mode", "variance", "stddev", "batch_shape", "event_shape", "
            "has_enumerate_support")  # fmt: skip
 
 
-#: PyTorch's Wishart says so at every call.
+#: Wishart says so at every call, of samples that are not singular.
 quiet = pytest.mark.filterwarnings("ignore:Singular sample detected")
 
 
@@ -559,3 +559,10 @@ def test_slopes_of_beta_samples_are_exact():
     a = jtorch.tensor([0.5, 2.0, 30.0, 3.0], dtype=jtorch.float64)
     slope = jtorch._dirichlet_grad(x, a, a + 1) * (1 - x)
     jtorch.testing.assert_close(slope, -x * x.log() / a, rtol=1e-6, atol=0)
+
+
+def test_wishart_warns_as_in_torch(torch):
+    for library in (jtorch, torch):
+        d = library.distributions.Wishart(library.tensor(4.0), library.eye(2))
+        with pytest.warns(UserWarning, match="^Singular sample detected.$"):
+            d.rsample()

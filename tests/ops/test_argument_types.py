@@ -3,6 +3,7 @@
 import pytest
 
 import jtorch
+from jtorch.ops._checks import check_types
 
 NAMES = ["abs", "ceil", "erf", "exp2", "frac", "i0", "selu", "sort", "sign", "lgamma", "trunc", "qr"]
 
@@ -30,7 +31,8 @@ REFUSED = [
     "torch.special.log_ndtr(h)", "torch.special.ndtri(h)", "torch.nn.functional.l1_loss(x, b)",
     "torch.nn.functional.softsign(b)", "torch.nn.functional.tanhshrink(b)",
     "torch.nn.functional.pairwise_distance(b, x)", "torch.nn.functional.triplet_margin_loss(x, x, b)",
-    "torch.nn.functional.gaussian_nll_loss(x, b, x)",
+    "torch.nn.functional.gaussian_nll_loss(x, b, x)", "torch.nn.functional.gaussian_nll_loss(x, x, b)",
+    "torch.nn.functional.gaussian_nll_loss(x, x, x.long())", "torch.nn.functional.gaussian_nll_loss(x, x, c)",
 ]  # fmt: skip
 
 
@@ -68,3 +70,8 @@ def test_types_without_a_kernel_are_refused_as_in_torch(torch, call):
 def test_arithmetic_of_two_numbers(torch, name):
     mine, theirs = (getattr(package, name)(7, 2) for package in (jtorch, torch))
     assert (mine.item(), str(mine.dtype)) == (theirs.item(), str(theirs.dtype))
+
+
+def test_an_op_has_one_check_of_types():
+    with pytest.raises(AssertionError, match="add has a check of types"):
+        check_types("add", lambda input, other: None)

@@ -35,6 +35,24 @@ def test_averages_match_torch(torch, name):
         assert np.allclose(found[0][key], value, rtol=1e-5), key
 
 
+@pytest.mark.parametrize("name", AVERAGES)
+@pytest.mark.parametrize("before", [0, 1])
+def test_models_that_change_meanwhile_match_torch(torch, name, before):
+    found = []
+    for t in (jtorch, torch):
+        model = t.nn.Sequential(t.nn.Linear(2, 2))
+        averaged = t.optim.swa_utils.AveragedModel(model, **AVERAGES[name](t.optim.swa_utils))
+        for _ in range(before):
+            averaged.update_parameters(model)
+        model.append(t.nn.Linear(2, 3))
+        averaged.update_parameters(model)  # goes as far as both have parameters
+        del model[0]
+        with pytest.raises(RuntimeError) as caught:
+            averaged.update_parameters(model)
+        found.append((str(caught.value), averaged.n_averaged.item()))
+    assert found[0] == found[1]
+
+
 def test_averaging_compiles_once(lazy):
     model = nn.Linear(2, 2)
     averaged = swa_utils.AveragedModel(model, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.5))
