@@ -233,10 +233,10 @@ class _Rules:
             found.append(any(count + i in needed for i in range(len(signature.outputs))))
             if found[-1]:
                 needed.update(slots)
-        left = reversed(found)
+        found.reverse()
 
-        def apply(signature: Signature, given: Sequence[Any]) -> Sequence[Any]:
-            return signature.traced(*given) if next(left) else [None] * len(signature.outputs)
+        def apply(number: int, signature: Signature, given: Sequence[Any]) -> Sequence[Any]:
+            return signature.traced(*given) if found[number] else [None] * len(signature.outputs)
 
         leaves = [
             operands[n] if n >= 0 else stand_ins[-1 - n] if -n <= len(stand_ins) else None

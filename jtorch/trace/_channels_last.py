@@ -23,7 +23,7 @@ from jtorch.trace._graph import Signature, spec
 from jtorch.trace._jaxprs import apply_equation, walk
 from jtorch.trace._value import Aval
 
-__all__ = ["PACKED", "Kernel", "apply", "branch", "convolves", "jaxpr_of", "plain", "unreduced"]
+__all__ = ["PACKED", "Kernel", "apply", "branch", "chooses", "convolves", "jaxpr_of", "plain", "positive"]
 
 #: From (N, C, H, W) to (N, H, W, C), and back.
 LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -363,31 +363,9 @@ def choice(signature: Signature, image: Image) -> Image:
     return Image(last=lax.bitcast_convert_type(reflected(made.turned()), np.float32))
 
 
-def unreduced(body: Sequence[tuple[Signature, Sequence[int]]], quick: bool) -> frozenset[int]:
-    """Where in a program ``relu`` may be a maximum, of which XLA's reductions would lose nan.
-
-    Only convolutions read the result (and, in a program that compiles fast, pools, which choose among
-    integers), some of them after additions. The loop that adds biases and chooses from the sums, LLVM unrolls
-    over up to 32 channels: 120 ms to compile with 10, 490 with 32. With a maximum, which runs as fast, it
-    does not: 41 and 45.
-    """
-    starts, slot = [], 0
-    for signature, _ in body:
-        starts.append(slot)
-        slot += len(signature.outputs)
-    reduced: set[int] = set()
-    found = []
-    for number in range(len(body) - 1, -1, -1):
-        signature, slots = body[number]
-        if signature.name in ("conv2d", "conv2d_backward"):
-            reduced.update(slots[1:])
-        elif not (quick and chooses(signature)) and (
-            signature.name not in ("relu", "add") or starts[number] in reduced
-        ):
-            reduced.update(slots)
-        elif signature.name == "relu":
-            found.append(number)
-    return frozenset(found)
+def positive(x: Any) -> Any:
+    """``relu`` as a maximum, where :func:`~jtorch.trace._maxima.unreduced` allows it."""
+    return lax.max(x, x.dtype.type(0))
 
 
 def apply(
@@ -406,7 +384,6 @@ def apply(
     if quick and chooses(signature) and held(operands[0]):
         return (choice(signature, operands[0]),)
     if maximum and held(operands[0]):
-        x = operands[0].turned()
-        return (Image(last=lax.max(x, x.dtype.type(0))),)
+        return (Image(last=positive(operands[0].turned())),)
     closed = jaxpr_of(signature)
     return evaluate(closed.jaxpr, closed.consts, operands)

@@ -15,6 +15,7 @@ from jax.sharding import SingleDeviceSharding
 from jtorch.ops._ranking import computed_once
 from jtorch.trace import _channels_last as channels_last
 from jtorch.trace._graph import Signature, series, settings
+from jtorch.trace._maxima import unreduced
 from jtorch.trace._metrics import counters
 from jtorch.trace._options import jit, tolerant
 from jtorch.trace._packing import kernels, packed
@@ -204,13 +205,19 @@ def results(
         platform: the one that it is for, if it is for one only.
         quick: whether it should compile fast.
     """
-    if platform != "cpu" or not any(channels_last.convolves(signature) for signature, _ in body):
+    if platform != "cpu":
         outputs = evaluate(body, arrays, floats, ints)
         return [outputs[i] for i in wanted]
-    maxima = channels_last.unreduced(body, quick)
+    maxima = unreduced(body, quick)
+    images = any(channels_last.convolves(signature) for signature, _ in body)
+    if not images and not maxima:
+        outputs = evaluate(body, arrays, floats, ints)
+        return [outputs[i] for i in wanted]
 
     def apply(number: int, signature: Signature, operands: Sequence[Any]) -> Sequence[Any]:
-        return channels_last.apply(signature, operands, quick, number in maxima)
+        if images:
+            return channels_last.apply(signature, operands, quick, number in maxima)
+        return (channels_last.positive(*operands),) if number in maxima else signature.traced(*operands)
 
     outputs = evaluate(body, arrays, floats, ints, apply=apply)
     return [channels_last.plain(outputs[i]) for i in wanted]
