@@ -24,7 +24,8 @@ from jtorch import dtypes
 from jtorch.devices import CPU, as_device
 from jtorch.serialization._atomic import replaced, replacement
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import from_value, to_device
+from jtorch.tensor._core import from_value
+from jtorch.tensor._values import to_device
 from jtorch.trace import from_host
 
 __all__ = [

@@ -25,9 +25,10 @@ from jtorch.errors import type_name
 from jtorch.optim.optimizer import Optimizer
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad
-from jtorch.tensor._core import apply, from_value, to_device, value_of
+from jtorch.tensor._core import apply, from_value, value_of
 from jtorch.tensor._leaks import check_once, refuse
 from jtorch.tensor._storage import Storage
+from jtorch.tensor._values import to_device
 from jtorch.tensor._writing import write
 from jtorch.trace import TracedValue, Value, aval_of, from_host, leave_session, record, session, spend
 

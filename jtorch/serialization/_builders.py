@@ -23,10 +23,11 @@ from jtorch.serialization._names import BY_NAME, STORAGE_TYPES, register
 from jtorch.tensor import Size, Tensor
 from jtorch.tensor import _layout as layouts
 from jtorch.tensor._arguments import make
-from jtorch.tensor._core import from_value, meta_value
+from jtorch.tensor._core import from_value
 from jtorch.tensor._legacy import CPU_TYPES, CUDA_TYPES
 from jtorch.tensor._pickling import _ENGINE
 from jtorch.tensor._storages import UntypedStorage
+from jtorch.tensor._values import meta_value
 from jtorch.trace import aval_of
 
 __all__ = ["ALLOWED", "BUILDERS", "items_in", "set_attributes"]

@@ -13,10 +13,10 @@ from jtorch.dtypes import dtype
 from jtorch.serialization._current import current
 from jtorch.serialization._locations import Placer
 from jtorch.tensor import Tensor
-from jtorch.tensor._core import meta_value, to_device
-from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._storage import Storage, contiguous_strides, strides_of
 from jtorch.tensor._storages import TypedStorage, UntypedStorage, dtype_of, whole_of
-from jtorch.tensor._views import as_strided, strides_of
+from jtorch.tensor._values import meta_value, to_device
+from jtorch.tensor._views import as_strided
 from jtorch.trace import aval_of, from_host
 
 __all__ = ["LoadedStorage", "swap_bytes"]

@@ -28,9 +28,8 @@ from jtorch.serialization._options import skips_data
 from jtorch.tensor import Tensor
 from jtorch.tensor import _layout as layouts
 from jtorch.tensor._pickling import users_attributes
-from jtorch.tensor._storage import Storage
+from jtorch.tensor._storage import Storage, strides_of
 from jtorch.tensor._storages import TypedStorage, UntypedStorage
-from jtorch.tensor._views import strides_of
 
 __all__ = ["Storages", "dumped"]
 

@@ -15,11 +15,12 @@ from jtorch.dispatch import GRAD, INFERENCE, modes
 from jtorch.dtypes import FLOAT, INT, dtype
 from jtorch.ops._checks import check_fits
 from jtorch.ops._sizes import is_symbolic_dim
-from jtorch.tensor._core import Tensor, meta_value, to_device
+from jtorch.tensor._core import Tensor
 from jtorch.tensor._inplace import resize_to
 from jtorch.tensor._layout import strided
 from jtorch.tensor._out_checks import check_memory
 from jtorch.tensor._storage import Storage
+from jtorch.tensor._values import meta_value, to_device
 from jtorch.tensor._writing import write
 from jtorch.trace import aval_of, from_host, from_jax
 

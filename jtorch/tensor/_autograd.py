@@ -18,10 +18,12 @@ from jtorch.errors import warn_user
 from jtorch.ops._checks import c_name
 from jtorch.tape import CustomNode, Node, RemovableHandle, is_running, note_hook, run_backward
 from jtorch.tensor._bridge import AccumulateGrad, check_gradient, fitted_root, zeros
-from jtorch.tensor._core import Tensor, from_value, seen_base, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import Version, place_changes
+from jtorch.tensor._values import to_device
+from jtorch.tensor._view_history import seen_base
 from jtorch.trace import (
     TracedValue,
     Value,

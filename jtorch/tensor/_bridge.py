@@ -12,21 +12,13 @@ from jtorch.devices import CPU, META
 from jtorch.dispatch import GRAD, NO_GRAD, modes
 from jtorch.ops._registry import OPERAND, OPS
 from jtorch.tape import Node, OpNode, run_hooks, run_post_hooks, run_pre_hooks, set_bridge
-from jtorch.tensor._core import (
-    Tensor,
-    apply,
-    from_value,
-    meta_value,
-    plan_for,
-    run,
-    to_device,
-    value_of,
-)
+from jtorch.tensor._core import Tensor, apply, from_value, plan_for, run, value_of
 from jtorch.tensor._formats import strides_like
 from jtorch.tensor._history import KEPT_VIEWS, check_source, short_name
 from jtorch.tensor._leaks import refuse
 from jtorch.tensor._size import Size
 from jtorch.tensor._type_names import legacy_name, type_name
+from jtorch.tensor._values import meta_value, to_device
 from jtorch.tensor._views import is_contiguous
 from jtorch.tensor._writing import write
 from jtorch.trace import Aval, TracedValue, Value, from_host, record

@@ -10,9 +10,10 @@ from jtorch.ops._checks import check_broadcast
 from jtorch.ops._combining import check_grid
 from jtorch.ops._contractions import rearrangement
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, named_result, run
+from jtorch.tensor._core import Tensor, run
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import fill_, write_out
+from jtorch.tensor._named_results import named_result
 from jtorch.tensor._out_checks import check_memory, check_out_dtype
 from jtorch.tensor._size import Size
 from jtorch.tensor._views import diagonal, expand, movedim, permute, unsqueeze, view_shape

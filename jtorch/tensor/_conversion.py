@@ -18,22 +18,15 @@ from jtorch.ops._registry import OPS
 from jtorch.tape import Node, node_class
 from jtorch.tensor import _derive as _derive  # gives tensors their operators
 from jtorch.tensor._arguments import as_dtype, make
-from jtorch.tensor._core import (
-    Tensor,
-    from_value,
-    host_contents,
-    meta_value,
-    outside,
-    run,
-    to_device,
-    value_of,
-)
+from jtorch.tensor._core import Tensor, from_value, host_contents, run, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import can_cast as dtype_fits
 from jtorch.tensor._layout import layout, memory_format, preserve_format
 from jtorch.tensor._printing import format_spec, tensor_str
-from jtorch.tensor._views import is_contiguous, strides_of
+from jtorch.tensor._storage import strides_of
+from jtorch.tensor._values import meta_value, outside, to_device
+from jtorch.tensor._views import is_contiguous
 from jtorch.trace import TracedValue, Value, aval_of, from_host, host_array, session
 
 __all__ = [

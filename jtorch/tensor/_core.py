@@ -6,14 +6,12 @@ And how an op is applied to tensors.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import ref
 
-import jax
 import numpy as np
 
-from jtorch import dtypes
-from jtorch.devices import CPU, META, device, jax_device
+from jtorch.devices import CPU, META, device
 from jtorch.dispatch import (
     AMBIGUOUS,
     GRAD,
@@ -30,37 +28,32 @@ from jtorch.dispatch import (
 )
 from jtorch.dtypes import dtype
 from jtorch.ops._registry import LIST, OPERAND, OPS, STATIC, Op
-from jtorch.tape import Node, node_class, note_hook, tape_of
-from jtorch.tensor._formats import strides_like
+from jtorch.tape import Node
+from jtorch.tensor._attaching import attach
 from jtorch.tensor._history import (
     MADE_IN_INFERENCE,
     MADE_IN_NO_GRAD,
-    chain,
-    creation_error,
 )
+from jtorch.tensor._host_memory import strided_host
+from jtorch.tensor._named_results import named_result
+from jtorch.tensor._orders import order_by_columns, order_results
 from jtorch.tensor._size import Size
 from jtorch.tensor._storage import (
     Snapshot,
     Storage,
     Version,
     contents,
-    contiguous_strides,
 )
 from jtorch.tensor._strides import (
     COLUMNS,
     KEEPS_CHANNELS_LAST,
-    KEEPS_ORDER,
-    column_strides,
-    image_strides,
-    pointwise_strides,
 )
-from jtorch.tensor._watched import watched_node
+from jtorch.tensor._values import meta_value, move, outside, record_or_meta, to_device
+from jtorch.tensor._view_history import autograd_base, refresh, view_fn
 from jtorch.trace import (
     Aval,
     TracedValue,
     Value,
-    aval_of,
-    computed,
     counters,
     detaching,
     flush,
@@ -214,9 +207,9 @@ class Tensor(metaclass=TensorMeta):
             if view is None:
                 return value.host
             if storage.strides is None and view.aval.device is CPU:
-                return _strided_host(self, value.host)
+                return strided_host(self, value.host)
         if storage.buffer is not None:
-            return _strided_host(self, storage.buffer)
+            return strided_host(self, storage.buffer)
         return host_array(self._read())
 
     # ---- autograd
@@ -252,7 +245,7 @@ class Tensor(metaclass=TensorMeta):
         """Bring a view's history up to date after the base was written to."""
         own = self._own_version
         if self._seen != (self._storage.version if own is None else own.version):
-            _refresh(self)
+            refresh(self)
 
     def __hash__(self) -> int:
         return id(self)
@@ -281,12 +274,12 @@ def value_of(tensor: Tensor) -> Value:
 
 def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
     if storage.buffer is not None:
-        return contents(_strided_host(tensor, storage.buffer), tensor, view.aval)
+        return contents(strided_host(tensor, storage.buffer), tensor, view.aval)
     base = storage.value
     assert base is not None
     if base.host is not None and storage.strides is None and view.aval.device is CPU:
         return from_host(
-            np.ascontiguousarray(_strided_host(tensor, base.host)).reshape(view.aval.shape), view.aval
+            np.ascontiguousarray(strided_host(tensor, base.host)).reshape(view.aval.shape), view.aval
         )
     if base.aval.device is META:
         return meta_value(view.aval)
@@ -299,26 +292,6 @@ def _read_view(tensor: Tensor, storage: Storage, view: View) -> Value:
         elif tensor._creation == MADE_IN_INFERENCE:
             base = record(detaching(base.aval), [base])
     return base
-
-
-def _strided_host(tensor: Tensor, memory: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A tensor's elements as a NumPy view of its storage's memory."""
-    view = tensor._view
-    if view is None:
-        return memory
-    aval = view.aval
-    size = aval.dtype.itemsize
-    if not aval.size:
-        return np.empty(aval.shape, aval.dtype.numpy)
-    if tensor._strides is None and memory.flags.c_contiguous:
-        return np.ndarray(aval.shape, aval.dtype.numpy, memory, tensor._offset * size)
-    strides = tensor._strides if tensor._strides is not None else contiguous_strides(aval.shape)
-    if not memory.flags.c_contiguous:
-        start = np.lib.array_utils.byte_bounds(memory)[0] + tensor._offset * size
-        return _at_address(memory, start, aval.shape, [s * size for s in strides], aval.dtype.numpy)
-    return np.ndarray(
-        aval.shape, aval.dtype.numpy, memory, tensor._offset * size, [s * size for s in strides]
-    )
 
 
 def host_contents(x: Any) -> np.ndarray[Any, Any] | None:
@@ -335,10 +308,10 @@ def host_contents(x: Any) -> np.ndarray[Any, Any] | None:
     if x._abase is not None and x._abase.requires_grad:
         return None
     if value is None:
-        return _strided_host(x, storage.buffer)  # type: ignore[arg-type]
+        return strided_host(x, storage.buffer)  # type: ignore[arg-type]
     if value.host is None or type(value) is not Value or storage.strides is not None:
         return None
-    return _strided_host(x, value.host) if value.aval.device is CPU else None
+    return strided_host(x, value.host) if value.aval.device is CPU else None
 
 
 def seen_contents(x: Any) -> np.ndarray[Any, Any] | None:
@@ -350,86 +323,6 @@ def seen_contents(x: Any) -> np.ndarray[Any, Any] | None:
         return None
     value = x._cached
     return value.host if type(value) is Value and value.aval.device is CPU else None
-
-
-def _at_address(owner: Any, address: int, shape: Any, strides: Any, kind: Any) -> np.ndarray[Any, Any]:
-    class Holder:
-        __array_interface__: ClassVar[dict[str, Any]] = {
-            "shape": tuple(shape),
-            "typestr": np.dtype(kind).str,
-            "data": (address, not owner.flags.writeable),
-            "strides": tuple(strides),
-            "version": 3,
-        }
-        keep = owner
-
-    return np.asarray(Holder())
-
-
-def autograd_base(tensor: Tensor) -> Any:
-    """The tensor whose history that of a view is derived from; ``None`` if it is no view.
-
-    Raises:
-        NotImplementedError: a leaf that was viewed before its dimensions were changed in place.
-    """
-    base = tensor._abase
-    if base is not None and base._turned is not None:
-        if base._turned is base:
-            raise NotImplementedError(
-                "a view of a leaf whose dimensions were changed in place after it was made (t_, unsqueeze_, "
-                "...); take the view anew"
-            )
-        base = tensor._abase = base._turned
-    return base
-
-
-def seen_base(tensor: Tensor) -> Any:
-    """The tensor that ``tensor`` is a view of, as users see it; ``None`` if it is no view."""
-    base = tensor._abase
-    if base is None or base._stands_for is None:
-        return base
-    owner = base._stands_for()
-    return None if owner is tensor else base if owner is None else owner
-
-
-def _refresh(tensor: Tensor) -> None:
-    base, old = autograd_base(tensor), tensor._fn
-    if old is None and not base.requires_grad:
-        return
-    if tensor._creation:
-        raise creation_error(tensor, indirect=True)
-    assert tensor._view is not None
-    steps = tensor._view.steps()[-tensor._adepth :]
-    fn = chain(steps, base._edge())
-    if tensor._retains:
-        move_retained(tensor, fn, 0)
-    tensor._fn, tensor._nr = fn, 0
-    own = tensor._own_version
-    tensor._seen = tensor._storage.version if own is None else own.version
-
-
-def move_retained(tensor: Tensor, fn: Node, nr: int) -> None:
-    """The gradient that ``.grad`` keeps is that of the tensor's newest history."""
-    held = tensor._fn.retained
-    if held is None or tensor._nr not in held:
-        return  # its dimensions were changed in place: it keeps the gradient from before, as in PyTorch
-    entry = held.pop(tensor._nr)
-    note_hook()
-    if fn.retained is None:
-        fn.retained = {}
-    fn.retained[nr] = entry
-
-
-def view_fn(plan: Plan, edge: Any, numbers: tuple[int, ...]) -> Node:
-    """The autograd node of a view, which is not recorded before it is read."""
-    needs = () if edge is None else (0,)
-    node: Node = class_of(plan)(plan, [edge] + [None] * len(numbers), needs, list(numbers), ())
-    if plan.signature is not None:
-        graph = plan.signature.recorder.graph
-        tape = tape_of(graph)
-        if tape.whole:
-            tape.add(node, graph.nodes)  # type: ignore[arg-type]
-    return node
 
 
 def view(
@@ -510,22 +403,6 @@ def plan_for(op: Op, key: tuple[Any, ...]) -> Plan:
     if plan is None:
         plan = op.plans[key] = plan_call(op, key)
     return plan
-
-
-def meta_value(aval: Aval) -> Value:
-    """A value on the meta device: it has an aval and nothing else."""
-    value = Value(aval)
-    value.array = META
-    return value
-
-
-def record_or_meta(plan: Plan, operands: Sequence[Any]) -> list[Value]:
-    """The results of a plan as a list; on the meta device nothing is recorded."""
-    signature = plan.signature
-    if signature is None:
-        return [meta_value(a) for a in plan.outputs]
-    made = record(signature, operands)
-    return [made] if signature.single is not None else made
 
 
 def run(op: Op, args: Sequence[Any]) -> Any:
@@ -638,7 +515,7 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
             plan = plan_call(op, untagged(frozen))
             op.plans[frozen] = plan
     if plan.moved:
-        _move(plan, operands)
+        move(plan, operands)
     signature = plan.signature
     if signature is None:
         return _run_on_meta(plan, track, tensors, operands, dual)
@@ -648,16 +525,10 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
         result = _new(Tensor)
         storage = result._storage = _new(Storage)
         storage.value = made
-        if strided and op.name in KEEPS_CHANNELS_LAST:
-            storage.strides = result._strides = _image_strides(op, result, tensors)
-        elif strided and (op.promote is not None or op.name in POINTWISE):
-            storage.strides = result._strides = _result_strides(result, tensors)
-        elif strided and op.name in KEEPS_ORDER:
-            storage.strides = result._strides = strides_like(result._aval().shape, _strides_of(tensors[0]))
-        elif op.name in COLUMNS:
-            _by_columns(op, args, (result,))
+        if strided or op.name in COLUMNS:
+            order_results(op, args, tensors, (result,), strided=strided, single=True)
         if track and level == GRAD and plan.differentiable:
-            _attach(plan, tensors, operands, (result,))
+            attach(plan, tensors, operands, (result,))
         elif level == INFERENCE:
             result._inference = True
         if dual:
@@ -666,16 +537,10 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
     if signature.single is not None:
         made = [made]
     results = _results(plan, made)
-    if strided and op.name in KEEPS_CHANNELS_LAST:
-        for r in results:
-            r._storage.strides = r._strides = _image_strides(op, r, tensors)
-    elif strided and op.name in KEEPS_ORDER:
-        for r in results:
-            r._storage.strides = r._strides = strides_like(r._aval().shape, _strides_of(tensors[0]))
-    elif op.name in COLUMNS:
-        _by_columns(op, args, results)
+    if strided or op.name in COLUMNS:
+        order_results(op, args, tensors, results, strided=strided, single=False)
     if track and level == GRAD and plan.differentiable:
-        _attach(plan, tensors, operands, results)
+        attach(plan, tensors, operands, results)
     elif level == INFERENCE:
         for r in results:
             r._inference = True
@@ -689,7 +554,7 @@ def _run_on_meta(plan: Plan, track: bool, tensors: Sequence[Any], operands: Sequ
     results = _results(plan, [meta_value(a) for a in plan.outputs])
     made = (results,) if plan.single else results
     if track and modes.level == GRAD and plan.differentiable:
-        _attach(plan, tensors, operands, made)
+        attach(plan, tensors, operands, made)
     elif modes.level == INFERENCE:
         for r in made:
             r._inference = True
@@ -760,57 +625,6 @@ def _run_in_stretches(op: Op, joins: str, args: Sequence[Any]) -> Tensor | None:
         return None
 
 
-#: Pointwise ops that promote nothing.
-POINTWISE = frozenset({
-    "_to_copy", "ceil", "complex", "conj", "conj_physical", "flip", "fliplr", "flipud",
-    "float_power", "floor", "frac", "heaviside", "isclose", "isfinite", "isinf", "isnan",
-    "isneginf", "isposinf", "isreal", "lerp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "nan_to_num", "nn.functional.binary_cross_entropy", "nn.functional.normalize",
-    "nn.functional.relu", "polar", "positive", "relu", "round", "sgn", "sigmoid", "sign", "signbit", "tanh",
-    "trunc",
-})  # fmt: skip
-
-
-def _result_strides(result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:
-    """Memory order of a pointwise result, from operands of which some are not row-major."""
-    shape = result._aval().shape
-    operands: list[Any] = []
-    for t in tensors:
-        if t is None or not t._aval().ndim:
-            operands.append(((), ()))
-        else:
-            mine = t._aval().shape
-            sizes = zip(reversed(mine), reversed(shape), strict=False)
-            if len(mine) > len(shape) or any(m not in (1, n) for m, n in sizes):
-                return None
-            operands.append((mine, _strides_of(t)))
-    return pointwise_strides(shape, tuple(operands))
-
-
-def _image_strides(op: Op, result: Tensor, tensors: Sequence[Any]) -> tuple[int, ...] | None:
-    operands = []
-    for t in tensors:
-        if t is not None:
-            shape = t._aval().shape
-            operands.append((shape, _strides_of(t)))
-    return image_strides(op.name, result._aval().shape, tuple(operands))
-
-
-def _strides_of(x: Tensor) -> tuple[int, ...]:
-    return contiguous_strides(x._aval().shape) if x._strides is None else x._strides
-
-
-def _by_columns(op: Op, args: Sequence[Any], results: Sequence[Tensor]) -> None:
-    """Give the matrices among results of LAPACK the memory order that it leaves them in."""
-    if op.name in ("linalg.solve_ex", "linalg.lu_solve") and not args[op.places["left"]]:
-        return  # solved as the transposed system
-    for i in COLUMNS[op.name]:
-        r = results[i]
-        strides = column_strides(r._aval().shape)
-        if strides is not None:
-            r._storage.strides = r._strides = strides
-
-
 def _results(plan: Plan, made: Sequence[Value]) -> Any:
     if plan.single:
         return from_value(made[0])
@@ -878,111 +692,6 @@ def _frozen(x: Any) -> Any:
     return known_number(x, "what shapes a program")
 
 
-def class_of(plan: Plan) -> Any:
-    cls = plan.node_class
-    if cls is None:
-        cls = plan.node_class = node_class(plan.node or plan.title)
-    return cls
-
-
-def _attach(plan: Plan, tensors: Sequence[Any], operands: Sequence[Any], results: Sequence[Tensor]) -> None:
-    """Make the autograd node of an operation that just ran."""
-    edges: list[Any] = []
-    needed: list[int] = []
-    for i, t in enumerate(tensors):
-        if t is None:
-            edges.append(None)
-        elif t._fn is not None:
-            edges.append((t._fn, t._nr))
-            needed.append(i)
-        elif t._requires:
-            edges.append((t, 0))
-            needed.append(i)
-        else:
-            edges.append(None)
-    needs = tuple(needed)
-    saved = [operands[i] for i in plan._kept.get(needs) or plan.kept(needs)]
-    checks: list[Any] = []
-    for i in plan._checked.get(needs) or plan.checked(needs):
-        if i < 0:
-            storage = results[-1 - i]._storage
-            checks.append((ref(storage), storage.version, i))
-        elif (t := tensors[i]) is not None:
-            if t._inference:
-                raise RuntimeError(SAVED_IN_INFERENCE)
-            counter = t._own_version
-            if counter is None:
-                counter = t._storage
-            checks.append((ref(counter), counter.version, i))
-    cls = plan.node_class
-    if cls is None:
-        cls = class_of(plan)
-    watch = modes.watch
-    if watch:
-        node = watched_node(plan, cls, tensors, edges, needs, saved, checks)
-    else:
-        node = cls(plan, edges, needs, saved, checks)
-    signature = plan.signature
-    if signature is not None:  # the meta device records nothing that could be replayed
-        graph = signature.recorder.graph
-        tape = graph.notes
-        if tape is None:
-            tape = tape_of(graph)
-        if watch or type(results[0]._storage.value) is TracedValue:
-            tape.whole = False
-            if modes.captured is not None and type(results[0]._storage.value) is TracedValue:
-                modes.captured.note(tensors, operands)
-        elif tape.whole:
-            tape.add(node, graph.nodes)
-    if plan.single:
-        results[0]._fn = node
-        return
-    for nr, r in enumerate(results):
-        if plan.outputs[nr].dtype.category >= dtypes.FLOAT:
-            r._fn = node
-            if nr:
-                r._nr = nr
-
-
-SAVED_IN_INFERENCE = (
-    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and "
-    "use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-)
-
-
-def _move(plan: Plan, operands: list[Any]) -> None:
-    """0-dim CPU tensors among operands of another device are copied there."""
-    for i in plan.moved:
-        operands[i] = to_device(operands[i], plan.outputs[0].device)
-
-
-def to_device(value: Value, target: device) -> Value:
-    """The value on another device; the copy is asynchronous where JAX's is."""
-    if target is META:
-        return meta_value(aval_of(value.aval.shape, value.aval.dtype, META))
-    if value.aval.device is META:
-        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
-    aval = aval_of(value.aval.shape, value.aval.dtype, target)
-    if target is CPU:
-        return from_host(np.asarray(host_array(value)), aval)
-    moved = (TracedValue if type(value) is TracedValue else Value)(aval)
-    with jax.enable_x64(True):
-        source = value.host if value.host is not None else computed(value)
-        moved.array = jax.device_put(source, jax_device(target))
-    return moved
-
-
-def outside(value: Value) -> Value:
-    """What a value inside a transform of ``jtorch.func`` stands for where that is called, if it does."""
-    while type(value) is TracedValue and value.recording is not None:
-        found = value.recording.outside(value)
-        if found is None:
-            break
-        value = found
-    return value
-
-
 def read_for_shape(x: Tensor) -> np.ndarray[Any, Any]:
     """The contents, which a result's shape depends on: a synchronisation if they are not computed yet."""
     if x._storage.buffer is None:
@@ -1012,7 +721,7 @@ def _run_host(op: Op, args: Sequence[Any]) -> Any:
     single = not isinstance(made, tuple | list)
     results = [_host_result(a, where) for a in ((made,) if single else made)]
     if op.name in COLUMNS:
-        _by_columns(op, args, results)
+        order_by_columns(op, args, results)
     if single:
         return results[0]
     return tuple(results) if op.returns is None else named_result(op.returns)(results)
@@ -1036,13 +745,13 @@ def apply(plan: Plan, operands: Sequence[Any], values: list[Any] | None = None) 
     if values is None:
         values = [value_of(x) if isinstance(x, Tensor) else x for x in operands]
     if plan.moved:
-        _move(plan, values)
+        move(plan, values)
     results = [from_value(v) for v in record_or_meta(plan, values)]
     track = modes.level == GRAD and plan.differentiable
     if track or modes.duals is not None:
         tensors = [x if isinstance(x, Tensor) else None for x in operands]
         if track and any(x is not None and (x._fn is not None or x._requires) for x in tensors):
-            _attach(plan, tensors, values, results)
+            attach(plan, tensors, values, results)
         if modes.duals is not None:
             modes.duals.push(plan, tensors, values, results)
     return results
@@ -1052,41 +761,6 @@ def call(name: str, *args: Any) -> Any:
     """Apply the op of that name to leading arguments, the others at their defaults."""
     op = OPS[name]
     return run(op, (*args, *op.defaults[len(args) :]))
-
-
-_named_results: dict[str, Any] = {}
-
-
-def named_result(spec: str) -> Any:
-    """The named tuple class of ``"max values indices"`` (``torch.return_types.max``)."""
-    found = _named_results.get(spec)
-    if found is None:
-        found = _named_results[spec] = _make_named_result(spec)
-    return found
-
-
-def _make_named_result(spec: str) -> Any:
-    name, *fields = spec.split()
-
-    def show(self: Any) -> str:
-        body = ",\n".join(f"{f}={getattr(self, f)!r}" for f in fields)
-        return f"torch.return_types.{name}(\n{body})"
-
-    def make(cls: Any, values: Any) -> Any:
-        return tuple.__new__(cls, values)
-
-    attributes: dict[str, Any] = {
-        "__new__": make,
-        "__repr__": show,
-        "__slots__": (),
-        "__module__": "torch.return_types",
-        "n_fields": len(fields),
-        "n_sequence_fields": len(fields),
-        "n_unnamed_fields": 0,
-    }
-    for i, field in enumerate(fields):
-        attributes[field] = property(lambda self, i=i: self[i])  # type: ignore[misc]
-    return type(name, (tuple,), attributes)
 
 
 def shape_of(tensor: Tensor) -> Size:

@@ -19,8 +19,8 @@ from jtorch.tensor._counter_draws import counter_sample
 from jtorch.tensor._formats import strides_like
 from jtorch.tensor._methods import method
 from jtorch.tensor._random import fill_with, source_of, stream_of, with_history
+from jtorch.tensor._storage import strides_of
 from jtorch.tensor._value_checks import known_values
-from jtorch.tensor._views import strides_of
 
 __all__ = ["binomial", "multinomial", "poisson"]
 

@@ -15,13 +15,8 @@ from weakref import WeakSet
 from jtorch.dispatch import INFERENCE, Plan, autocast_state, modes
 from jtorch.dtypes import FLOAT
 from jtorch.tensor._bridge import zeros
-from jtorch.tensor._core import (
-    Tensor,
-    apply,
-    autograd_base,
-    from_value,
-    value_of,
-)
+from jtorch.tensor._core import Tensor, apply, from_value, value_of
+from jtorch.tensor._view_history import autograd_base
 from jtorch.tensor._views import alias, view_shape
 from jtorch.tensor._writing import put, steps_to_write
 

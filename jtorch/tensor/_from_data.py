@@ -14,11 +14,12 @@ from jtorch.devices import CPU, as_device, device
 from jtorch.dispatch import INFERENCE, modes
 from jtorch.dtypes import dtype, from_numpy_dtype
 from jtorch.tensor._arguments import as_dtype, check_layout, filled, make
-from jtorch.tensor._core import Tensor, from_value, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._data import array_from_data
 from jtorch.tensor._formats import strides_like
 from jtorch.tensor._of_jax import of_jax
 from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._values import to_device
 from jtorch.trace import now
 
 __all__ = [

@@ -16,20 +16,14 @@ from jtorch.dtypes import dtype
 from jtorch.errors import warn_user
 from jtorch.ops._registry import OPS
 from jtorch.tensor._arguments import filled
-from jtorch.tensor._core import (
-    Tensor,
-    _strided_host,
-    from_value,
-    read_for_shape,
-    run,
-    to_device,
-    value_of,
-)
+from jtorch.tensor._core import Tensor, from_value, read_for_shape, run, value_of
 from jtorch.tensor._formats import iteration_order, strides_in_order
+from jtorch.tensor._host_memory import strided_host
 from jtorch.tensor._inplace import check_writable
-from jtorch.tensor._storage import contiguous_strides
+from jtorch.tensor._storage import contiguous_strides, strides_of
 from jtorch.tensor._value_checks import known_values
-from jtorch.tensor._views import as_strided, reshape, strides_of
+from jtorch.tensor._values import to_device
+from jtorch.tensor._views import as_strided, reshape
 from jtorch.tensor._writing import _own_memory, repeats, write  # fmt: skip
 from jtorch.trace import TracedValue, from_host
 
@@ -296,7 +290,7 @@ def write_host(target: Tensor, key: tuple[Any, ...], new: Any, *, add: bool = Fa
     storage = target._storage
     buffer = storage.buffer
     if buffer is not None:
-        _put_host(_strided_host(target, buffer), key, new, add)
+        _put_host(strided_host(target, buffer), key, new, add)
         storage.writes += 1
         own = target._own_version
         (storage if own is None else own).version += 1
@@ -306,7 +300,7 @@ def write_host(target: Tensor, key: tuple[Any, ...], new: Any, *, add: bool = Fa
     aval = storage.value.aval  # type: ignore[union-attr]
     # Whether the memory is free to write to is told by reference counts, so nothing here may hold the value.
     memory = _own_memory(target, storage)
-    _put_host(_strided_host(target, memory), key, new, add)
+    _put_host(strided_host(target, memory), key, new, add)
     own = target._own_version
     storage.write(from_host(memory, aval), count=own is None)
     if own is not None:

@@ -13,10 +13,12 @@ from jtorch.dtypes import INT, scalar_type_name
 from jtorch.errors import no_such_form, warn_user
 from jtorch.ops._checks import check_broadcast, check_fits, check_result_shape
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, from_value, run, seen_base, to_device, value_of
+from jtorch.tensor._core import Tensor, from_value, run, value_of
 from jtorch.tensor._history import creation_error
-from jtorch.tensor._storage import Storage, contiguous_strides
+from jtorch.tensor._storage import Storage, strides_of
 from jtorch.tensor._type_names import type_name
+from jtorch.tensor._values import to_device
+from jtorch.tensor._view_history import seen_base
 from jtorch.tensor._writing import write
 from jtorch.trace import Aval, Value, aval_of, from_host
 from jtorch.trace._read_numbers import ReadNumber
@@ -84,7 +86,7 @@ def check_apart(target: Tensor, operand: Tensor) -> None:
     strides = []
     for x in (target, operand):
         aval = x._aval()
-        own = contiguous_strides(aval.shape) if x._strides is None else x._strides
+        own = strides_of(x)
         size = aval.size
         if not size or sum((n - 1) * s for n, s in zip(aval.shape, own, strict=True)) + 1 != size:
             return

@@ -11,9 +11,10 @@ from typing import Any
 
 from jtorch.errors import LinAlgError
 from jtorch.ops._registry import OPS
-from jtorch.tensor._core import Tensor, call, named_result, run, value_of
+from jtorch.tensor._core import Tensor, call, run, value_of
 from jtorch.tensor._derive import bind, derived
 from jtorch.tensor._inplace import write_out
+from jtorch.tensor._named_results import named_result
 from jtorch.tensor._views import diagonal as _diagonal
 from jtorch.trace import TracedValue
 

@@ -16,13 +16,14 @@ from jtorch.dtypes import dtype
 from jtorch.errors import no_such_form
 from jtorch.ops._registry import OPS
 from jtorch.tensor import _views as views
-from jtorch.tensor._core import Tensor, call, run, seen_base
+from jtorch.tensor._core import Tensor, call, run
 from jtorch.tensor._inplace import assign, check_writable, copy_, fill_, zero_
 from jtorch.tensor._layout import strided
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import place_changes
+from jtorch.tensor._storage import place_changes, strides_of
 from jtorch.tensor._strides import pointwise_strides
-from jtorch.tensor._views import sizes_from, strides_of, wrap_dim
+from jtorch.tensor._view_history import seen_base
+from jtorch.tensor._views import sizes_from, wrap_dim
 from jtorch.trace import leave_session
 
 __all__ = ["attribute", "matrices_turned", "method"]

@@ -11,7 +11,7 @@ from jtorch.errors import warn_user
 from jtorch.ops._checks import c_name
 from jtorch.ops._registry import Op
 from jtorch.tensor._core import Tensor
-from jtorch.tensor._storage import contiguous_strides
+from jtorch.tensor._storage import contiguous_strides, strides_of
 
 __all__ = ["check_memory", "check_out_dtype", "takes_dtype_of"]
 
@@ -177,7 +177,7 @@ def check_memory(name: str, out: Tensor, shape: tuple[int, ...], operands: Seque
         raise RuntimeError(_ON_OPERAND)
     if not size or size > out._aval().size:
         return  # it gets memory of its own
-    strides = _strides(out) if out._aval().shape == shape else contiguous_strides(shape)
+    strides = strides_of(out) if out._aval().shape == shape else contiguous_strides(shape)
     if any(s == 0 and n > 1 for s, n in zip(strides, shape, strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
@@ -189,7 +189,7 @@ def check_memory(name: str, out: Tensor, shape: tuple[int, ...], operands: Seque
         if (
             x._offset == out._offset
             and x._aval().shape == shape
-            and _strides(x) == strides
+            and strides_of(x) == strides
             and name not in _APART
         ):
             continue
@@ -204,14 +204,10 @@ def _tensors(operands: Sequence[Any]) -> Iterator[Tensor]:
             yield from (y for y in x if isinstance(y, Tensor))
 
 
-def _strides(x: Tensor) -> tuple[int, ...]:
-    return contiguous_strides(x._aval().shape) if x._strides is None else x._strides
-
-
 def _span(x: Tensor, shape: tuple[int, ...] = (), strides: tuple[int, ...] | None = None) -> tuple[int, int]:
     """First and last element in memory, of this or its own shape; an empty stretch of no elements."""
     if strides is None:
-        shape, strides = x._aval().shape, _strides(x)
+        shape, strides = x._aval().shape, strides_of(x)
     if 0 in shape:
         return x._offset, x._offset - 1
     return x._offset, x._offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))

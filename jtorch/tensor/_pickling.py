@@ -12,10 +12,11 @@ import numpy as np
 from jtorch.devices import META, as_device, device, platform_available
 from jtorch.dtypes import dtype
 from jtorch.tensor._arguments import make
-from jtorch.tensor._core import Tensor, meta_value, to_device
-from jtorch.tensor._storage import Storage
+from jtorch.tensor._core import Tensor
+from jtorch.tensor._storage import Storage, strides_of
 from jtorch.tensor._storages import copied_once, dense_strides, device_of, dtype_of, whole_of
-from jtorch.tensor._views import as_strided, strides_of
+from jtorch.tensor._values import meta_value, to_device
+from jtorch.tensor._views import as_strided
 from jtorch.trace import Value, aval_of, from_host
 
 __all__: list[str] = []

@@ -35,7 +35,7 @@ from jtorch.tensor._formats import format_strides, strides_like
 from jtorch.tensor._inplace import check_writable, overwrite
 from jtorch.tensor._layout import preserve_format
 from jtorch.tensor._methods import method
-from jtorch.tensor._views import strides_of
+from jtorch.tensor._storage import strides_of
 from jtorch.trace import TracedValue, leave_session, session, settings
 
 __all__ = [

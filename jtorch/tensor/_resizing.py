@@ -10,11 +10,12 @@ import numpy as np
 from jtorch.devices import CPU, META
 from jtorch.errors import warn_user
 from jtorch.tensor import _views as views
-from jtorch.tensor._core import Tensor, call, meta_value, to_device
+from jtorch.tensor._core import Tensor, call
 from jtorch.tensor._custom import counter
 from jtorch.tensor._inplace import check_writable, copy_, fill_
 from jtorch.tensor._methods import matrices_turned, method
-from jtorch.tensor._storage import Storage, contiguous_strides, place_changes
+from jtorch.tensor._storage import Storage, contiguous_strides, place_changes, strides_of
+from jtorch.tensor._values import meta_value, to_device
 from jtorch.trace import aval_of, from_host
 
 __all__ = ["adjoint", "resize_as_", "split_with_sizes"]
@@ -155,7 +156,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
     check_writable(self)
-    strides = views.strides_of(self)
+    strides = strides_of(self)
     step, count = sum(strides), min(shape)
     fill_(views.as_strided(self, (count,), (step,), self._offset), fill_value)
     if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:

@@ -20,8 +20,10 @@ from jtorch.dispatch import GRAD, INFERENCE, Plan, modes, told_apart
 from jtorch.ops._registry import OPERAND, STATIC, Op
 from jtorch.tape import sequence, tape_of
 from jtorch.tensor import _core
-from jtorch.tensor._core import POINTWISE, SAVED_IN_INFERENCE, Tensor, class_of
+from jtorch.tensor._attaching import SAVED_IN_INFERENCE, class_of
+from jtorch.tensor._core import Tensor
 from jtorch.tensor._forms import check_types
+from jtorch.tensor._orders import POINTWISE
 from jtorch.tensor._storage import Storage
 from jtorch.tensor._strides import COLUMNS, KEEPS_CHANNELS_LAST, KEEPS_ORDER
 from jtorch.trace import LOCK, TracedValue, Value, full, settings
@@ -292,7 +294,7 @@ def _attacher(
 def _attacher_source(
     places: Sequence[int], ways: Sequence[int], operands: int, kept: Sequence[int], checked: Sequence[int]
 ) -> str:
-    """As ``_attach`` in ``_core.py`` and ``Tape.add``, for an op with one result."""
+    """As :func:`jtorch.tensor._attaching.attach` and ``Tape.add``, for an op with one result."""
     tensor_at = {place: n for n, place in enumerate(places)}
     edges, tape = ["None"] * operands, ["-1"] * operands
     for place, way in zip(places, ways, strict=True):

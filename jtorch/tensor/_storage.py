@@ -17,7 +17,7 @@ from jtorch.ops._sizes import InconclusiveDimensionOperation
 from jtorch.tensor._leaks import check_once, refuse
 from jtorch.trace import Aval, TracedValue, Value, aligned, aval_of, from_host, host_array, host_copy, now
 
-__all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides", "place_changes"]
+__all__ = ["Snapshot", "Storage", "Version", "contents", "contiguous_strides", "place_changes", "strides_of"]
 
 #: Grows whenever a tensor gets another history, memory or place in it, but for what no tensor had before.
 place_changes = [0]
@@ -36,6 +36,12 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     except InconclusiveDimensionOperation:  # a size that varies
         return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
     return tuple(reversed(strides))
+
+
+def strides_of(x: Any) -> tuple[int, ...]:
+    """Strides of a tensor in elements."""
+    strides: tuple[int, ...] | None = x._strides
+    return contiguous_strides(x._aval().shape) if strides is None else strides
 
 
 #: Shared memory up to this size is compared with what it held when it was read last; so many copies are kept.

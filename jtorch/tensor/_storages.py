@@ -11,12 +11,13 @@ import numpy as np
 from jtorch.devices import CPU, META, as_device, device
 from jtorch.dtypes import dtype, from_numpy_dtype, uint8
 from jtorch.tensor._arguments import make
-from jtorch.tensor._core import Tensor, to_device
+from jtorch.tensor._core import Tensor
 from jtorch.tensor._custom import counter
 from jtorch.tensor._from_data import from_file
 from jtorch.tensor._inplace import check_writable
-from jtorch.tensor._storage import Storage, Version, contiguous_strides, place_changes
-from jtorch.tensor._views import as_strided, strides_of
+from jtorch.tensor._storage import Storage, Version, contiguous_strides, place_changes, strides_of
+from jtorch.tensor._values import to_device
+from jtorch.tensor._views import as_strided
 from jtorch.trace import from_host
 
 __all__ = ["TypedStorage", "UntypedStorage", "is_storage"]

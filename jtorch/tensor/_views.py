@@ -11,23 +11,19 @@ from jtorch.dispatch import GRAD, modes
 from jtorch.dtypes import INT, dtype
 from jtorch.ops._registry import OPS
 from jtorch.ops._sizes import InconclusiveDimensionOperation, size_from
-from jtorch.tensor._core import Tensor, apply, plan_for, run, value_of, view, view_fn
+from jtorch.tensor._core import Tensor, apply, plan_for, run, value_of, view
 from jtorch.tensor._history import MADE_WITH_OTHERS
 from jtorch.tensor._size import Size
-from jtorch.tensor._storage import Version, contiguous_strides
+from jtorch.tensor._storage import Version, contiguous_strides, strides_of
 from jtorch.tensor._type_names import type_name
+from jtorch.tensor._view_history import view_fn
 
 __all__ = [
     "alias", "as_strided", "diagonal", "expand", "flatten", "imag", "movedim", "narrow", "permute", "real",
-    "reshape", "select", "slice_dim", "split", "squeeze", "strides_of", "t", "transpose", "unbind",
+    "reshape", "select", "slice_dim", "split", "squeeze", "t", "transpose", "unbind",
     "unflatten", "unfold", "unsqueeze", "view_as", "view_as_complex", "view_as_real", "view_dtype",
     "view_shape", "wrap_dim",
 ]  # fmt: skip
-
-
-def strides_of(x: Tensor) -> tuple[int, ...]:
-    """Strides in elements."""
-    return x._strides if x._strides is not None else contiguous_strides(x._aval().shape)
 
 
 def wrap_dim(dim: Any, ndim: int, *, scalar: bool = True) -> int:

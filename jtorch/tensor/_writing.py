@@ -13,23 +13,13 @@ from jtorch.devices import META
 from jtorch.dispatch import GRAD, Plan, modes
 from jtorch.ops._registry import OPS
 from jtorch.tape import Node
-from jtorch.tensor._core import (
-    Tensor,
-    View,
-    _strided_host,
-    apply,
-    autograd_base,
-    class_of,
-    from_value,
-    move_retained,
-    plan_for,
-    record_or_meta,
-    run,
-    value_of,
-    view_fn,
-)  # fmt: skip
+from jtorch.tensor._attaching import class_of
+from jtorch.tensor._core import Tensor, View, apply, from_value, plan_for, run, value_of
 from jtorch.tensor._history import STRIDED_VIEWS, composed, composed_put, creation_error
+from jtorch.tensor._host_memory import strided_host
 from jtorch.tensor._storage import Storage, place_changes
+from jtorch.tensor._values import record_or_meta
+from jtorch.tensor._view_history import autograd_base, move_retained, view_fn
 from jtorch.trace import Aval, Value, from_host, host_array, record
 
 __all__ = ["put_plan", "rebase", "repeats", "steps_to_write", "write"]
@@ -139,7 +129,7 @@ def _sources(tensor: Tensor, base: Tensor) -> tuple[list[View], list[Tensor]]:
 def _write_values(tensor: Tensor, new: Value, storage: Storage, view: View, count: bool) -> None:
     """Write through a view, contents only."""
     if storage.buffer is not None:
-        _strided_host(tensor, storage.buffer)[...] = host_array(new)
+        strided_host(tensor, storage.buffer)[...] = host_array(new)
         storage.writes += 1
         storage.version += count
         return
@@ -150,7 +140,7 @@ def _write_values(tensor: Tensor, new: Value, storage: Storage, view: View, coun
         return
     if base.host is not None and storage.strides is None and new.host is not None:
         memory = _own_memory(tensor, storage)
-        _strided_host(tensor, memory)[...] = new.host
+        strided_host(tensor, memory)[...] = new.host
         storage.write(from_host(memory, base.aval), count=count)
         return
     steps = steps_to_write(view.steps())
