@@ -266,11 +266,28 @@ def scalar_type_name(d: dtype) -> str:
     return _SCALAR_NAMES.get(d.name) or "F" + d.name[1:]
 
 
+def _given(type: Any, name: str) -> dtype:
+    """The dtype that machine limits are asked for; Python's types stand for theirs.
+
+    Raises:
+        TypeError: no dtype.
+    """
+    found = _OF_PYTHON.get(type) if type.__class__ is _Type else type
+    if not isinstance(found, dtype):
+        kind = type.__class__.__name__
+        raise TypeError(f"{name}(): argument 'type' (position 1) must be torch.dtype, not {kind}")
+    return found
+
+
+_Type = type
+_OF_PYTHON: dict[Any, dtype] = {float: float64, int: int64, bool: bool_, complex: complex128}
+
+
 class finfo:
     """Machine limits of a floating type (``torch.finfo``); the default dtype if none is given."""
 
     def __init__(self, type: dtype | None = None) -> None:
-        d = _default_dtype if type is None else type
+        d = _default_dtype if type is None else _given(type, "finfo")
         if d.category < FLOAT:
             raise TypeError(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
@@ -293,6 +310,7 @@ class iinfo:
     """Machine limits of an integer type (``torch.iinfo``)."""
 
     def __init__(self, type: dtype) -> None:
+        type = _given(type, "iinfo")
         if type.category >= FLOAT:
             raise TypeError(
                 "torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"

@@ -17,10 +17,9 @@ __all__ = ["guard", "guard_python", "guarded"]
 
 #: Methods that loops call again and again, where a call more would be felt, or that look at who called them.
 _OFTEN = frozenset({
-    "clone", "contiguous", "detach", "detach_", "dim", "div", "div_", "expand", "fill_",
-    "flatten", "float", "item", "max", "min", "narrow", "ndimension", "numel", "permute",
-    "requires_grad_", "reshape", "select", "size", "squeeze", "t", "to", "tolist", "transpose",
-    "unsqueeze", "view", "where", "zero_",
+    "clone", "contiguous", "detach", "detach_", "dim", "div", "div_", "fill_", "float", "item",
+    "ndimension", "numel", "requires_grad_", "reshape", "size", "t", "to", "tolist", "transpose",
+    "unsqueeze", "view", "zero_",
 })  # fmt: skip
 #: Functions that make tensors: they say what is wrong with sizes themselves.
 _MADE_OFTEN = frozenset({"empty", "ones", "zeros"})

@@ -42,9 +42,9 @@ def checked(op: Op, function: Callable[..., Any], bind: Callable[..., list[Any]]
 
     def checking(*args: Any, **kwargs: Any) -> Any:
         given = {k: x for k, x in kwargs.items() if k != "out"}
-        bound = bind(op, args, given)
-        # The op itself comes first: errors of shape and type are checked there.
+        # The op itself comes first: it checks shapes and types, and says which arguments it does not take.
         result = function(*args, **kwargs)
+        bound = bind(op, args, given)
         for place, check in checks:
             x = bound[place]
             values = known_values(x) if isinstance(x, Tensor) else _number(x)

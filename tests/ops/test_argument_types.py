@@ -20,7 +20,12 @@ CALLS = [
     "torch.special.entr(None)", "torch.nn.functional.relu(1.5)", "torch.nn.functional.gelu(2)",
     "torch.nn.functional.prelu(x, 0.5)", "torch.nn.functional.linear(x, x, 1.5)",
     "torch.nn.functional.cosine_similarity(x, 1.5)", "torch.nn.functional.pad(x, 'a')",
-    "torch.nn.functional.pad(x, 3)", "torch.nn.functional.avg_pool2d(x[None], 2.5)",
+    "x.expand(4, torch.ones(0), 3)", "x.permute(x, 0)", "x.select(1, x)", "x.where(x)",
+    "x.min((0, 0), True)", "x.max('a')", "x.narrow('a', 0, 1)", "x.flatten(0, object())",
+    "x.squeeze(0, foo=1)", "x.index_fill(0, x[0].long(), 1.0, foo=1)", "x.masked_fill(x > 0, 0.0, 3)",
+    "torch.nn.functional.cross_entropy(x)", "torch.nn.functional.multi_margin_loss(x)", "torch.finfo(x)",
+    "torch.finfo('a')", "torch.iinfo(1.5)", "torch.nn.functional.pad(x, 3)",
+    "torch.nn.functional.avg_pool2d(x[None], 2.5)",
 ]  # fmt: skip
 
 #: Calls with a type that PyTorch's computation refuses; ``b`` is boolean, ``h`` half, ``c`` complex.
