@@ -27,7 +27,7 @@ def is_traced(x: Any) -> bool:
 
 def _is_followed(x: Any) -> bool:
     """Whether a derivative may lead to a tensor."""
-    return isinstance(x, Tensor) and (is_traced(x) or x.requires_grad or tangent_of(x) is not None)
+    return isinstance(x, Tensor) and (is_traced(x) or x._tracked or tangent_of(x) is not None)
 
 
 def _conjugate(x: Any) -> Any:

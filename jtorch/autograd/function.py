@@ -271,7 +271,7 @@ class Function(FunctionCtx, metaclass=FunctionMeta):
 def _apply(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], separate: bool) -> Any:
     node = cls._backward_cls()
     arguments = (*args, *kwargs.values())
-    node.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in arguments)
+    node.needs_input_grad = tuple(isinstance(x, Tensor) and x._tracked for x in arguments)
     level = modes.level
     if modes.mapped:
         if not separate:
@@ -350,7 +350,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             outputs = fn(ctx, *args, **kwargs)
         finally:
             modes.level = level
-        if level != GRAD or not any(isinstance(a, Tensor) and a.requires_grad for a in args):
+        if level != GRAD or not any(isinstance(a, Tensor) and a._tracked for a in args):
             return outputs
         several = isinstance(outputs, tuple)
         gradients = [

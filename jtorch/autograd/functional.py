@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jtorch.autograd._forward import jacobian_forward
+from jtorch.autograd._traced import is_traced
 from jtorch.tensor import Tensor
 from jtorch.tensor._autograd import enable_grad, grad, is_grad_enabled, set_grad_enabled
 from jtorch.tensor._creation import eye, zeros_like
@@ -31,10 +32,14 @@ def _as_tuple(given: Any, what: str, caller: str) -> tuple[bool, Tensors]:
 
 def _prepare(tensors: Tensors, create_graph: bool, need_graph: bool) -> Tensors:
     """New tensor objects, so that the function's own uses of the same tensors count as constants."""
-    return tuple(
-        t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_(need_graph)
-        for t in tensors
-    )
+
+    def prepared(t: Any) -> Any:
+        if not (create_graph and t.requires_grad):
+            return t.detach().requires_grad_(need_graph)
+        # Transforms of functions do not see that one view is made of another.
+        return t.clone() if is_traced(t) else t.view_as(t)
+
+    return tuple(map(prepared, tensors))
 
 
 def _finish(tensors: Any, create_graph: bool) -> Any:

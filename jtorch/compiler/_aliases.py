@@ -119,7 +119,7 @@ def _root(group: Sequence[Any]) -> Any:
     candidates = [t for t in candidates if t._view is None and t._own_version is None]
     if not candidates:
         raise NotReplayable(_SHARED)
-    return next((t for t in candidates if t.requires_grad), candidates[0])
+    return next((t for t in candidates if t._tracked), candidates[0])
 
 
 def _base(t: Any, bases: Sequence[Any]) -> Any:
@@ -145,7 +145,7 @@ def _leads_to(base: Any, t: Any) -> bool:
         step = step.parent
     if step is not base._view:
         return False
-    if t.requires_grad:
+    if t._tracked:
         followed = t._abase is (base if base._abase is None else base._abase)
-        return followed and base.requires_grad and t._creation not in (MADE_IN_NO_GRAD, MADE_IN_INFERENCE)
+        return followed and base._tracked and t._creation not in (MADE_IN_NO_GRAD, MADE_IN_INFERENCE)
     return t._fn is None

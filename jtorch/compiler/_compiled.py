@@ -54,7 +54,7 @@ def _key_of(x: Any, tensors: list[Any]) -> Any:
             raise Unguarded
         tensors.append(x)
         wants: Any = x._requires
-        if x._fn is not None or (x._abase is not None and x._abase.requires_grad):
+        if x._fn is not None or (x._abase is not None and x._abase._tracked):
             wants = "history"
         elif wants and (x._hooks or x._post_hooks):
             raise Unguarded

@@ -168,7 +168,7 @@ class _Lines:
             self.unless(f"{text} is not {self.name(x)} or type({text}) is not {self.name(kind)}")
 
     def _tensor(self, x: Any, text: str) -> None:
-        if x._requires or x._fn is not None or (x._abase is not None and x._abase.requires_grad):
+        if x._requires or x._fn is not None or (x._abase is not None and x._abase._tracked):
             raise _Unfit
         i = len(self.tensors)
         t, s, v = f"t{i}", f"s{i}", f"v{i}"
@@ -176,7 +176,7 @@ class _Lines:
         self.put(f"{t} = {text}")
         self.unless(
             f"type({t}) is not {self.name(type(x))} or {t}._requires or {t}._fn is not None "
-            f"or {t}._strides != {x._strides!r} or ({t}._abase is not None and {t}._abase.requires_grad) "
+            f"or {t}._strides != {x._strides!r} or ({t}._abase is not None and {t}._abase._tracked) "
             f"or {t}._inference is not {x._inference}"
         )
         self.put(f"{s} = {t}._storage")

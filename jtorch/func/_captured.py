@@ -41,7 +41,7 @@ class Captured:
 
     def belongs_to(self, tensor: Tensor) -> None:
         """An outer backward goes on to this tensor, if it has a history or a tangent."""
-        if tensor.requires_grad or (modes.duals is not None and modes.duals.of(tensor) is not None):
+        if tensor._tracked or (modes.duals is not None and modes.duals.of(tensor) is not None):
             self.tensor, self.edge, self.version = tensor, tensor._edge(), _version(tensor)
 
     def operand(self) -> Tensor:

@@ -22,6 +22,8 @@ from jtorch.dtypes import FLOAT
 from jtorch.func._captured import Captured
 from jtorch.func._custom import Call, UnnotedError
 from jtorch.func._function import Function, Staged, key_of
+from jtorch.func._hooks import Hooked, register
+from jtorch.func._inner_gradients import Stretch, followed
 from jtorch.func._spread import mesh_of
 from jtorch.func._staging import Staging
 from jtorch.tensor import Tensor
@@ -134,6 +136,8 @@ class Recording:
         self.derivatives = (*(modes.derivatives), *(() if forwards is None else (forwards,)))
         self.moving: set[int] = set()
         self.moving_until = 0, 0, 0
+        self.requiring: set[int] = set()
+        self.requiring_until = 0, 0
         #: where the last operation was noted; ``None``: JAX traced it
         self.last: Recording | None = None
         self.left = False
@@ -155,6 +159,8 @@ class Recording:
         # Calls of custom functions: whose backward has not run; that only JAX knows, by first result.
         self.calls: list[Call] = []
         self.staged: dict[int, Any] = {}
+        # Tensors with hooks, by the slot of the value behind them.
+        self.hooked: dict[int, Hooked] = {}
 
     def _input(self, aval: Aval) -> Tensor:
         value = _new(TracedValue)
@@ -206,7 +212,7 @@ class Recording:
         self.tracers, self.held, self.known, self.before = {}, {}, {}, {}
         for call in self.calls:
             call.notes.close()
-        self.calls = []
+        self.calls, self.hooked = [], {}
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -365,10 +371,14 @@ class Recording:
 
     def _batched(self) -> set[int]:
         """The values that differ between the samples of a batch, or depend on the wanted arguments."""
-        wanted = (0 if n < self.wanted else None for n in range(len(self.inputs)))
-        axes = [*(wanted if self.axes is None else self.axes), *(0 for _ in self.parts)]
+        wanted = [0 if n < self.wanted else None for n in range(len(self.inputs))]
+        return self._behind_arguments(wanted if self.axes is None else self.axes)
+
+    def _behind_arguments(self, marks: Sequence[int | None]) -> set[int]:
+        """The values that depend on parts of batches, or on an argument that is marked: by not ``None``."""
+        marks = [*marks, *(0 for _ in self.parts)]
         arguments = (leaf for leaf in self.leaves if type(leaf) is TracedValue)
-        found = {leaf.slot for leaf, axis in zip(arguments, axes, strict=True) if axis is not None}
+        found = {leaf.slot for leaf, mark in zip(arguments, marks, strict=True) if mark is not None}
         count = 0
         for signature, slots in nodes(self.flat):
             results = range(count, count + len(signature.outputs))
@@ -379,12 +389,15 @@ class Recording:
 
     # ---- custom functions
 
-    def note_call(self, call: Any, backward: bool) -> list[Tensor] | None:
+    def note_call(
+        self, call: Any, backward: bool, kinds: tuple[bool, ...] | None = None
+    ) -> list[Tensor] | None:
         """Note a call of a custom function as one operation.
 
         Args:
             call: the call (``autograd/_traced.py``).
             backward: it has a ``backward``.
+            kinds: of derivatives that follow its rules, as in ``modes``; by default, all that are taken.
 
         Returns:
             The tensors among its results; ``None``: JAX has to trace it.
@@ -406,12 +419,13 @@ class Recording:
             made = call.call(call.args)
             call.context(call.args, call.output, needs)
             return made  # type: ignore[no-any-return]
-        kinds = at.derivatives or (not backward,)
+        around = at.derivatives or (not backward,)
         stop = stopping()
         if stop is not None:  # no gradient is asked for: only what is forwards has a rule, at each level
-            kinds = tuple(True for _ in kinds) if any(kinds) and modes.level == NO_GRAD else ()
+            around = tuple(True for _ in around) if any(around) and modes.level == NO_GRAD else ()
+        kinds = around if kinds is None else kinds
         notes = _Notes(tensors)
-        notes.derivatives = kinds[:-1]
+        notes.derivatives = around[:-1]
         try:
             noted = Call(call, notes, needs, kinds if alive else ())
         except UnnotedError:
@@ -491,12 +505,18 @@ class Recording:
                     self.staged[noted.first] = noted
                     continue
                 _, entry = self._entry(noted, None, ruled=True)
+                if max(entry[1:]) >= noted.first:
+                    raise NotImplementedError(
+                        f"the derivative of {noted.call.cls.__name__} uses a tensor that was computed after "
+                        "its forward, within a transform of jtorch.func; compute the tensor before"
+                    )
                 # The entries of the calls before it stay where they are.
                 self.flat[noted.position : noted.position + noted.length] = entry
         finally:
             for noted in calls:
                 noted.notes.close()
         self.moving, self.moving_until = set(), (0, 0, 0)
+        self.requiring, self.requiring_until = set(), (0, 0)
 
     def _moving(self) -> set[int]:
         """Slots of values that derivatives can reach."""
@@ -509,7 +529,7 @@ class Recording:
                 t = self.tensors[n]
                 alive = (
                     n < self.wanted
-                    or t.requires_grad
+                    or t._tracked
                     or type(value_of(t)) is TracedValue
                     or (modes.duals is not None and modes.duals.of(t) is not None)
                 )
@@ -524,16 +544,116 @@ class Recording:
         self.moving_until = len(self.leaves), len(self.flat), count
         return found
 
+    # ---- gradients within
+
+    def requires_grad(self, value: TracedValue) -> bool:
+        """Whether a gradient leads from one of the values to what the transform differentiates by."""
+        if self.forwards is not False or self.left:
+            return False
+        start, count = self.requiring_until
+        if not start:
+            self.requiring.update(_LEAF + _STEP * n for n in range(self.wanted))
+        if start < len(self.flat):
+            count = followed(self.flat[start:], self.requiring, count)
+            self.requiring_until = len(self.flat), count
+        return value.slot in self.requiring
+
+    def owns(self, leaf: Any) -> bool:
+        """Whether the function made a leaf that requires grad: the tape knows its gradients."""
+        return isinstance(leaf, Tensor) and leaf._requires and not self._captures(leaf._storage)
+
+    def register_hook(self, tensor: Tensor, hook: Callable[..., Any]) -> Any:
+        """Register a hook of one of the tensors."""
+        return register(self, tensor, hook)
+
+    def gradients(
+        self, roots: Sequence[Value], targets: Sequence[TracedValue], gradients: Sequence[Tensor],
+        batch: int | None,
+    ) -> list[Value | None]:  # fmt: skip
+        """Note the derivative of some of the values by others.
+
+        Args:
+            roots: what is differentiated.
+            targets: what they are differentiated by; all are values of this recording.
+            gradients: of ``roots``.
+            batch: ``gradients`` have one more first dimension, of this size.
+
+        Returns:
+            One gradient per target; ``None`` where no root depends on it.
+
+        Raises:
+            NotImplementedError: only JAX knows what leads there, or a gradient belongs to another transform.
+        """
+        self._run_backwards(None)
+        mine = [i for i, v in enumerate(roots) if type(v) is TracedValue and v.recording is self]
+        slots = list(dict.fromkeys(v.slot for v in targets))
+        stretch = Stretch(self.flat, slots, [roots[i].slot for i in mine])
+        if self.staged:
+            raise NotImplementedError(
+                "autograd.grad() in a function that a transform of jtorch.func differentiates, after a "
+                "custom function that calls functions of JAX; use jtorch.func.vjp instead"
+            )
+        if not stretch.computed.isdisjoint(self.hooked):
+            raise NotImplementedError(
+                "autograd.grad() through a tensor with hooks, in a function that a transform of jtorch.func "
+                "differentiates; use jtorch.func.vjp instead"
+            )
+        if not stretch.targets:
+            return [None] * len(targets)
+        entry, track = list(stretch.operands), modes.level == GRAD
+        avals = self._avals(entry)
+        for i in stretch.kept:
+            t = gradients[mine[i]]
+            v = value_of(t)
+            if type(v) is TracedValue and (v.recording is None or v.recording.depth > self.depth):
+                raise NotImplementedError(
+                    "autograd.grad() with grad_outputs that belong to a transform within the one that "
+                    "differentiates; use jtorch.func.vjp instead"
+                )
+            entry.append(v.slot if v.recording is self else self.take(v, t if track else None))
+            avals.append(v.aval)
+        signature, stop = stretch.signature(avals, batch), stopping()
+        if stop is not None:
+            signature = stopped(signature, stop)
+        self.flat += [signature.id, *entry]
+        made = dict(zip(stretch.targets, self._made(signature), strict=True))
+        return [made.get(v.slot) for v in targets]
+
+    def _avals(self, slots: Sequence[int]) -> list[Any]:
+        """Avals and types of operands."""
+        wanted, count = set(slots), 0
+        found: dict[int, Any] = {}
+        for signature, _ in nodes(self.flat):
+            for aval in signature.outputs:
+                if count in wanted:
+                    found[count] = aval
+                count += 1
+        for slot in wanted:
+            if slot < 0:
+                kind, n = series(slot)
+                leaf = None if kind else self.leaves[n]
+                found[slot] = (
+                    (leaf.value if type(leaf) is Captured else leaf).aval
+                    if leaf is not None
+                    else (float if kind == 1 else int)
+                )
+        return [found[slot] for slot in slots]
+
     # ---- values outside
 
     def outside(self, value: TracedValue) -> Value | None:
         """The value that this one stands for where the transform is called, for decisions of Python.
 
         Returns:
-            ``None`` inside of ``vmap``, where there is one for each sample.
+            ``None`` inside of ``vmap``, if there is one for each sample.
         """
-        if self.mapping is not None or self.left:
+        if self.left:
             return None
+        if self.mapping is not None:
+            # A Jacobian maps over tangents only.
+            marks = [None] * len(self.inputs) if self.axes is None else self.axes
+            if value.slot in self._behind_arguments(marks):
+                return None
         slot = value.slot
         with self.around():
             for signature, slots, first in self._behind(slot, self.known):

@@ -122,7 +122,7 @@ def _traced(
         return tuple(jax.core.eval_jaxpr(jaxpr, arrays[count:], *arrays[:count]))
 
     text = str(jaxpr)
-    tracked = modes.duals is not None or any(x.requires_grad for x in (*operands, *consts))
+    tracked = modes.duals is not None or any(x._tracked for x in (*operands, *consts))
     mesh = mesh_of(jaxpr)
     if mesh is not None:
         if tracked and modes.level == GRAD:

@@ -150,7 +150,7 @@ def out_dtype(name: str, out: Any, *, aten: bool = True) -> dtype:
     """
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    if out.requires_grad:
+    if out._tracked:
         if name in _RESIZING:
             raise RuntimeError("cannot resize variables that require grad")
         if modes.level == GRAD and (out.is_leaf or not aten):

@@ -287,7 +287,7 @@ def _roots(
             if edge is None:
                 raise RuntimeError(_NO_HISTORY.format(i))
             gradient = fitted_root(aval, gradient, i)
-            given = gradient if create_graph and gradient.requires_grad else value_of(gradient)
+            given = gradient if create_graph and gradient._tracked else value_of(gradient)
         roots.append((edge[0], edge[1], given))
     if len(gradients) < len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
@@ -366,6 +366,11 @@ def _backward(
     if inputs is not None:
         inputs = _inputs(inputs, "backward")
     keep = create_graph if retain_graph is None else retain_graph
+    if any(_noted_in(t) is not None and not t._tracked for t in roots):
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or functorch.vjp instead or call backward() outside of functorch transforms."
+        )
     if create_graph:
         _warn_of_cycle()
     if not roots:
@@ -476,6 +481,11 @@ def grad(
             stacklevel=2,
         )
     batch = _batch(roots, gradients) if is_grads_batched else 0
+    noted = max(filter(None, map(_noted_in, (*roots, *targets))), key=lambda r: r.depth, default=None)
+    if noted is not None and not (any(r._tracked for r in roots) and all(map(noted.owns, targets))):
+        found = _noted_gradients(noted, roots, targets, gradients, create_graph, is_grads_batched)
+        results = _unused(found, targets, allow_unused, materialize_grads)
+        return dict(zip(inputs, results, strict=True)) if type(inputs) is dict else tuple(results)
     keep = create_graph if retain_graph is None else retain_graph
     prepared = _roots(roots, gradients, create_graph, batch)
     edges = [_wanted_edge(t) for t in targets]
@@ -490,19 +500,84 @@ def grad(
             batch=batch,
         )
     by_edge = dict(zip(unique, found, strict=True))
+    results = _unused([by_edge[id(e[0]), e[1]] for e in edges], targets, allow_unused, materialize_grads)
+    return dict(zip(inputs, results, strict=True)) if type(inputs) is dict else tuple(results)
+
+
+def _unused(gradients: Sequence[Any], targets: Sequence[Any], allowed: bool, filled: bool) -> list[Any]:
+    """Gradients as tensors, also of what the outputs do not depend on."""
     results: list[Any] = []
-    for i, (t, e) in enumerate(zip(targets, edges, strict=True)):
-        gradient = by_edge[id(e[0]), e[1]]
+    for i, (t, gradient) in enumerate(zip(targets, gradients, strict=True)):
         if gradient is None:
-            if materialize_grads:
+            if filled:
                 gradient = zeros(_aval(t))
-            elif not allow_unused:
+            elif not allowed:
                 raise RuntimeError(
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior."
                 )
         results.append(from_value(gradient) if isinstance(gradient, Value) else gradient)
-    return dict(zip(inputs, results, strict=True)) if type(inputs) is dict else tuple(results)
+    return results
+
+
+def _noted_gradients(
+    recording: Any, roots: Sequence[Any], targets: Sequence[Any], gradients: Sequence[Any],
+    create_graph: bool, batched: bool,
+) -> list[Any]:  # fmt: skip
+    """:func:`grad` of what a transform of ``jtorch.func`` notes."""
+    given = []
+    for i, (root, gradient) in enumerate(zip(roots, gradients, strict=True)):
+        if not isinstance(root, Tensor) or not root.requires_grad:
+            raise RuntimeError(_NO_HISTORY.format(i))
+        if gradient is None:
+            gradient = from_value(_first_gradient(root))
+        elif not batched:
+            check_gradient(root._aval(), gradient, i)
+        given.append(fitted_root(root._aval(), gradient, i))
+    for t in targets:
+        if not isinstance(t, Tensor) or not t.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        if recording.owns(t) and any(r._tracked for r in roots):
+            raise NotImplementedError(
+                "autograd.grad() by what a transform of jtorch.func differentiates by and by leaves that the "
+                "function makes itself, in one call; make two calls"
+            )
+    mine = [i for i, t in enumerate(targets) if _noted_in(t) is recording]
+    if any(targets[i]._view is not None for i in mine):
+        raise NotImplementedError(
+            "autograd.grad() by a view, in a function that a transform of jtorch.func differentiates: other "
+            "views of the same memory would not count as made of it; differentiate by its clone()"
+        )
+    with _BackwardLevel(create_graph):
+        made = recording.gradients(
+            [value_of(t) for t in roots],
+            [value_of(targets[i]) for i in mine],
+            given,
+            given[0].shape[0] if batched else None,
+        )
+    found: list[Any] = [None] * len(targets)
+    edges = [t._edge() for t in (*roots, *given) if t._tracked] if create_graph else []
+    node = _Unfollowed(edges) if edges else None
+    for i, gradient in zip(mine, made, strict=True):
+        if gradient is not None:
+            found[i] = from_value(gradient)
+            found[i]._fn = node
+    return found
+
+
+class _Unfollowed(Node):
+    """Gradients that a transform notes, which leaves that its function makes itself lead to as well."""
+
+    __slots__ = ()
+
+    def __init__(self, edges: Sequence[Any]) -> None:
+        super().__init__(edges, 1)
+
+    def backward(self, gradients: Sequence[Any], keep_graph: bool, create_graph: bool) -> Any:
+        raise NotImplementedError(
+            "autograd.grad() by leaves that a function makes itself, of gradients by what a transform of "
+            "jtorch.func differentiates it by; use jtorch.func.vjp instead"
+        )
 
 
 def _batch(roots: Any, gradients: Any) -> int:
@@ -601,6 +676,20 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     return self
 
 
+def _noted_in(x: Any) -> Any:
+    """The recording of a transform that notes where gradients of a tensor go; ``None``: none does."""
+    if modes.captured is None or not isinstance(x, Tensor) or type(x._storage.value) is not TracedValue:
+        return None
+    value = value_of(x)
+    recording = value.recording
+    return recording if recording is not None and recording.requires_grad(value) else None
+
+
+def requires_grad(self: Tensor) -> bool:
+    """Whether gradients are computed for this tensor."""
+    return self._tracked or _noted_in(self) is not None
+
+
 def set_requires_grad(self: Tensor, flag: Any) -> None:
     if type(flag) is not bool:
         raise RuntimeError("requires_grad must be a bool")
@@ -681,6 +770,13 @@ def retain_grad(self: Tensor) -> None:
     """Keep the gradient of this non-leaf in ``.grad``."""
     if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if _noted_in(self) is not None:
+        raise RuntimeError(
+            "You are attempting to call Tensor.retain_grad() inside of a function being transformed by a "
+            "functorch transform. This is unsupported, please attempt to use the functorch transforms (e.g. "
+            "grad, vjp, jacrev, jacfwd, hessian) or call retain_grad() outside of a function being "
+            "transformed instead."
+        )
     fn = self._fn
     if fn is None or self._retains:
         return
@@ -695,6 +791,9 @@ def register_hook(self: Tensor, hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(gradient)`` when this tensor's gradient is known; what it returns replaces the gradient."""
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    noted = _noted_in(self)
+    if noted is not None:
+        return noted.register_hook(self, hook)  # type: ignore[no-any-return]
     fn = self._fn
     if fn is None:
         if self._hooks is None:
@@ -759,7 +858,7 @@ def set_data(self: Tensor, new: Any) -> None:
 
 def is_leaf(self: Tensor) -> bool:
     """Whether no recorded operation made this tensor."""
-    return self.grad_fn is None
+    return self.grad_fn is None and (_noted_in(self) is None or value_of(self).slot < 0)
 
 
 def get_grad_dtype(self: Tensor) -> Any:
@@ -792,7 +891,7 @@ for _f in (
     _store_grad, _accumulator,
 ):  # fmt: skip
     setattr(Tensor, _f.__name__, _f)
-Tensor.requires_grad = property(Tensor.requires_grad.fget, set_requires_grad)  # type: ignore[attr-defined, method-assign, assignment]
+Tensor.requires_grad = property(requires_grad, set_requires_grad)  # type: ignore[attr-defined]
 Tensor.grad = property(get_grad, set_grad, lambda self: set_grad(self, None))  # type: ignore[attr-defined]
 Tensor.data = property(get_data, set_data)  # type: ignore[attr-defined]
 Tensor.is_leaf = property(is_leaf)  # type: ignore[attr-defined]

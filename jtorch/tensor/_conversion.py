@@ -65,9 +65,9 @@ def item(self: Tensor) -> Any:
         raise RuntimeError(f"a Tensor with {aval.size} elements cannot be converted to Scalar")
     if aval.device is META:
         raise RuntimeError("Tensor.item() cannot be called on meta tensors")
-    if modes.mapped and type(value) is TracedValue:
-        raise RuntimeError(_ITEM_IN_VMAP)
     known = outside(value)
+    if modes.mapped and type(known) is TracedValue:
+        raise RuntimeError(_ITEM_IN_VMAP)
     found = _read_later(value) if known is value else None
     return host_array(known).item() if found is None else found
 
@@ -103,6 +103,11 @@ def tolist(self: Tensor) -> Any:
         found = _read_later(self._read())
         if found is not None:
             return found
+    if type(self._storage.value) is TracedValue:
+        known = outside(self._read())
+        if modes.mapped and type(known) is TracedValue:
+            raise RuntimeError("Cannot access data pointer of Tensor that doesn't have storage")
+        return host_array(known).tolist()
     return self._host().tolist()
 
 
@@ -153,7 +158,7 @@ def _bool(self: Tensor) -> bool:
         raise RuntimeError(
             f"Boolean value of Tensor with {'more than one value' if size else 'no values'} is ambiguous"
         )
-    if modes.mapped and type(self._read()) is TracedValue:
+    if modes.mapped and type(outside(self._read())) is TracedValue:
         raise RuntimeError(_DECISION_IN_VMAP)
     recording = session()
     if recording is not None and type(self._read()) is not TracedValue:
@@ -277,7 +282,7 @@ def moved(x: Tensor, where: device) -> Tensor:
 def cast(x: Tensor, d: dtype) -> Tensor:
     """A copy of another dtype, with history; what is on the host and untracked is converted there at once."""
     host = host_contents(x) if modes.duals is None else None
-    if host is None and not (modes.level == GRAD and x.requires_grad) and modes.duals is None:
+    if host is None and not (modes.level == GRAD and x._tracked) and modes.duals is None:
         host = _readable(x)
     if host is not None:
         result = from_value(from_host(cast_array(host, d), aval_of(host.shape, d, CPU)))

@@ -224,13 +224,13 @@ class Tensor(metaclass=TensorMeta):
         return fn if isinstance(fn, Node) else None
 
     @property
-    def requires_grad(self) -> bool:
-        """Whether gradients are computed for this tensor."""
+    def _tracked(self) -> bool:
+        """Whether operations on this tensor are recorded; ``requires_grad`` knows of transforms as well."""
         if self._requires or self._fn is not None:
             return True
         # A view made while history was off requires grad as its base does, but gradients that reach it go
         # nowhere.
-        return self._abase is not None and self._abase.requires_grad
+        return self._abase is not None and self._abase._tracked
 
     def _edge(self) -> tuple[Any, int] | None:
         """Where a gradient of this tensor goes."""
@@ -305,7 +305,7 @@ def host_contents(x: Any) -> np.ndarray[Any, Any] | None:
             return storage.buffer
         host = value.host
         return host if host is not None and value.aval.device is CPU and type(value) is Value else None
-    if x._abase is not None and x._abase.requires_grad:
+    if x._abase is not None and x._abase._tracked:
         return None
     if value is None:
         return strided_host(x, storage.buffer)  # type: ignore[arg-type]
@@ -319,7 +319,7 @@ def seen_contents(x: Any) -> np.ndarray[Any, Any] | None:
     found = host_contents(x)
     if found is not None or type(x) is not Tensor or x._view is None or x._strides is not None:
         return found
-    if x.requires_grad or x._cached_writes != x._storage.writes:
+    if x._tracked or x._cached_writes != x._storage.writes:
         return None
     value = x._cached
     return value.host if type(value) is Value and value.aval.device is CPU else None
@@ -386,9 +386,7 @@ def view(
         if level == GRAD:
             source._renew()
         result._abase, result._adepth = base, source._adepth + 1
-    if level == GRAD and (
-        source._fn is not None or source._requires or (base is not None and base.requires_grad)
-    ):
+    if level == GRAD and (source._fn is not None or source._requires or (base is not None and base._tracked)):
         result._fn = view_fn(plan, source._edge(), numbers) if fn is None else fn
     return result
 
@@ -492,7 +490,7 @@ def _run(op: Op, args: Sequence[Any], *, dual: bool = False) -> Any:
                 value = value_of(t)
                 if t._abase is not None and modes.level == GRAD:
                     t._renew()
-                    track = track or t.requires_grad
+                    track = track or t._tracked
                 avals.append(value.aval)
                 operands.append(value)
                 tensors.append(t)

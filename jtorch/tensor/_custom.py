@@ -199,7 +199,7 @@ def give_history(
 
 
 def _without_history(r: Tensor, is_input: bool, is_modified: bool) -> Tensor:
-    if not r.requires_grad:
+    if not r._tracked:
         return r
     if is_input:
         return detach(r)
@@ -216,7 +216,7 @@ def _alias(r: Tensor) -> Tensor:
 
 
 def _check_modified(r: Tensor, is_input: bool, count: int) -> None:
-    if r.requires_grad and r.is_leaf:
+    if r._tracked and r.is_leaf:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     if not is_input:
         warnings.warn(

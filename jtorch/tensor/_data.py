@@ -11,7 +11,7 @@ import numpy as np
 from jtorch import dtypes
 from jtorch.dtypes import COMPLEX, FLOAT, INT, dtype, from_numpy_dtype, promote_types
 from jtorch.tensor._core import Tensor
-from jtorch.trace import leave_session
+from jtorch.trace import TracedValue, leave_session
 
 __all__ = ["array_from_data"]
 
@@ -229,6 +229,8 @@ def _number(x: Any, d: dtype) -> Any:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         if x._aval().size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
+        if type(x._storage.value) is TracedValue:
+            return x.item()
         return x._host().item() if not x._aval().ndim else x._host().reshape(()).item()
     if isinstance(x, np.generic):
         _check_integer(x, d)

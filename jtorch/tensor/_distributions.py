@@ -133,7 +133,7 @@ def _elementwise(
 
 
 def _refuse_gradient(input: Tensor, name: str) -> None:
-    if input.requires_grad and modes.level == GRAD:
+    if input._tracked and modes.level == GRAD:
         raise NotImplementedError(f"{name}: the gradient of samples to their parameters is missing")
 
 

@@ -201,7 +201,7 @@ def _mask_indices(mask: Tensor) -> tuple[np.ndarray[Any, Any], ...]:
 
 
 def tracked(x: Tensor) -> bool:
-    return (modes.level == GRAD and x.requires_grad) or modes.duals is not None
+    return (modes.level == GRAD and x._tracked) or modes.duals is not None
 
 
 def _on_host(x: Tensor) -> bool:

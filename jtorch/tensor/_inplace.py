@@ -55,7 +55,7 @@ def check_writable(tensor: Tensor, *, uniform: bool = False) -> None:
             "to get a normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 "
             "for more details."
         )
-    if level == GRAD and tensor.requires_grad:
+    if level == GRAD and tensor._tracked:
         base = seen_base(tensor)
         if base is not None:
             if tensor._creation:
@@ -125,7 +125,7 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     Raises:
         RuntimeError: ``out`` or an operand takes part in autograd, or the dtype would lose its category.
     """
-    if modes.level == GRAD and (out.requires_grad or result._fn is not None):
+    if modes.level == GRAD and (out._tracked or result._fn is not None):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one "
             "of the arguments requires grad."
@@ -213,7 +213,7 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
         given = src._aval()
     if given.shape != mine.shape and not _expands(given.shape, mine.shape):
         raise RuntimeError(_expand_error(given, mine.shape))
-    if (modes.level != GRAD or not (self.requires_grad or src.requires_grad)) and modes.duals is None:
+    if (modes.level != GRAD or not (self._tracked or src._tracked)) and modes.duals is None:
         value = value_of(src)
         if value.host is not None and mine.device is CPU and (self._view is None or _on_host(self)):
             if given.dtype is mine.dtype and given.shape == mine.shape:

@@ -213,7 +213,7 @@ def dlpack(
     Raises:
         BufferError: the tensor requires grad.
     """
-    if self.requires_grad:
+    if self._tracked:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if _on_host(self):
         self._storage.expose()
@@ -239,7 +239,7 @@ def cuda_array_interface(self: Tensor) -> dict[str, Any]:
             f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {legacy_name(self._aval())} If "
             "CUDA data is required use tensor.cuda() to copy tensor to device memory."
         )
-    if self.requires_grad:
+    if self._tracked:
         raise RuntimeError(
             "Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't "
             "required, use var.detach() to get Variable that doesn't require grad."

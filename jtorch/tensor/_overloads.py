@@ -205,7 +205,7 @@ def _compare_in_place(name: str) -> None:
         check_writable(self)
         result = general(self, *args, **kwargs)
         other = bind(op, (self, *args), kwargs)[1]
-        among = [x if isinstance(x, Tensor) and x.requires_grad else None for x in (self, other)]
+        among = [x if isinstance(x, Tensor) and x._tracked else None for x in (self, other)]
         if modes.level == GRAD and among != [None, None]:
             node = f"{name.title()}Backward{int(isinstance(other, Tensor))}"
             result = run(OPS["_drawn"], (run(OPS["_to_copy"], (result, self.dtype)), *among, node))

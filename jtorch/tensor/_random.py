@@ -758,7 +758,7 @@ def normal(
 
 def with_history(result: Tensor, node: str, first: Tensor | None, second: Tensor | None = None) -> Tensor:
     """Draws that count as differentiable in their parameters, with gradients of zero, as PyTorch's do."""
-    if modes.level != GRAD or not any(t is not None and t.requires_grad for t in (first, second)):
+    if modes.level != GRAD or not any(t is not None and t._tracked for t in (first, second)):
         return result
     return call("_drawn", result, first, second, node)  # type: ignore[no-any-return]
 

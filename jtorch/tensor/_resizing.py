@@ -29,7 +29,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         RuntimeError: the tensor requires grad.
     """
     shape = views.sizes_from(sizes)
-    if self.requires_grad:
+    if self._tracked:
         raise RuntimeError("cannot resize variables that require grad")
     check_writable(self, uniform=True)
     if any(n < 0 for n in shape):

@@ -135,7 +135,7 @@ class _Lines:
             put(f"  v{i} = a{i}._read()")
             put(f"  if a{i}._abase is not None and level == GRAD:")
             put(f"   a{i}._renew()")
-            put(f"   if a{i}._fn is None and not a{i}._requires and a{i}._abase.requires_grad: return None")
+            put(f"   if a{i}._fn is None and not a{i}._requires and a{i}._abase._tracked: return None")
             if self.op.promote is not None or self.op.name in POINTWISE | KEEPS_CHANNELS_LAST | KEEPS_ORDER:
                 put(f" if a{i}._strides is not None: return None")
         put(f" try: found = known[({''.join(k + ', ' for k in self.key)})]")

@@ -41,7 +41,7 @@ def seen_base(tensor: Any) -> Any:
 def refresh(tensor: Any) -> None:
     """Derive a view's history anew: its base was written to."""
     base, old = autograd_base(tensor), tensor._fn
-    if old is None and not base.requires_grad:
+    if old is None and not base._tracked:
         return
     if tensor._creation:
         raise creation_error(tensor, indirect=True)

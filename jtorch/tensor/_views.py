@@ -479,7 +479,7 @@ def as_strided(
     result = view(base, "as_strided", (offset,), (shape, strides, layout), _row_major(shape, strides), offset)
     if base is not input:
         tangent = None if modes.duals is None else modes.duals.of(input)
-        tracked = modes.level == GRAD and input.requires_grad
+        tracked = modes.level == GRAD and input._tracked
         if tracked or tangent is not None:
             # Derivatives are of the elements that the viewed tensor has, and no others of the storage.
             static = (held // itemsize, strides_of(input), shape, strides)
@@ -712,7 +712,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 def _history_of_several(x: Tensor, name: str, static: tuple[Any, ...]) -> Any:
     """The node that views made at once share; ``None`` where no history is recorded."""
-    if modes.level != GRAD or not x.requires_grad:
+    if modes.level != GRAD or not x._tracked:
         return None
     return view_fn(plan_for(OPS[name], (x._aval(), *static)), x._edge(), ())
 

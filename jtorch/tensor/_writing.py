@@ -35,8 +35,8 @@ def write(tensor: Tensor, new: Tensor) -> None:
     """
     storage, view, base = tensor._storage, tensor._view, autograd_base(tensor)
     own, fn = tensor._own_version, new._fn
-    if base is not None and modes.level == GRAD and (fn is not None or base.requires_grad):
-        if tensor._creation and (fn is not None or tensor.requires_grad):
+    if base is not None and modes.level == GRAD and (fn is not None or base._tracked):
+        if tensor._creation and (fn is not None or tensor._tracked):
             raise creation_error(tensor, indirect=False)
         result = new
         for step, source in reversed(list(zip(*_sources(tensor, base), strict=True))):

@@ -38,7 +38,7 @@ from jtorch.trace._graph import (
 from jtorch.trace._metrics import counters, metrics, reset_metrics, user_line
 from jtorch.trace._options import compiler_options, jit, tolerant
 from jtorch.trace._program import Program, evaluate, results
-from jtorch.trace._stopping import detaching, forwards_only, stop_gradient, stopped
+from jtorch.trace._stopping import detaching, forwards_only, stop_gradient, stopped, stops
 from jtorch.trace._value import (
     Aval,
     TracedValue,
@@ -60,6 +60,6 @@ __all__ = [
     "fused", "host_array", "host_copy", "jit", "leave_session", "leave_xla", "listen",
     "load_host_engine", "metrics", "nodes", "now", "operand", "postpone", "record", "recorder",
     "recorders", "reset_metrics", "results", "run_small_programs_inline", "series", "session",
-    "settings", "spec", "spend", "start_compilation_cache", "stop_gradient", "stopped", "synchronize", "tick",
-    "tolerant", "user_line", "verify",
+    "settings", "spec", "spend", "start_compilation_cache", "stop_gradient", "stopped", "stops",
+    "synchronize", "tick", "tolerant", "user_line", "verify",
 ]  # fmt: skip

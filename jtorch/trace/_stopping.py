@@ -14,7 +14,7 @@ from jax.lax import stop_gradient
 from jtorch.trace._graph import Signature
 from jtorch.trace._value import Aval
 
-__all__ = ["detaching", "forwards_only", "stop_gradient", "stopped"]
+__all__ = ["detaching", "forwards_only", "stop_gradient", "stopped", "stops"]
 
 #: The identity, whose derivative is the identity forwards and zero backwards.
 _forwards_p = Primitive("forwards_only")
@@ -37,7 +37,18 @@ def stopped(signature: Signature, stop: Callable[[Any], Any]) -> Signature:
     def fn(*arrays: Any) -> tuple[Any, ...]:
         return tuple(map(stop, signature.fn(*arrays)))
 
-    return Signature(signature.name, fn, signature.operands, signature.outputs)
+    made = Signature(signature.name, fn, signature.operands, signature.outputs)
+    _stopping.add(made.id)
+    return made
+
+
+#: numbers of the signatures that :func:`stopped` made
+_stopping: set[int] = set()
+
+
+def stops(signature: Signature) -> bool:
+    """Whether no gradient goes through an operation."""
+    return signature.id in _stopping
 
 
 @functools.cache

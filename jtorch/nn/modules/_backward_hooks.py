@@ -15,7 +15,7 @@ from jtorch.errors import type_name
 from jtorch.tape import Node
 from jtorch.tensor._core import Tensor, from_value, value_of
 from jtorch.tensor._values import to_device
-from jtorch.trace import Value, from_host
+from jtorch.trace import TracedValue, Value, from_host
 
 __all__ = ["BackwardHooks", "legacy_backward_hooks"]
 
@@ -46,7 +46,17 @@ BackwardHookFunctionBackward.__module__ = "torch.autograd"
 
 
 def _through(tensors: Sequence[Tensor], look: Callable[[list[Any]], Any]) -> list[Tensor]:
-    """The same tensors as results of one identity node."""
+    """The same tensors as results of one identity node.
+
+    Raises:
+        RuntimeError: inside a transform of functions.
+    """
+    if any(type(value_of(t)) is TracedValue for t in tensors):
+        raise RuntimeError(
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), "
+            "it must override the setup_context staticmethod. For more details, please see "
+            "https://pytorch.org/docs/main/notes/extending.func.html"
+        )
     node = BackwardHookFunctionBackward(tensors, look)
     made = []
     for nr, t in enumerate(tensors):
