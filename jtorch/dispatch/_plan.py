@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -465,11 +466,14 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     compute, output = _compute_dtypes(op, operands, promoted, places)
     casts = _casts(op, operands, promoted, compute, output)
     casts = [None if i in raw else c for i, c in enumerate(casts)]
+    rounded = _rounded_first(op, operands, promoted, output)
     keyword = [(p, i) for i, p in enumerate(op.params) if i >= op.positional]
     pure = op.cpu if op.cpu is not None and where is CPU else op.fn
     single_box = [True]
 
     def fn(*arrays: Any) -> tuple[Any, ...]:
+        if rounded:
+            arrays = tuple(converted(x, output) if i in rounded else x for i, x in enumerate(arrays))
         arrays = tuple(
             x if c is None else converted(jnp.asarray(x), c) for x, c in zip(arrays, casts, strict=True)
         )
@@ -605,6 +609,25 @@ def _casts(
         else:
             casts.append(_number_cast(x, first, compute if output is not None else None))
     return casts
+
+
+#: What takes a single second operand as it is, like a number, to compute with a half type in float32.
+_EXACT_SECOND = frozenset({"mul", "div", "floor_divide"})
+
+
+def _rounded_first(
+    op: Op, operands: Sequence[Aval | type], promoted: Sequence[int], output: Any
+) -> frozenset[int]:
+    """Tensors of other types, which become the half type of the result before the op computes in float32."""
+    if output is None or op.promote is None:
+        return frozenset()
+    return frozenset(
+        i
+        for n, i in enumerate(promoted)
+        if isinstance(x := operands[i], Aval)
+        and x.dtype.numpy != output
+        and not (n == 1 and op.name in _EXACT_SECOND and math.prod(x.shape) == 1)
+    )
 
 
 def _number_cast(kind: type, first: Aval | None, wide: Any) -> Any:

@@ -81,5 +81,5 @@ def overwrite(input: Array, src: Array) -> Array:
     if extra > 0:
         src = src.reshape(src.shape[extra:])
     if jnp.iscomplexobj(src) and not jnp.iscomplexobj(input):
-        src = src.real
+        src = src != 0 if input.dtype == jnp.bool_ else src.real
     return jnp.broadcast_to(converted(src, input.dtype), input.shape)

@@ -230,7 +230,7 @@ def overwrite(self: Tensor, src: Tensor, op: Any = _OVERWRITE) -> Tensor:
 
 
 def _cast(array: np.ndarray[Any, Any], to: Any) -> np.ndarray[Any, Any]:
-    if array.dtype.kind == "c" and np.dtype(to).kind != "c":
+    if array.dtype.kind == "c" and np.dtype(to).kind not in "cb":
         array = array.real
     return array.astype(to)
 

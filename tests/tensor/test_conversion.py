@@ -330,6 +330,17 @@ def test_to_meta_and_back():
         x.to("cpu")
 
 
+@pytest.mark.filterwarnings("ignore:Casting complex values to real")
+@pytest.mark.parametrize("pending", [False, True])
+def test_complex_numbers_written_to_bools_are_true_by_either_part(pending):
+    source = jtorch.tensor([2j, 0j, 1])
+    source = source * 1 if pending else source
+    sliced = jtorch.zeros(4, dtype=jtorch.bool)
+    sliced[1:] = source
+    assert jtorch.zeros(3, dtype=jtorch.bool).copy_(source).tolist() == [True, False, True]  # PyTorch 2.13
+    assert sliced.tolist() == [False, True, False, True]
+
+
 def test_memory_format_of_a_copy():
     x = jtorch.arange(24.0).reshape(1, 2, 3, 4)
     y = x.to(memory_format=jtorch.channels_last)

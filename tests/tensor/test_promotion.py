@@ -20,9 +20,16 @@ def table(function, first, second):
 
 def ones(dtype):
     return torch.ones(2, dtype=dtype)
+
+def beside_a_half(function, half):
+    many, halves = torch.tensor([70000, 2049, 3]), torch.tensor([1.5, 2.5, 2.0], dtype=half)
+    others = [many, many * 1, torch.tensor(2049) * 1, torch.tensor([2049]), torch.tensor(0.1001234) * 1]
+    return [function(*pair).tolist() for x in others for pair in ((halves, x), (x, halves))]
 """
 
 TABLES = [
+    "[beside_a_half(f, torch.float16) for f in (torch.add, torch.sub, torch.mul, torch.div, torch.hypot)]",
+    "[beside_a_half(f, torch.bfloat16) for f in (torch.remainder, torch.fmod, torch.floor_divide)]",
     "table(torch.promote_types, DTYPES, DTYPES)",
     "table(lambda x, y: torch.result_type(ones(x), torch.ones((), dtype=y)), COMMON[:5], COMMON)",
     "table(lambda x, y: torch.result_type(ones(x), y), COMMON, NUMBERS)",
