@@ -45,20 +45,20 @@ def is_built() -> bool:
 
 # ---- attention
 
-_sdp: dict[str, bool] = {}
+attention_switches: dict[str, bool] = {}
 
 
 def _switch(name: str, value: bool = True) -> tuple[Callable[[], bool], Callable[[bool], None]]:
     """The functions that tell and set a switch of attention, which is kept and changes nothing."""
-    _sdp[name] = value
+    attention_switches[name] = value
 
     def enabled() -> bool:
         """What was set; it changes nothing."""
-        return _sdp[name]
+        return attention_switches[name]
 
     def enable(enabled: bool) -> None:
         """Kept, and changes nothing: devices and shapes decide how attention is computed."""
-        _sdp[name] = bool(enabled)
+        attention_switches[name] = bool(enabled)
 
     return enabled, enable
 
@@ -114,12 +114,14 @@ def sdp_kernel(
     enable_cudnn: bool = True,
 ) -> Iterator[dict[str, Any]]:
     """Set the switches of attention in a block; the old form of :func:`jtorch.nn.attention.sdpa_kernel`."""
-    before = dict(_sdp)
-    _sdp.update(flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn)
+    before = dict(attention_switches)
+    attention_switches.update(
+        flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn
+    )
     try:
         yield {}
     finally:
-        _sdp.update(before)
+        attention_switches.update(before)
 
 
 # ---- libraries

@@ -16,7 +16,8 @@ from jtorch.compiler._errors import FailOnRecompileLimitHit, RecompileError, Uns
 from jtorch.compiler._following import LAZY, follow
 from jtorch.compiler._footprint import Footprint
 from jtorch.compiler._forks import MAX_PATHS, Fork, Path
-from jtorch.compiler._guards import Guards, Names, describe
+from jtorch.compiler._guards import Guards, Names
+from jtorch.compiler._keys import Unguarded, difference, identities, key_of, loosened
 from jtorch.compiler._recorded import STALE, Recorded
 from jtorch.compiler._results import NotReplayable, Unsettled, plainly, unfit
 from jtorch.compiler._session import Session
@@ -25,74 +26,18 @@ from jtorch.compiler._undoing import host_state, take_back
 from jtorch.dispatch import autocast_state, modes
 from jtorch.errors import warn_user
 from jtorch.nn import Module
+from jtorch.ops._cudnn_lstm import cudnn_enabled
 from jtorch.ops._precision import precision
 from jtorch.tape import sequence
-from jtorch.tensor import Tensor
 from jtorch.tensor._core import value_of
 from jtorch.tensor._random import has_key, in_transform
-from jtorch.trace import Aval, TracedValue, Value, counters, flush_all, session
-from jtorch.trace._read_numbers import ReadNumber
+from jtorch.trace import Value, counters, flush_all, session
 
-__all__ = ["CompiledFunction", "Unguarded"]
+__all__ = ["CompiledFunction"]
 
 #: Lines of :meth:`CompiledFunction.explain` that are kept: calls that raise errors are recorded each time.
 MAX_REASONS = 1000
 _TOO_MANY = f"it decides in more than {MAX_PATHS} ways"
-
-
-class Unguarded(Exception):
-    """An argument that cannot be compared with those of later calls."""
-
-
-def _key_of(x: Any, tensors: list[Any]) -> Any:
-    """What has to be equal for two calls to be the same, tensors being collected in order."""
-    if isinstance(x, Tensor):
-        value = x._storage.value if x._view is None else None
-        if value is None:
-            value = x._read()
-        if type(value) is TracedValue:
-            raise Unguarded
-        tensors.append(x)
-        wants: Any = x._requires
-        if x._fn is not None or (x._abase is not None and x._abase._tracked):
-            wants = "history"
-        elif wants and (x._hooks or x._post_hooks):
-            raise Unguarded
-        if x._inference:  # writing to it, or saving it for a backward, is an error elsewhere
-            wants = wants, "inference"
-        return value.aval, wants, x._strides, type(x)
-    kind = type(x)
-    if kind in (int, float, bool, str, complex, bytes):
-        if kind is float and not (x < 0.0 or x > 0.0):  # zeros differ, and nan equals nan
-            return kind, repr(x)
-        return kind, x
-    if x is None:
-        return None
-    if kind is list or kind is tuple:
-        return kind, *[_key_of(y, tensors) for y in x]
-    if kind is dict:
-        return kind, *[(k, _key_of(y, tensors)) for k, y in x.items()]
-    if kind.__module__ == "numpy":
-        raise Unguarded
-    if isinstance(x, list | tuple | dict):
-        own = getattr(x, "__dict__", None) or {}  # of a class of the user
-        items = x.items() if isinstance(x, dict) else enumerate(x)
-        return kind, *[(k, _key_of(y, tensors)) for k, y in (*items, *own.items())]
-    if kind is ReadNumber:
-        return _key_of(x.plain(), tensors)
-    return kind, id(x)
-
-
-def _objects(x: Any, found: list[Any]) -> None:
-    """Arguments that are compared by identity, to be kept alive."""
-    if isinstance(x, list | tuple):
-        for y in x:
-            _objects(y, found)
-    elif isinstance(x, dict):
-        for y in x.values():
-            _objects(y, found)
-    elif not isinstance(x, Tensor):
-        found.append(x)
 
 
 def _surroundings() -> tuple[Any, ...]:
@@ -100,22 +45,9 @@ def _surroundings() -> tuple[Any, ...]:
     cast = autocast_state.enabled
     return (
         modes.level, modes.watch and (modes.anomaly, modes.saved_hooks, modes.unchecked),
-        dtypes.get_default_dtype(), devices.default_device(), precision(),
+        dtypes.get_default_dtype(), devices.default_device(), precision(), cudnn_enabled(),
         (frozenset(cast), *autocast_state.dtypes.items()) if cast else None, has_key(),
     )  # fmt: skip
-
-
-def _loosened(key: Any) -> Any:
-    """The key of a call without sizes and numbers."""
-    if isinstance(key, Aval):
-        return key.ndim, key.dtype, key.device
-    if not isinstance(key, tuple):
-        return key
-    if len(key) == 4 and isinstance(key[0], Aval):
-        return _loosened(key[0]), key[1], key[3]
-    if len(key) == 2 and key[0] in (int, float):
-        return key[:1]
-    return tuple([_loosened(k) for k in key])
 
 
 class Sizes:
@@ -221,9 +153,9 @@ class CompiledFunction:
             self.recordings, self.generation, self.straight = 0, state.generation, None
         tensors: list[Any] = []
         try:
-            key: Any = (_surroundings(), *[_key_of(x, tensors) for x in args])
+            key: Any = (_surroundings(), *[key_of(x, tensors) for x in args])
             if kwargs:
-                key += (None, *[(k, _key_of(x, tensors)) for k, x in kwargs.items()])
+                key += (None, *[(k, key_of(x, tensors)) for k, x in kwargs.items()])
             if len(tensors) > 1:
                 storages = [id(t._storage) for t in tensors]
                 if len(set(storages)) != len(storages):
@@ -233,7 +165,7 @@ class CompiledFunction:
                         tuple([numbers.index(n) for n in numbers]),
                     )
             variant = self.variants.get(key)
-        except (Unguarded, TypeError):
+        except (Unguarded, TypeError, RecursionError):
             return self.function(*args, **kwargs)
         reason = None
         if variant is not None:
@@ -289,7 +221,7 @@ class CompiledFunction:
     def find(self, args: Any) -> tuple[Recorded | None, list[Any] | None]:
         """A recording that fits a call, and the values that it would read; ``None`` where there is none."""
         tensors: list[Any] = []
-        key = (_surroundings(), *[_key_of(x, tensors) for x in args])
+        key = (_surroundings(), *[key_of(x, tensors) for x in args])
         variant = self.variants.get(key)
         if variant is None or variant.lazy is not None or self.generation != state.generation:
             return None, None
@@ -309,7 +241,7 @@ class CompiledFunction:
             return "first call"
         for i, (a, b) in enumerate(zip(key[1:], self.last[1:], strict=False)):
             if a != b:
-                return f"argument {i} is {_text(a)}, was {_text(b)}"
+                return difference(a, b, f"argument {i}")
         if key[0] != self.last[0]:
             return "grad mode, autocast or another switch changed"
         return "the arguments differ in number"
@@ -364,7 +296,7 @@ class CompiledFunction:
         guards = Guards(self.function, args, kwargs)
         variant = self.variants.setdefault(key, Variant())
         if not variant.kept:
-            _objects((args, kwargs), variant.kept)
+            identities((args, kwargs), variant.kept)
         reason = guards.unseen()
         if reason is not None:
             if self.fullgraph:
@@ -418,7 +350,7 @@ class CompiledFunction:
         if key in self.variants:
             return None
         try:
-            return self.sizes.setdefault(_loosened(key), Sizes())
+            return self.sizes.setdefault(loosened(key), Sizes())
         except TypeError:
             return None
 
@@ -546,15 +478,6 @@ class CompiledFunction:
     def explain(self) -> str:
         """Why the function was recorded, and what is not replayed, one line each."""
         return "\n".join(f"{self.name}: {r}" for r in self.reasons)
-
-
-def _text(key: Any) -> str:
-    if isinstance(key, tuple) and key and hasattr(key[0], "shape"):
-        wants, mode = key[1] if isinstance(key[1], tuple) else (key[1], "")
-        return f"{key[0]}{' requiring grad' if wants else ''}{f' of {mode} mode' if mode else ''}"
-    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], type):
-        return describe(key[1]) if key[0] in (int, float, bool, str, complex, bytes) else key[0].__name__
-    return "another value"
 
 
 def compiled(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jtorch.compiler._guards import Guards
+from jtorch.compiler._keys import parts_of
 
 __all__ = ["Footprint"]
 
 _CONTAINERS = (list, dict)
+_FROZEN = (tuple, frozenset, slice)
 
 
 class Footprint:
@@ -39,11 +42,13 @@ class Footprint:
         self.known = {id(c) for c, _ in self.containers} | {id(c) for c, _, _ in guards.sequences}
 
     def _open(self, x: Any) -> None:
-        if isinstance(x, _CONTAINERS):
+        parts = parts_of(x)
+        if parts is None:
+            return
+        if not isinstance(x, _FROZEN):
             self.containers.append((x, _entries(x)))
-        if isinstance(x, list | tuple | dict):
-            for y in x.values() if isinstance(x, dict) else x:
-                self._open(y)
+        for _, y in parts:
+            self._open(y)
 
     def changed(self) -> str | None:
         """What the call did that a replay would not do; ``None``: nothing."""
@@ -72,7 +77,7 @@ class Footprint:
         if isinstance(result, _CONTAINERS) and id(result) in self.known:
             return f"it returns a {type(result).__name__} that was there before"
         if dataclasses.is_dataclass(result) and not isinstance(result, type):
-            if self.guards.found(result):
+            if id(result) in self.known or self.guards.found(result):
                 return f"it returns a {type(result).__name__} that was there before"
             result = list(getattr(result, "__dict__", {}).values())
         if isinstance(result, list | tuple | dict):
@@ -84,9 +89,13 @@ class Footprint:
 
 
 def _entries(container: Any) -> list[Any]:
-    if isinstance(container, dict):
-        return [*container, *container.values()]
-    return list(container)
+    parts = parts_of(container)
+    assert parts is not None
+    if isinstance(container, set):  # which may have been built anew of the same
+        return sorted((y for _, y in parts), key=id)
+    if isinstance(container, deque):
+        return list(container)
+    return [y for part in parts for y in (part if isinstance(container, dict) else part[1:])]
 
 
 def _place(tensor: Any) -> tuple[Any, ...]:

@@ -12,11 +12,13 @@ import array
 import builtins
 import functools
 import importlib.util
+import os
 import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from operator import is_
+from itertools import chain
+from operator import call, is_, itemgetter
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ from jtorch.compiler._code import (
     texts_of,
 )
 from jtorch.compiler._contents import SEQUENCES, Bytes, Slots, hidden, is_own, slots_of
+from jtorch.compiler._keys import describe, parts_of
+from jtorch.compiler._switches import switches_named
 from jtorch.nn import Module
 from jtorch.nn.modules._hooks import changes, global_hooks
 from jtorch.optim import Optimizer
@@ -42,7 +46,7 @@ from jtorch.tape import hook_changes
 from jtorch.tensor import Tensor
 from jtorch.tensor._storage import place_changes
 
-__all__ = ["Guards", "Names", "describe"]
+__all__ = ["Guards", "Names"]
 
 _SCALARS = (int, float, str, bool, complex, bytes, type(None))
 _DEPTH, _ITEMS, _OBJECTS = 50, 4096, 50_000
@@ -60,10 +64,13 @@ _LOOKS = frozenset({
 #: Code that names one of these may look up globals, or a module, by a text.
 _LOOK_UP = frozenset({"globals", "eval", "exec", "vars"})
 _MODULE_LOOK_UP = frozenset({"modules", "import_module", "__import__"})
+#: Code that names one of these may read variables of the environment by texts that it has.
+_ENVIRONMENT = frozenset({"environ", "getenv"})
 #: Members of classes that hold nothing themselves.
 _EMPTY = (types.MemberDescriptorType, types.GetSetDescriptorType)
 #: Names in code that writes to the process's output without ``print``.
 _STREAMS = frozenset({"stdout", "stderr", "__stdout__", "__stderr__"})
+_HELD = ("_parameters", "_buffers", "_modules")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _FUNCTION_PRIVATE = frozenset({"__wrapped__", "_compiled_function", "_torchdynamo_disable"})
 _MODULE_PRIVATE = (frozenset(Module().__dict__) | {"_compiled_call_impl"}) - {"training"}
@@ -77,14 +84,6 @@ def _same(a: Any, b: Any) -> bool:
     if a == b:
         return bool(a) or type(a) is not float or repr(a) == repr(b)  # 0.0 is not -0.0
     return bool(a != a and b != b)
-
-
-def describe(x: Any) -> str:
-    """A value in a reason."""
-    if isinstance(x, _SCALARS):
-        text = repr(x)
-        return text if len(text) < 60 else text[:57] + "..."
-    return f"a {type(x).__name__}"
 
 
 class Guards:
@@ -111,6 +110,8 @@ class Guards:
         self.scalers: list[tuple[Any, str]] = []
         self.objects: list[tuple[Any, int, str]] = []
         self.classes: list[tuple[Any, type, str]] = []
+        #: functions with their code and defaults, by ``id``
+        self.functions: dict[int, tuple[Any, Any, Any, Any]] = {}
         #: what is reached that changes unseen, by name: kind of object
         self._hidden: dict[str, str] = {}
         self._schedules: list[tuple[Any, str]] = []
@@ -123,6 +124,8 @@ class Guards:
         self._exactly: list[tuple[Any, str, Any, str]] = []
         self._python_modules: dict[int, tuple[Any, str, bool]] = {}
         self._methods: list[tuple[Any, str, Any, str]] = []
+        self._libraries: set[tuple[int, types.CodeType]] = set()
+        self._forwards: dict[type, tuple[Any, Any, Any, str]] = {}
         self._seen: dict[int, Any] = {}
         self._visit(function, "", 0)
         for i, x in enumerate(args):
@@ -132,13 +135,18 @@ class Guards:
         for hooks in (*global_hooks(), *global_step_hooks()):
             self._visit_hooks(hooks, "global", 0)
         self._visit_read()
-        self.names += [x for x in self._methods if x[1] == "forward" or self._reads(x[1])]
+        self.names += [x for x in self._methods if x[1] == "forward" or _special(x[1]) or self._reads(x[1])]
         if self._hooked and (self._reads("backward") or self._reads("grad")):  # they run in the call
             for x, where in self._hooked:
                 self._visit_hooks(x._hooks, where, 0)
                 self._visit_hooks(x._post_hooks, where, 0)
         if not _SETTINGS.isdisjoint(self._named):
             self._settings()
+        self.names += self._forwards.values()
+        for own, keys in switches_named(self._named | self._called):
+            self.names += [(own, key, own.get(key, _MISSING), f"the switch {key}") for key in keys]
+        self.names = list({(id(x[0]), x[1]): x for x in self.names}.values())
+        self._note_modules()
         self.epoch, self.place_epoch = changes[0], place_changes[0]
         self.hook_epoch, self.hooks = hook_changes[0], self._hook_numbers()
 
@@ -146,13 +154,13 @@ class Guards:
 
     def _argument(self, x: Any, where: str) -> None:
         """Tensors and containers belong to the key of the call; other objects are looked through."""
-        if isinstance(x, list | tuple | dict):
-            for i, y in x.items() if isinstance(x, dict) else enumerate(x):
-                self._argument(y, f"{where}[{i!r}]")
+        parts = parts_of(x)
+        if parts is not None:
+            items = isinstance(x, list | tuple | dict)
+            for i, y in parts:
+                self._argument(y, f"{where}[{i!r}]" if items else f"{where}.{i}")
             if not fixed(type(x).__module__):
                 self._visit_class(type(x), where, 0)
-                for name, y in getattr(x, "__dict__", {}).items():
-                    self._argument(y, f"{where}.{name}")
         elif isinstance(x, Tensor):
             for key in [key for key in x.__dict__ if key[0] != "_"]:
                 self._hidden[f"{where}.{key}"] = "what was noted on an argument"
@@ -316,6 +324,10 @@ class Guards:
         if fixed(function.__module__) and wrapped is None:
             return
         code, scope = function.__code__, function.__globals__
+        named = function.__kwdefaults__
+        self.functions[id(function)] = function, code, function.__defaults__, named
+        for key, y in (named or {}).items():
+            self.names.append((named, key, y, f"the default {key} of {function.__name__}"))
         self.scopes[id(scope)] = scope
         self._named |= attributes_of(code)
         self._called.update(names_of(code))
@@ -333,9 +345,14 @@ class Guards:
             self._visit_named(y, code, name, depth)
         for name in names_of(code):
             y = scope.get(name, _MISSING)
+            self.names.append((scope, name, y, name))
             if y is not _MISSING or not hasattr(builtins, name):
-                self.names.append((scope, name, y, name))
                 self._visit_named(y, code, name, depth)
+            elif name != "print":  # which is another one while a call is recorded
+                self.names.append((vars(builtins), name, vars(builtins)[name], name))
+        if not _ENVIRONMENT.isdisjoint(attributes_of(code)):
+            for text in texts_of(code):
+                self.names.append((os.environ, text, os.environ.get(text, _MISSING), f"the variable {text}"))
         for level, name in imports_of(code):
             package = scope.get("__package__") or ""
             name = importlib.util.resolve_name("." * level + name, package) if level else name
@@ -360,17 +377,33 @@ class Guards:
     def _visit_python_module(self, module: Any, code: types.CodeType, where: str, depth: int) -> None:
         """Attributes of a module of the user that the code may read."""
         file = getattr(module, "__file__", None) or ""
-        if fixed(module.__name__) or depth > _DEPTH:
+        if depth > _DEPTH:
+            return
+        if fixed(module.__name__):
+            self._visit_library(module, code, where)
             return
         if "site-packages" in file:
             self._named |= INDIRECT
             return
         self._note_module(module, where, False)
-        for name in code.co_names:
+        for name in attributes_of(code):
             y = vars(module).get(name, _MISSING)
             if y is not _MISSING and y is not module:
                 self.names.append((vars(module), name, y, f"{where}.{name}"))
                 self._visit_named(y, code, f"{where}.{name}", depth + 1)
+
+    def _visit_library(self, module: Any, code: types.CodeType, where: str) -> None:
+        """Functions, classes and switches of a package that code names: somebody may put others there."""
+        if (id(module), code) in self._libraries:
+            return
+        self._libraries.add((id(module), code))
+        own = vars(module)
+        for name in attributes_of(code) & own.keys():
+            y = own[name]
+            if isinstance(y, types.ModuleType):
+                self._visit_library(y, code, f"{where}.{name}")
+            elif callable(y) or isinstance(y, _SCALARS):
+                self.names.append((own, name, y, f"{where}.{name}"))
 
     def _note_module(self, module: Any, where: str, anywhere: bool) -> None:
         """A module of the user that code may look into by texts, or (``anywhere``) by any name."""
@@ -385,7 +418,7 @@ class Guards:
         self._named |= attributes_of_class(cls)
         self.classes.append((module, cls, where or cls.__name__))
         self.modules.append((module, _plain(own), _contents(own), where or cls.__name__, ours))
-        for kind in ("_parameters", "_buffers", "_modules"):
+        for kind in _HELD:
             for name, y in own.get(kind, {}).items():
                 self._visit(y, f"{where}.{name}".lstrip("."), depth if kind == "_modules" else depth + 1)
         for name, y in own.items():
@@ -395,6 +428,10 @@ class Guards:
             self._visit_hooks(own.get(kind), where, depth)
         if not fixed(type(module).__module__):
             self._visit_class(type(module), where, depth)
+        else:
+            owner = next(base for base in cls.__mro__ if "forward" in vars(base))
+            own = vars(owner)
+            self._forwards.setdefault(owner, (own, "forward", own["forward"], f"{cls.__name__}.forward"))
 
     def _reads(self, name: str) -> bool:
         """Whether code that was found may read an attribute of this name from a module of the user."""
@@ -533,6 +570,11 @@ class Guards:
         for x, cls, where in self.classes:
             if type(x) is not cls:
                 return f"{where} is a {type(x).__name__}, was a {cls.__name__}"
+        for function, code, defaults, named in self.functions.values():
+            if function.__code__ is not code:
+                return f"the code of {function.__name__} is another one now"
+            if function.__defaults__ is not defaults or function.__kwdefaults__ is not named:
+                return f"defaults of {function.__name__} changed"
         for own, where in self.scalers:
             if own["_per_optimizer_states"]:
                 return f"{where} waits for update()"
@@ -550,11 +592,12 @@ class Guards:
             if self._hook_numbers() != self.hooks:
                 return "hooks were registered or removed"
             self.hook_epoch = hook_changes[0]
-        if changes[0] != self.epoch:
+        if changes[0] != self.epoch or not self._modules_kept():
             reason = self._modules_changed()
             if reason is not None:
                 return reason
             self.epoch = changes[0]
+            self._note_modules()
         return None
 
     def conditions(self, name: Callable[[Any], str], names: dict[str, Any]) -> Iterator[str]:
@@ -582,6 +625,24 @@ class Guards:
             yield f"len({name(own)}) != {count}"
         for x, cls, _ in self.classes:
             yield f"type({name(x)}) is not {name(cls)}"
+        for function, code, defaults, named in self.functions.values():
+            text = f"{name(function)}.__code__ is not {name(code)}"
+            if code.co_argcount:
+                text += f" or {name(function)}.__defaults__ is not {name(defaults)}"
+            if code.co_kwonlyargcount:
+                text += f" or {name(function)}.__kwdefaults__ is not {name(named)}"
+            yield text
+        for module, plain, *_ in self.modules:
+            own = module.__dict__
+            held = _filled(own, _HELD)
+            parts = [f"len({name(x)}) != {len(x)}" for x in (own, *held, *_filled(own, _HOOKS))]
+            for key, y in plain.items():
+                text = f"{name(own)}[{key!r}] is not {name(y)}"
+                if not isinstance(y, bool | None):  # equal ones are the same
+                    text = f"(x := {name(own)}[{key!r}]) is not {name(y)} and not same(x, {name(y)})"
+                parts.append(text)
+            parts += [f"{name(x)}[{key!r}] is not {name(y)}" for x in held for key, y in x.items()]
+            yield " or ".join(parts)
         for own, _ in self.scalers:
             yield f"{name(own)}['_per_optimizer_states']"
         for tensor, storage, requires in self.fixed:
@@ -590,6 +651,32 @@ class Guards:
         later = "hook_changes[0] != guards.hook_epoch or changes[0] != guards.epoch"
         later += " or place_changes[0] != guards.place_epoch"
         yield f"({later}) and guards.broken() is not None"
+
+    def _note_modules(self) -> None:
+        """What modules hold now, in a form that is compared at once.
+
+        Lines that set attributes of a module count (``changes``); those that go around it, by its
+        ``__dict__`` or the dictionary of its parameters, do not.
+        """
+        self._getters: list[Callable[[Any], Iterable[Any]]] = []
+        self._owners: list[dict[str, Any]] = []
+        self._sized: list[Any] = []
+        for module, plain, *_ in self.modules:
+            own = module.__dict__
+            held = _filled(own, _HELD)
+            self._getters += [itemgetter("training", *plain), *[dict.values] * len(held)]
+            self._owners += [own, *held]
+            self._sized += [own, *held, *_filled(own, _HOOKS)]
+        self._sizes = [*map(len, self._sized)]
+        self._values = [*chain.from_iterable(map(call, self._getters, self._owners))]
+
+    def _modules_kept(self) -> bool:
+        try:
+            if [*map(len, self._sized)] != self._sizes:
+                return False
+            return all(map(is_, chain.from_iterable(map(call, self._getters, self._owners)), self._values))
+        except KeyError:
+            return False
 
     def _modules_changed(self) -> str | None:
         for module, plain, contents, where, ours in self.modules:
@@ -616,6 +703,16 @@ class Guards:
             if looks or id(storage) in storages:
                 self.fixed.append((tensor, storage, tensor._requires))
                 self.places.append((tensor, _place(tensor)))
+
+
+def _filled(own: dict[str, Any], kinds: Iterable[str]) -> list[Any]:
+    """Those of a module's dictionaries that hold something; filling others counts as a change."""
+    return [own[kind] for kind in kinds if own[kind]]
+
+
+def _special(name: str) -> bool:
+    """Whether Python calls a method of this name without code that names it."""
+    return name.startswith("__") and name.endswith("__")
 
 
 def _place(tensor: Any) -> tuple[Any, ...]:
@@ -667,7 +764,7 @@ def _plain(own: dict[str, Any]) -> dict[str, Any]:
 
 def _contents(own: dict[str, Any]) -> tuple[Any, ...]:
     found: list[Any] = []
-    for kind in ("_parameters", "_buffers", "_modules"):
+    for kind in _HELD:
         found.extend(own.get(kind, {}).values())
     for kind in _HOOKS:
         found.extend(own.get(kind, {}).values())

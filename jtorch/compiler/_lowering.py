@@ -12,6 +12,7 @@ from jtorch.compiler._assembly import Assembly
 from jtorch.compiler._compiled import CompiledFunction
 from jtorch.compiler._errors import Unsupported
 from jtorch.compiler._guards import Guards
+from jtorch.compiler._keys import tensors_in
 from jtorch.compiler._recorded import Recorded
 from jtorch.compiler._results import NotReplayable
 from jtorch.compiler._session import Session
@@ -19,23 +20,10 @@ from jtorch.compiler._undoing import host_state
 from jtorch.dispatch import NO_GRAD, modes
 from jtorch.nn.modules._names import module_names
 from jtorch.tape import sequence
-from jtorch.tensor import Tensor
 from jtorch.trace import compiler_options, flush_all, nodes, results, settings, tolerant
 from jtorch.trace._scopes import named
 
 __all__ = ["lowered", "program_of", "recorded_call"]
-
-
-def tensors_of(x: Any, found: list[Any]) -> None:
-    """Append the tensors in nested containers."""
-    if isinstance(x, Tensor):
-        found.append(x)
-    elif isinstance(x, list | tuple):
-        for y in x:
-            tensors_of(y, found)
-    elif isinstance(x, dict):
-        for y in x.values():
-            tensors_of(y, found)
 
 
 def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
@@ -49,7 +37,7 @@ def recorded_call(f: Any, args: Any, kwargs: Any) -> tuple[Recorded, list[Any]]:
     owner = getattr(function, "__self__", None) or function
     name = getattr(function, "__qualname__", type(owner).__name__)
     tensors: list[Any] = []
-    tensors_of((args, kwargs), tensors)
+    tensors_in((args, kwargs), tensors)
     flush_all("compile")
     session = Session(True, name)
     guards = Guards(function, args, kwargs)

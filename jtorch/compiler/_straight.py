@@ -10,14 +10,20 @@ changed nothing, and then the call goes the general way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import jax
 
 from jtorch.compiler._config import state
+from jtorch.compiler._contents import slots_of
+from jtorch.compiler._keys import key_of, parts_of
 from jtorch.compiler._recorded import Recorded
 from jtorch.compiler._session import Numbers
+from jtorch.devices import device
 from jtorch.dispatch import INFERENCE, modes
+from jtorch.dtypes import dtype
 from jtorch.tensor import Tensor
 from jtorch.tensor._core import from_value
 from jtorch.tensor._leaks import in_transform
@@ -162,10 +168,39 @@ class _Lines:
         elif kind in (list, tuple):
             self.unless(f"type({text}) is not {self.name(kind)}")
             self._each(x, text)
-        elif isinstance(x, list | tuple | dict):
+        elif kind is device:
+            self.unless(f"type({text}) is not {self.name(kind)} or {text} != {self.name(x)}")
+        elif kind is dtype:
+            self.unless(f"{text} is not {self.name(x)}")
+        elif parts_of(x) is not None:
+            self._parts(x, text)
+        elif x is not None and key_of(x, [])[1] != id(x):
             raise _Unfit
         else:
             self.unless(f"{text} is not {self.name(x)} or type({text}) is not {self.name(kind)}")
+
+    def _parts(self, x: Any, text: str) -> None:
+        """An argument that is compared by its contents."""
+        kind, p = type(x), f"p{len(self.source)}"
+        self.put(f"{p} = {text}")
+        self.unless(f"type({p}) is not {self.name(kind)}")
+        if kind is dict:
+            self.unless(f"[*{p}] != {self.name([*x])}")
+            for key, y in x.items():
+                self._argument(y, f"{p}[{self.name(key)}]")
+        elif kind is slice:
+            for key, y in parts_of(x) or ():
+                self._argument(y, f"{p}.{key}")
+        elif isinstance(x, tuple) and not hasattr(x, "__dict__"):
+            self._each(x, p)
+        elif kind is SimpleNamespace or (is_dataclass(x) and not slots_of(x)):
+            own = vars(x)
+            self.put(f"{p} = {p}.__dict__")
+            self.unless(f"len({p}) != {len(own)}")
+            for key, y in own.items():
+                self._argument(y, f"{p}.get({key!r}, MISSED)")
+        else:
+            raise _Unfit
 
     def _tensor(self, x: Any, text: str) -> None:
         if x._requires or x._fn is not None or (x._abase is not None and x._abase._tracked):
@@ -194,7 +229,7 @@ class _Lines:
         for condition in self.recorded.guards.conditions(self.name, self.names):
             self.unless(condition, 2)
         self.put("pass", 2)
-        self.put("except ValueError: return MISSED")  # an empty cell
+        self.put("except (KeyError, ValueError): return MISSED")  # an attribute that is gone, an empty cell
 
     def operands(self) -> None:
         r = self.recorded

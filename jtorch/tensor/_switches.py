@@ -31,7 +31,7 @@ class _Switches:
     warn_always = False
 
 
-_switches = _Switches()
+switches = _Switches()
 
 
 def _available() -> int:
@@ -40,7 +40,7 @@ def _available() -> int:
 
 def get_num_threads() -> int:
     """The number of threads that was set, by default that of the processors this process may use."""
-    return _switches.threads or _available()
+    return switches.threads or _available()
 
 
 def set_num_threads(num: int) -> None:
@@ -52,17 +52,17 @@ def set_num_threads(num: int) -> None:
         TypeError: no int.
         RuntimeError: less than 1.
     """
-    _switches.threads = _positive("set_num_threads", num)
+    switches.threads = _positive("set_num_threads", num)
 
 
 def init_num_threads() -> None:
     """Go back to the default number of threads."""
-    _switches.threads = 0
+    switches.threads = 0
 
 
 def get_num_interop_threads() -> int:
     """The number of threads that run operations side by side, as set or by default."""
-    return _switches.interop or _available()
+    return switches.interop or _available()
 
 
 def set_num_interop_threads(num: int) -> None:
@@ -72,7 +72,7 @@ def set_num_interop_threads(num: int) -> None:
         TypeError: no int.
         RuntimeError: less than 1.
     """
-    _switches.interop = _positive("set_num_interop_threads", num)
+    switches.interop = _positive("set_num_interop_threads", num)
 
 
 def _positive(name: str, num: Any) -> int:
@@ -99,17 +99,17 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     Programs on the CPU always do. On a GPU, XLA does where ``--xla_gpu_deterministic_ops=true`` is in the
     environment's ``XLA_FLAGS`` before the first operation.
     """
-    _switches.deterministic, _switches.warn_only = bool(mode), bool(warn_only)
+    switches.deterministic, switches.warn_only = bool(mode), bool(warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
     """Whether :func:`use_deterministic_algorithms` is on."""
-    return _switches.deterministic
+    return switches.deterministic
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """Whether operations that are not deterministic would warn instead of failing."""
-    return _switches.warn_only
+    return switches.warn_only
 
 
 _MODES = {"default": 0, "warn": 1, "error": 2}
@@ -138,16 +138,16 @@ def set_deterministic_debug_mode(debug_mode: int | str) -> None:
 
 def get_deterministic_debug_mode() -> int:
     """The mode set by :func:`set_deterministic_debug_mode`, as a number."""
-    return _switches.deterministic * (1 if _switches.warn_only else 2)
+    return switches.deterministic * (1 if switches.warn_only else 2)
 
 
 def set_warn_always(b: bool, /) -> None:
     """Whether PyTorch would repeat warnings that it gives once; see :func:`is_warn_always_enabled`."""
     if not isinstance(b, bool):
         raise TypeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
-    _switches.warn_always = b
+    switches.warn_always = b
 
 
 def is_warn_always_enabled() -> bool:
     """What :func:`set_warn_always` set."""
-    return _switches.warn_always
+    return switches.warn_always
