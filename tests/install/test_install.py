@@ -122,9 +122,7 @@ def test_traceback_ends_on_the_users_line(tmp_path):
     assert 'File "bad.py", line 2' in message
 
 
-@pytest.mark.parametrize(
-    "other", ["2.9", "2.13", "2.13.1", "2.13.0a1", "2.13.0.dev3", "2.13.0+cpu", "3"]
-)
+@pytest.mark.parametrize("other", ["2.9", "2.13", "2.13.1", "2.13.0a1", "2.13.0.dev3", "2.13.0+cpu", "3"])
 def test_versions_compare_as_torchs(torch, other):
     theirs = torch.torch_version.TorchVersion("2.13.0")
     ours = TorchVersion("2.13.0")

@@ -9,9 +9,7 @@ inner = torch.arange(200) % 2
 radius = torch.where(inner == 1, 0.6, 1.0) + 0.03 * torch.randn(200)
 X = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
 y = inner.float()
-model = nn.Sequential(
-    nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1)
-)
+model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1))
 print(model)
 loss_fn = nn.BCEWithLogitsLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
