@@ -119,9 +119,11 @@ def refuse(storage: Any, tensor: Any = None, change: str = "", reason: str = _KE
 
 def written_by() -> str:
     """The in-place operation under way, in the words of PyTorch's dispatcher: ``"add_.Tensor"``."""
-    frame = outer = sys._getframe(1)
-    while outer is not None and outer.f_globals.get("__name__", "").partition(".")[0] == "jtorch":
-        frame, outer = outer, outer.f_back  # type: ignore[assignment]
+    frame, outer = sys._getframe(1), sys._getframe(1).f_back
+    while outer is not None and (name := outer.f_globals.get("__name__", "")).partition(".")[0] == "jtorch":
+        if name != "jtorch.tensor._guarded":  # which only passes arguments on
+            frame = outer
+        outer = outer.f_back
     name, known = frame.f_code.co_name, frame.f_locals
     what = known.get("what")
     if name == "operator":
