@@ -466,14 +466,18 @@ def plan_call(op: Op, args: Sequence[Any]) -> Plan:
     compute, output = _compute_dtypes(op, operands, promoted, places)
     casts = _casts(op, operands, promoted, compute, output)
     casts = [None if i in raw else c for i, c in enumerate(casts)]
-    rounded = _rounded_first(op, operands, promoted, output)
+    rounded = _rounded_first(op, operands, promoted, places, output)
+    if output is not None:
+        places = [(what, _in_half(x, output) if what == "number" else x) for what, x in places]
     keyword = [(p, i) for i, p in enumerate(op.params) if i >= op.positional]
     pure = op.cpu if op.cpu is not None and where is CPU else op.fn
     single_box = [True]
 
     def fn(*arrays: Any) -> tuple[Any, ...]:
         if rounded:
-            arrays = tuple(converted(x, output) if i in rounded else x for i, x in enumerate(arrays))
+            arrays = tuple(
+                converted(jnp.asarray(x), output) if i in rounded else x for i, x in enumerate(arrays)
+            )
         arrays = tuple(
             x if c is None else converted(jnp.asarray(x), c) for x, c in zip(arrays, casts, strict=True)
         )
@@ -611,23 +615,37 @@ def _casts(
     return casts
 
 
-#: What takes a single second operand as it is, like a number, to compute with a half type in float32.
+#: What takes a single second operand, or a number, as it is to compute with a half type in float32.
 _EXACT_SECOND = frozenset({"mul", "div", "floor_divide"})
 
 
 def _rounded_first(
-    op: Op, operands: Sequence[Aval | type], promoted: Sequence[int], output: Any
+    op: Op, operands: Sequence[Aval | type], promoted: Sequence[int], places: Sequence[Any], output: Any
 ) -> frozenset[int]:
-    """Tensors of other types, which become the half type of the result before the op computes in float32."""
+    """Numbers and tensors of other types that become the half type of the result before the op computes.
+
+    The ``alpha`` of sums and differences is one of these numbers.
+    """
     if output is None or op.promote is None:
         return frozenset()
-    return frozenset(
+    found = {
         i
         for n, i in enumerate(promoted)
-        if isinstance(x := operands[i], Aval)
-        and x.dtype.numpy != output
-        and not (n == 1 and op.name in _EXACT_SECOND and math.prod(x.shape) == 1)
-    )
+        if not (isinstance(x := operands[i], Aval) and x.dtype.numpy == output)
+        and not (n == 1 and op.name in _EXACT_SECOND and (isinstance(x, type) or math.prod(x.shape) == 1))
+    }
+    if "alpha" in op.params and (place := places[op.params.index("alpha")])[0] == "operand":
+        found.add(place[1])
+    return frozenset(found)
+
+
+def _in_half(number: Any, half: Any) -> Any:
+    """A number that is part of a program, as the half type has it; whole ones stay so if it has them."""
+    if isinstance(number, bool | complex):
+        return number
+    with np.errstate(over="ignore"):
+        rounded = float(np.asarray(number).astype(half))
+    return number if rounded == number else rounded
 
 
 def _number_cast(kind: type, first: Aval | None, wide: Any) -> Any:

@@ -280,6 +280,7 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
     rest = op.defaults[2:]
     apply = runner(op)
     wanted: Any = NUMBERS if op.numbers else Tensor
+    product = op.name == "mul"
 
     def operator(self: Tensor, other: Any) -> Any:
         if not isinstance(self, Tensor):
@@ -289,7 +290,8 @@ def make_reverse_operator(op: Op) -> Callable[..., Any]:
             )
         if not isinstance(other, wanted):
             return _unknown(op, other, self)
-        return apply(op, (other, self, *rest))
+        # A product takes its second factor, if that is a number, as it is.
+        return apply(op, (self, other, *rest) if product else (other, self, *rest))
 
     return operator
 

@@ -25,9 +25,19 @@ def beside_a_half(function, half):
     many, halves = torch.tensor([70000, 2049, 3]), torch.tensor([1.5, 2.5, 2.0], dtype=half)
     others = [many, many * 1, torch.tensor(2049) * 1, torch.tensor([2049]), torch.tensor(0.1001234) * 1]
     return [function(*pair).tolist() for x in others for pair in ((halves, x), (x, halves))]
+
+def numbers_beside_a_half(half):
+    x = torch.tensor([1.5, 2.5, 2.0, -3.25, 100.0], dtype=half)
+    names = "add sub mul div floor_divide remainder fmod pow".split()
+    functions = [getattr(torch, name) for name in names]
+    found = [(f(x, n), f(n, x)) for f in functions for n in (2049, 0.1001234, 3.3333)]
+    found += [(n * x, n - x, n ** x, torch.sub(x, 2049, alpha=3)) for n in (2049, 0.1001234)]
+    found += [(torch.add(x[:3], x[:3], alpha=0.1001234), x.clone().add_(2049), x.clone().mul_(0.1001234))]
+    return [str(y.tolist()) for pair in found for y in pair]
 """
 
 TABLES = [
+    "[numbers_beside_a_half(d) for d in (torch.float16, torch.bfloat16)]",
     "[beside_a_half(f, torch.float16) for f in (torch.add, torch.sub, torch.mul, torch.div, torch.hypot)]",
     "[beside_a_half(f, torch.bfloat16) for f in (torch.remainder, torch.fmod, torch.floor_divide)]",
     "table(torch.promote_types, DTYPES, DTYPES)",
