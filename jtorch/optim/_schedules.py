@@ -39,6 +39,20 @@ class _WithFunctions(LRScheduler):
 
     lr_lambdas: list[Any]
 
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        self.optimizer = optimizer
+        self.lr_lambdas = _per_group_functions(optimizer, lr_lambda)
+        self._check_functions()
+        super().__init__(optimizer, last_epoch)
+
+    def _check_functions(self) -> None:
+        """Refuse functions that this schedule cannot call."""
+
     def state_dict(self) -> dict[str, Any]:
         state = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas")}
         state["lr_lambdas"] = [
@@ -57,16 +71,6 @@ class _WithFunctions(LRScheduler):
 class LambdaLR(_WithFunctions):
     """The initial rate times ``lr_lambda(epoch)``; a list gives one function per group."""
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
-        last_epoch: int = -1,
-    ) -> None:
-        self.optimizer = optimizer
-        self.lr_lambdas = _per_group_functions(optimizer, lr_lambda)
-        super().__init__(optimizer, last_epoch)
-
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
         return [lr * f(self.last_epoch) for f, lr in zip(self.lr_lambdas, self.base_lrs, strict=True)]
@@ -75,18 +79,10 @@ class LambdaLR(_WithFunctions):
 class MultiplicativeLR(_WithFunctions):
     """The present rate times ``lr_lambda(epoch)``; a list gives one function per group."""
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
-        last_epoch: int = -1,
-    ) -> None:
-        self.optimizer = optimizer
-        self.lr_lambdas = _per_group_functions(optimizer, lr_lambda)
+    def _check_functions(self) -> None:
         for function in self.lr_lambdas:
             if not callable(function):
                 raise TypeError(f"lr_lambda should be a function, but got {type(function).__name__}")
-        super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
         self._warn_outside_step()
